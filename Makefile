@@ -1,0 +1,65 @@
+# make          build/ngx_http_gatehouse_module.so against the installed nginx, and build/gatehouse
+# make core     build/libgatehouse.a: the core without nginx
+# make unit     builds and runs the unit tests
+# make install  renames both into place (a running master keeps the old library mapped)
+
+CC      ?= cc
+BUILD   ?= build
+PREFIX  ?= /usr/local
+MODULES ?= /usr/lib/nginx/modules
+CFLAGS  ?= -O2 -g
+GH_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -fPIC -I. $(CFLAGS) $(SANITIZE)
+GH_LIBS   = -llmdb -ljansson -lmaxminddb -lpcre2-8 -lcrypto
+
+CORE  := $(sort $(filter-out policy/cli/% policy/agent/%, $(wildcard policy/*/*.c residency/*.c ngx_module/wire/*.c)))
+CLI   := $(sort $(wildcard policy/cli/*.c))
+UNIT  := $(sort $(wildcard tests/unit/test_*.c))
+TOOLS := $(sort $(wildcard tests/oracle/*.c tests/tools/*.c))
+
+CORE_OBJECTS := $(CORE:%.c=$(BUILD)/%.o)
+
+all: module cli
+
+module: $(BUILD)/ngx_http_gatehouse_module.so
+cli:    $(BUILD)/gatehouse
+core:   $(BUILD)/libgatehouse.a
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(GH_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libgatehouse.a: $(CORE_OBJECTS)
+	rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/gatehouse: $(CLI:%.c=$(BUILD)/%.o) $(BUILD)/libgatehouse.a
+	$(CC) $(GH_CFLAGS) -o $@ $^ $(GH_LIBS)
+
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libgatehouse.a
+	@mkdir -p $(@D)
+	$(CC) $(GH_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libgatehouse.a $(GH_LIBS) -lm
+
+unit: $(UNIT:tests/%.c=$(BUILD)/tests/%)
+	@status=0; for t in $^; do $$t || status=1; done; exit $$status
+
+tools: $(TOOLS:tests/%.c=$(BUILD)/tests/%)
+
+# The module is always handed to nginx's own build, which knows what is out of date.
+$(BUILD)/ngx_http_gatehouse_module.so: FORCE
+	ngx_module/build.sh $(BUILD)
+
+install: all
+	install -d $(DESTDIR)$(MODULES) $(DESTDIR)$(PREFIX)/sbin
+	install -m 0644 $(BUILD)/ngx_http_gatehouse_module.so $(DESTDIR)$(MODULES)/.ngx_http_gatehouse_module.so.new
+	mv -f $(DESTDIR)$(MODULES)/.ngx_http_gatehouse_module.so.new $(DESTDIR)$(MODULES)/ngx_http_gatehouse_module.so
+	install -m 0755 $(BUILD)/gatehouse $(DESTDIR)$(PREFIX)/sbin/.gatehouse.new
+	mv -f $(DESTDIR)$(PREFIX)/sbin/.gatehouse.new $(DESTDIR)$(PREFIX)/sbin/gatehouse
+
+clean:
+	rm -rf $(BUILD)
+
+FORCE:
+
+.PHONY: all module cli core unit tools install clean FORCE
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,271 @@
+/*
+ * The client leaving: its answer is read on, bounded in time, bytes and per tenant, so that what was used is known and the backend's
+ * connection can be kept. A client that does not read is one that left.
+ */
+
+#include "ngx_http_gatehouse.h"
+
+
+static void ngx_http_gatehouse_read_client(ngx_http_request_t *r);
+static void ngx_http_gatehouse_drain_timeout(ngx_event_t *ev);
+
+
+void
+ngx_http_gatehouse_watch_client(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c = r->connection;
+
+    r->read_event_handler = ngx_http_gatehouse_read_client;
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return;
+    }
+#endif
+
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
+
+    } else {
+        (void) ngx_handle_read_event(c->read, 0);
+    }
+}
+
+
+static void
+ngx_http_gatehouse_read_client(ngx_http_request_t *r)
+{
+    char                       byte;
+    ssize_t                    n;
+    ngx_err_t                  err;
+    ngx_event_t               *ev;
+    ngx_connection_t          *c;
+    ngx_http_gatehouse_ctx_t  *ctx;
+
+    c = r->connection;
+    ev = c->read;
+    ctx = ngx_http_gatehouse_get_ctx(r);
+
+    if (ctx->client_left) {
+        return;
+    }
+
+    if (c->error) {
+        goto gone;
+    }
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return;
+    }
+#endif
+
+#if (NGX_HAVE_EPOLLRDHUP)
+
+    if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) && ngx_use_epoll_rdhup) {
+
+        if (!ev->pending_eof) {
+            return;
+        }
+
+        goto gone;
+    }
+
+#endif
+
+    n = recv(c->fd, &byte, 1, MSG_PEEK);
+    err = ngx_socket_errno;
+
+    if (n > 0 || (n == -1 && err == NGX_EAGAIN)) {
+
+        if (n == -1) {
+            ev->ready = 0;
+            (void) ngx_handle_read_event(ev, 0);
+        }
+
+        return;
+    }
+
+gone:
+
+    ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                  "gatehouse: the client left its request");
+
+    ngx_http_gatehouse_client_gone(r, ctx);
+}
+
+
+/* nginx's handler for what the client can take, but for its time-out. */
+void
+ngx_http_gatehouse_write_client(ngx_http_request_t *r)
+{
+    ngx_event_t               *wev;
+    ngx_http_gatehouse_ctx_t  *ctx;
+
+    wev = r->connection->write;
+    ctx = ngx_http_gatehouse_get_ctx(r);
+
+    if (wev->timedout && !ctx->finished) {
+        wev->timedout = 0;
+
+        if (!ctx->client_left) {
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, NGX_ETIMEDOUT,
+                          "gatehouse: the client does not read its answer");
+            ngx_http_gatehouse_client_gone(r, ctx);
+        }
+
+        return;
+    }
+
+    if (ctx->client_left) {
+        return;
+    }
+
+    ctx->write_handler(r);
+}
+
+
+/*
+ * From here on nothing is written to the client. What nginx or an HTTP/2 queue still points at is left alone: the answer goes on in new
+ * buffers.
+ */
+void
+ngx_http_gatehouse_client_gone(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    size_t                           size;
+    u_char                          *p;
+    ngx_connection_t                *c, *peer;
+    ngx_http_upstream_t             *u;
+    ngx_http_gatehouse_main_conf_t  *gmcf;
+
+    if (ctx->client_left || ctx->finished) {
+        return;
+    }
+
+    c = r->connection;
+    u = r->upstream;
+    peer = u ? u->peer.connection : NULL;
+
+    ctx->client_left = 1;
+    c->error = 1;
+    c->write->ready = 1;
+
+    if (c->write->timer_set) {
+        ngx_del_timer(c->write);
+    }
+
+    if (u == NULL || u->cleanup == NULL) {
+        return;
+    }
+
+    if (u->header_sent) {
+        size = u->buffer.end - u->buffer.start;
+        p = ngx_palloc(r->pool, size);
+
+        if (p == NULL) {
+            ngx_http_gatehouse_end_upstream(r);
+            return;
+        }
+
+        u->out_bufs = NULL;
+        u->busy_bufs = NULL;
+        u->buffer.start = p;
+        u->buffer.pos = p;
+        u->buffer.last = p;
+        u->buffer.end = p + size;
+    }
+
+    gmcf = ngx_http_gatehouse_worker_conf();
+
+    if (peer == NULL || peer->sent == 0
+        || !ngx_http_gatehouse_drain_enter(gmcf, ctx->identity.tenant_uid))
+    {
+        /* nothing was asked of a backend yet, or too many are being read on */
+        ngx_http_gatehouse_end_upstream(r);
+        return;
+    }
+
+    ctx->draining = 1;
+    ctx->drain.handler = ngx_http_gatehouse_drain_timeout;
+    ctx->drain.data = ctx;
+    ctx->drain.log = c->log;
+
+    ngx_add_timer(&ctx->drain, ctx->conf->drain_time);
+
+    /* reading may have stopped because the client took nothing */
+
+    ngx_post_event(peer->read, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_gatehouse_drain_timeout(ngx_event_t *ev)
+{
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_gatehouse_ctx_t  *ctx = ev->data;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ctx->drain_over = 1;
+    ngx_http_gatehouse_end_upstream(r);
+    ngx_http_run_posted_requests(c);
+}
+
+
+void
+ngx_http_gatehouse_drain_stop(ngx_http_gatehouse_ctx_t *ctx)
+{
+    if (ctx->drain.timer_set) {
+        ngx_del_timer(&ctx->drain);
+    }
+
+    if (ctx->draining) {
+        ctx->draining = 0;
+        ngx_http_gatehouse_drain_leave(ngx_http_gatehouse_worker_conf(),
+                                       ctx->identity.tenant_uid);
+    }
+}
+
+
+/*
+ * Ends what runs against a backend, from outside nginx's own callbacks: before the head by a read that timed out with no try
+ * left, afterwards by an answer that needs no further byte. The request may be gone when this returns.
+ */
+void
+ngx_http_gatehouse_end_upstream(ngx_http_request_t *r)
+{
+    ngx_connection_t          *peer;
+    ngx_http_upstream_t       *u;
+    ngx_http_gatehouse_ctx_t  *ctx;
+
+    u = r->upstream;
+    ctx = ngx_http_gatehouse_get_ctx(r);
+
+    if (u == NULL || u->cleanup == NULL) {
+        return;
+    }
+
+    peer = u->peer.connection;
+    ctx->closed = 1;
+
+    if (peer == NULL) {
+        return;
+    }
+
+    if (u->header_sent) {
+        u->length = 0;
+        u->keepalive = 0;
+
+    } else {
+        u->peer.tries = 0;
+        peer->read->timedout = 1;
+        peer->write->timedout = 1;
+    }
+
+    ngx_post_event(peer->read, &ngx_posted_events);
+}

@@ -1,0 +1,290 @@
+/*
+ * One attempt's bytes, and the last check in front of every write of them.
+ *
+ * nginx rewinds the chain (pos = start) after it was built, when an attempt has failed before: every piece has its own buf with
+ * start == pos and end == last, none is a file, and the last one is flushed.
+ */
+
+#include "ngx_http_gatehouse.h"
+
+
+static ngx_chain_t *ngx_http_gatehouse_piece(ngx_pool_t *pool,
+    const char *data, size_t len);
+static ngx_buf_t *ngx_http_gatehouse_head(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
+
+
+/* The attempt's request as a new chain in u->request_bufs. NGX_ERROR: it cannot be built; nothing was sent. */
+ngx_int_t
+ngx_http_gatehouse_build(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt)
+{
+    unsigned       i, count;
+    gh_str_t       pieces[2 * GH_SPLICE_MAX + 1];
+    gh_error_t     error;
+    ngx_buf_t     *b;
+    ngx_chain_t   *cl, **last;
+
+    ngx_memzero(&error, sizeof(gh_error_t));
+
+    if (gh_dialect_request(&ctx->arena, &attempt->facts, &ctx->intake,
+                           ngx_http_gatehouse_str(attempt->backend->path),
+                           ngx_http_gatehouse_store_false(ctx, attempt),
+                           &attempt->wire, &error)
+        != GH_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "gatehouse: deployment \"%*s\": %s",
+                      attempt->facts.deployment.len,
+                      attempt->facts.deployment.data, error.text);
+        return NGX_ERROR;
+    }
+
+    b = ngx_http_gatehouse_head(r, ctx, attempt);
+    cl = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    r->upstream->request_bufs = cl;
+    last = &cl->next;
+
+    count = gh_splice_pieces(&attempt->wire.splice, ctx->body, pieces);
+
+    for (i = 0; i < count; i++) {
+
+        if (pieces[i].len == 0) {
+            continue;
+        }
+
+        cl = ngx_http_gatehouse_piece(r->pool, pieces[i].data, pieces[i].len);
+        if (cl == NULL) {
+            return NGX_ERROR;
+        }
+
+        *last = cl;
+        last = &cl->next;
+        b = cl->buf;
+    }
+
+    b->flush = 1;
+    b->last_buf = 1;
+
+    return NGX_OK;
+}
+
+
+/* Did every allow that let this deployment in say "store": "nothing"? Then the provider is told not to store. */
+bool
+ngx_http_gatehouse_store_false(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt)
+{
+    return gh_decision_store_nothing(ctx->image, &ctx->decision,
+                                     attempt->target);
+}
+
+
+static ngx_chain_t *
+ngx_http_gatehouse_piece(ngx_pool_t *pool, const char *data, size_t len)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    b = ngx_calloc_buf(pool);
+    cl = ngx_alloc_chain_link(pool);
+
+    if (b == NULL || cl == NULL) {
+        return NULL;
+    }
+
+    b->start = (u_char *) data;
+    b->pos = b->start;
+    b->last = b->start + len;
+    b->end = b->last;
+    b->memory = 1;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    return cl;
+}
+
+
+static ngx_buf_t *
+ngx_http_gatehouse_head(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt)
+{
+    size_t                         size;
+    ngx_buf_t                     *b;
+    ngx_str_t                     *host;
+    ngx_uint_t                     i;
+    ngx_table_elt_t              **forward;
+    gh_wire_request_t             *wire;
+    ngx_http_gatehouse_backend_t  *backend;
+
+    wire = &attempt->wire;
+    backend = attempt->backend;
+    host = backend->server_name.len ? &backend->server_name : &backend->group;
+    forward = ctx->forward.elts;
+
+    size = sizeof("POST  HTTP/1.1\r\nHost: \r\n"
+                  "Content-Type: application/json\r\n"
+                  "Accept-Encoding: identity\r\n"
+                  "Accept: text/event-stream, application/json\r\n"
+                  "User-Agent: gatehouse/" NGX_HTTP_GATEHOUSE_VERSION "\r\n"
+                  "X-Request-Id: \r\nContent-Length: \r\n: \r\n\r\n")
+           + wire->path.len + host->len + GH_ID_LEN + NGX_OFF_T_LEN
+           + wire->credential_header.len + wire->credential_prefix.len
+           + backend->secret.len;
+
+    for (i = 0; i < ctx->forward.nelts; i++) {
+        size += forward[i]->key.len + forward[i]->value.len
+                + sizeof(": \r\n") - 1;
+    }
+
+    b = ngx_create_temp_buf(r->pool, size);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->last = ngx_sprintf(b->last, "POST %*s HTTP/1.1\r\nHost: %V\r\n",
+                          wire->path.len, wire->path.data, host);
+
+    b->last = ngx_sprintf(b->last,
+                          "Content-Type: application/json\r\n"
+                          "Accept-Encoding: identity\r\n"
+                          "Accept: %s\r\n"
+                          "User-Agent: gatehouse/"
+                          NGX_HTTP_GATEHOUSE_VERSION "\r\n"
+                          "X-Request-Id: %*s\r\nContent-Length: %uL\r\n",
+                          ctx->intake.stream
+                          ? "text/event-stream, application/json"
+                          : "application/json",
+                          (size_t) GH_ID_LEN, ctx->id,
+                          gh_splice_length(&wire->splice, ctx->body));
+
+    if (backend->secret.len && backend->credential.len) {
+        b->last = ngx_sprintf(b->last, "%*s: %*s%V\r\n",
+                              wire->credential_header.len,
+                              wire->credential_header.data,
+                              wire->credential_prefix.len,
+                              wire->credential_prefix.data,
+                              &backend->secret);
+    }
+
+    for (i = 0; i < ctx->forward.nelts; i++) {
+        b->last = ngx_sprintf(b->last, "%V: %V\r\n", &forward[i]->key,
+                              &forward[i]->value);
+    }
+
+    b->last = ngx_cpymem(b->last, "\r\n", 2);
+    b->end = b->last;
+
+    return b;
+}
+
+
+/*
+ * Is the attempt still eligible under the policy in force now? NGX_OK, or NGX_ERROR on any doubt: a store that cannot be read denies.
+ * Cheap while neither the revision nor the time has moved past the last check.
+ */
+ngx_int_t
+ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt)
+{
+    uint64_t            now;
+    ngx_uint_t          moved;
+    gh_image_t         *image;
+    gh_store_t         *store;
+    gh_error_t          error;
+    gh_identity_t       identity;
+    gh_decide_input_t   input;
+    ngx_log_t          *log;
+
+    log = ctx->request->connection->log;
+    now = ngx_http_gatehouse_now_ms();
+
+    image = ngx_http_gatehouse_image(log, &error);
+    if (image == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* every target of the route was found eligible under the decision's own revision */
+
+    moved = gh_image_revision(image) != gh_image_revision(ctx->image)
+            || now >= ctx->decision.valid_until_ms;
+
+    if (now - ctx->checked_ms < 1000
+        && (!moved
+            || (gh_image_revision(image) == ctx->checked_revision
+                && ctx->checked_target == attempt->target + 1
+                && now < ctx->decision.valid_until_ms)))
+    {
+        return NGX_OK;
+    }
+
+    store = ngx_http_gatehouse_store(log, &error);
+
+    if (store == NULL
+        || gh_store_identify_again(store, &ctx->identity, now, &ctx->arena,
+                                   &identity, &error)
+           != GH_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    input = ctx->input;
+    input.identity = &identity;
+    input.now_ms = now;
+
+    if (moved && !gh_decide_still(image, &input, &ctx->arena,
+                                  attempt->facts.deployment,
+                                  attempt->facts.upstream_model))
+    {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "gatehouse: revision %uL forbids a dispatch decided "
+                      "under revision %uL",
+                      gh_image_revision(image),
+                      gh_image_revision(ctx->image));
+        return NGX_ERROR;
+    }
+
+    ctx->checked_revision = gh_image_revision(image);
+    ctx->checked_target = attempt->target + 1;
+    ctx->checked_ms = now;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Every byte of a request goes through here into the socket (or the TLS buffer in front of it): policy is re-read in the same
+ * callback as the write. A refusal ends the attempt; what the kernel already has cannot be taken back.
+ */
+ngx_int_t
+ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in)
+{
+    ngx_http_gatehouse_ctx_t *ctx = data;
+
+    ngx_http_gatehouse_attempt_t  *attempt;
+
+    attempt = ngx_http_gatehouse_attempt(ctx);
+
+    if (attempt == NULL || attempt->denied) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_gatehouse_still(ctx, attempt) != NGX_OK) {
+        attempt->denied = 1;
+        ctx->denied_late = 1;
+        return NGX_ERROR;
+    }
+
+    attempt->record.revision = ctx->checked_revision;
+
+    return ngx_chain_writer(&ctx->request->upstream->writer, in);
+}

@@ -1,0 +1,334 @@
+/*
+ * `gatehouse explain`: what the gateway would do with a request, by the same functions; or, by a request id, what the record
+ * says it did.
+ */
+#include "policy/cli/explain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ngx_module/wire/wire.h"
+#include "policy/cli/files.h"
+#include "policy/cli/policy.h"
+
+#define REQUEST_MAX (256u << 20)     /* bytes of a request's body */
+#define NEAR_APPS   10000            /* apps looked at for the nearest spelling */
+
+/* --header values, as the gateway would see the request's. */
+static bool
+find_header(void *context, gh_str_t name, unsigned index, gh_str_t *value)
+{
+    const gh_cli_t *cli = context;
+    const char     *text;
+
+    for (unsigned i = 0; (text = gh_cli_value_at(cli, "header", i)) != NULL; i++) {
+        const char *colon = strchr(text, ':');
+        gh_str_t    key = gh_str_trim((gh_str_t) { text, (size_t) (colon - text) });
+
+        if (gh_str_eq_nocase(key, name) && index-- == 0) {
+            *value = gh_str_trim(gh_str_from(colon + 1));
+            return true;
+        }
+    }
+
+    return false;
+}
+
+static int
+take_headers(gh_cli_explain_t *explain)
+{
+    const char *text;
+
+    for (unsigned i = 0; (text = gh_cli_value_at(explain->cli, "header", i)) != NULL; i++) {
+        const char *colon = strchr(text, ':');
+
+        if (colon == NULL || colon == text) {
+            return gh_cli_misuse(explain->cli, "--header %s is not of the form 'Name: value'", text);
+        }
+
+        gh_intake_header(&explain->intake, gh_str_trim((gh_str_t) { text, (size_t) (colon - text) }),
+            gh_str_trim(gh_str_from(colon + 1)));
+    }
+
+    explain->input.header = find_header;
+    explain->input.header_context = explain->cli;
+
+    return GH_EXIT_DONE;
+}
+
+static int
+find_endpoint(const gh_cli_t *cli, gh_endpoint_t *endpoint)
+{
+    const char *name = gh_cli_value(cli, "endpoint");
+    gh_str_t    names[GH_ENDPOINTS], near;
+
+    *endpoint = GH_ENDPOINT_CHAT_COMPLETIONS;
+    if (name == NULL) {
+        return GH_EXIT_DONE;
+    }
+
+    for (int i = 0; i < GH_ENDPOINTS; i++) {
+        if (strcmp(name, gh_endpoint_names[i]) == 0) {
+            *endpoint = (gh_endpoint_t) i;
+            return GH_EXIT_DONE;
+        }
+        names[i] = gh_str_from(gh_endpoint_names[i]);
+    }
+
+    near = gh_str_nearest(gh_str_from(name), names, GH_ENDPOINTS);
+
+    return gh_cli_misuse(cli, "--endpoint %s is not one of chat.completions, completions, embeddings%s%.*s%s", name,
+        near.len ? "; did you mean " : "", GH_STR_ARG(near), near.len ? "?" : "");
+}
+
+/* The body of --request, as intake reads it. */
+static int
+take_request(gh_cli_explain_t *explain)
+{
+    gh_cli_t     *cli = explain->cli;
+    const char   *path = gh_cli_value(cli, "request");
+    gh_error_t    error = { 0 };
+    gh_endpoint_t endpoint;
+    gh_str_t      body;
+    int           status;
+
+    if ((status = find_endpoint(cli, &endpoint)) != GH_EXIT_DONE) {
+        return status;
+    }
+
+    if (gh_cli_read_input(cli->arena, path, REQUEST_MAX, &body, &error) != GH_OK) {
+        return gh_cli_fail_error(cli, &error);
+    }
+
+    if (gh_intake_parse(cli->arena, endpoint, body, &explain->intake, &error) != GH_OK) {
+        return gh_cli_fail(cli, "%s: the gateway answers 400 %s: %s", path, error.code ? error.code : "", error.text);
+    }
+
+    return take_headers(explain);
+}
+
+/* --as: who it would be, without a key. */
+static int
+take_as(gh_cli_explain_t *explain, const char *as)
+{
+    gh_cli_t      *cli = explain->cli;
+    gh_identity_t *identity = &explain->identity;
+    gh_error_t     error = { 0 };
+    gh_cli_path_t  path;
+    gh_str_t       near, *apps;
+    uint32_t       count;
+
+    if (gh_cli_path_parse(as, 3, 4, &path, &error) != GH_OK) {
+        return gh_cli_misuse(cli, "--as %s", error.text);
+    }
+
+    identity->org = path.org;
+    identity->tenant = path.tenant;
+    identity->app = path.app;
+    identity->key = path.key;
+    identity->path = (gh_str_t) { as, path.org.len + path.tenant.len + path.app.len + 2 };
+
+    if (gh_image_app_listed(explain->image, identity->path)) {
+        return GH_EXIT_DONE;
+    }
+
+    count = gh_image_app_count(explain->image);
+    count = count < NEAR_APPS ? count : NEAR_APPS;
+    apps = gh_arena_array(cli->arena, count, sizeof(gh_str_t));
+    for (uint32_t i = 0; apps != NULL && i < count; i++) {
+        apps[i] = gh_image_app_path(explain->image, i);
+    }
+    near = apps ? gh_str_nearest(identity->path, apps, count) : GH_STR("");
+
+    return gh_cli_fail(cli, "--as %.*s: no such app in tenants/1%s%.*s%s", GH_STR_ARG(identity->path),
+        near.len ? "; did you mean " : "", GH_STR_ARG(near), near.len ? "?" : "");
+}
+
+/* --key, or the first line of a file with --key @FILE, which keeps it out of the process list. */
+static int
+take_key(gh_cli_explain_t *explain, gh_store_t *store, const char *key)
+{
+    gh_cli_t  *cli = explain->cli;
+    gh_error_t error = { 0 };
+    gh_str_t   text = gh_str_from(key);
+
+    if (key[0] == '@') {
+        if (gh_cli_read_input(cli->arena, key + 1, 4096, &text, &error) != GH_OK) {
+            return gh_cli_fail_error(cli, &error);
+        }
+        text.len = strcspn(text.data, "\r\n");
+    }
+
+    if (gh_store_identify(store, text, explain->input.now_ms, cli->arena, &explain->identity, &error) == GH_OK) {
+        return GH_EXIT_DONE;
+    }
+
+    if (error.code != NULL && strncmp(error.code, "store_", 6) == 0) {
+        return gh_cli_fail_store(cli, &error);
+    }
+
+    gh_cli_fail(cli, "the gateway answers 401 invalid_api_key: %s", error.text);
+
+    /* A mistyped key is an error of this command; a key that was ended is a request denied. */
+    return error.code != NULL && (strcmp(error.code, "key_revoked") == 0 || strcmp(error.code, "key_expired") == 0
+        || strcmp(error.code, "key_not_yet") == 0) ? GH_EXIT_DENIED : GH_EXIT_ERROR;
+}
+
+static int
+decide(gh_cli_explain_t *explain)
+{
+    gh_error_t error = { 0 };
+    int        status;
+
+    explain->input.identity = &explain->identity;
+    explain->input.intake = &explain->intake;
+
+    if (gh_decide(explain->image, &explain->input, explain->cli->arena, &explain->decision, &error) != GH_OK) {
+        return gh_cli_fail_error(explain->cli, &error);
+    }
+
+    gh_cli_sets_load(explain->cli->arena, &explain->sets);
+    status = gh_cli_flag(explain->cli, "json") ? gh_cli_explain_print_json(explain) : gh_cli_explain_print(explain);
+
+    return status != GH_EXIT_DONE ? status : explain->decision.code == GH_DECIDED_ALLOW ? GH_EXIT_DONE : GH_EXIT_DENIED;
+}
+
+/* The image to judge by, with a reference: of --policy DIR, else the one in force. */
+static int
+find_image(gh_cli_explain_t *explain, gh_store_t *store)
+{
+    const char *directory = gh_cli_value(explain->cli, "policy");
+    gh_error_t  error = { 0 };
+    gh_image_t *image;
+
+    if (directory != NULL) {
+        explain->image = gh_cli_compile(explain->cli, directory, gh_cli_now_ms());
+        return explain->image ? GH_EXIT_DONE : GH_EXIT_ERROR;
+    }
+
+    if (gh_store_current(store, gh_cli_now_ms(), &image, &error) != GH_OK) {
+        return gh_cli_fail_store(explain->cli, &error);
+    }
+    explain->image = gh_image_ref(image);
+
+    return GH_EXIT_DONE;
+}
+
+static int
+explain_request(gh_cli_t *cli)
+{
+    const char      *as = gh_cli_value(cli, "as"), *key = gh_cli_value(cli, "key"), *now = gh_cli_value(cli, "now");
+    gh_cli_explain_t explain = { .cli = cli };
+    gh_store_t      *store = NULL;
+    int              status;
+
+    if ((as == NULL) == (key == NULL)) {
+        return gh_cli_misuse(cli, "who asks? give --key KEY, or --as ORG/TENANT/APP for a what-if");
+    }
+
+    if (gh_cli_value(cli, "node") == NULL) {
+        return gh_cli_misuse(cli, "--node is missing: the gatehouse_node of nginx.conf, whose country is part of every path");
+    }
+    explain.input.node = gh_str_from(gh_cli_value(cli, "node"));
+    explain.input.now_ms = gh_cli_now_ms();
+
+    if (now != NULL && gh_cli_time_parse(now, &explain.input.now_ms) != GH_OK) {
+        return gh_cli_misuse(cli, "--now %s is not a time such as 2026-11-21T09:30:00Z", now);
+    }
+
+    if ((status = take_request(&explain)) != GH_EXIT_DONE) {
+        return status;
+    }
+
+    if (key != NULL || gh_cli_value(cli, "policy") == NULL) {
+        store = gh_cli_store_open(cli, false);
+        if (store == NULL) {
+            return GH_EXIT_ERROR;
+        }
+    }
+
+    status = find_image(&explain, store);
+    if (status == GH_EXIT_DONE) {
+        status = as != NULL ? take_as(&explain, as) : take_key(&explain, store, key);
+    }
+    if (status == GH_EXIT_DONE) {
+        status = decide(&explain);
+    }
+
+    if (explain.image != NULL) {
+        gh_image_unref(explain.image);
+    }
+    if (store != NULL) {
+        gh_store_close(store);
+    }
+
+    return status;
+}
+
+/* Options of a what-if make no sense beside an id, and --audit none without one. */
+static int
+check_shape(const gh_cli_t *cli)
+{
+    static const char *const request_only[] = { "key", "as", "endpoint", "header", "node", "now", "policy" };
+    bool                     by_id = cli->argument_count == 1, request = gh_cli_value(cli, "request") != NULL;
+
+    if (by_id == request) {
+        return gh_cli_misuse(cli, by_id ? "give a request id or --request FILE, not both"
+                                        : "give a request id, or --request FILE with --key and --node");
+    }
+
+    for (size_t i = 0; by_id && i < sizeof(request_only) / sizeof(request_only[0]); i++) {
+        if (gh_cli_value(cli, request_only[i]) != NULL) {
+            return gh_cli_misuse(cli, "--%s goes with --request, not with a request id", request_only[i]);
+        }
+    }
+
+    if (!by_id && gh_cli_value(cli, "audit") != NULL) {
+        return gh_cli_misuse(cli, "--audit goes with a request id");
+    }
+
+    return GH_EXIT_DONE;
+}
+
+static int
+run(gh_cli_t *cli)
+{
+    int status = check_shape(cli);
+
+    if (status != GH_EXIT_DONE) {
+        return status;
+    }
+
+    return cli->argument_count == 1 ? gh_cli_explain_id(cli, cli->arguments[0]) : explain_request(cli);
+}
+
+static const gh_cli_option_t options[] = {
+    { "request", "FILE", "the request's JSON body; - is standard input", false },
+    { "key", "KEY", "the API key of the caller; @FILE reads it from a file", false },
+    { "as", "ORG/TENANT/APP", "judges for this app without a key; a fourth part names\nthe key", false },
+    { "node", "NODE", "the gatehouse_node that would take the request", false },
+    { "endpoint", "NAME", "chat.completions (default), completions or embeddings", false },
+    { "header", "'NAME: VALUE'", "a header of the request; may be repeated", true },
+    { "now", "TIME", "judges as of this time (RFC 3339); not before the revision", false },
+    { "policy", "DIR", "judges by the documents below DIR instead of the store", false },
+    { "audit", "DIR", "with an ID: the audit directory (default: HOME/audit)", false },
+    GH_CLI_STORE_OPTIONS,
+    { "json", NULL, "prints an object; with an ID: the record's lines in an array", false },
+    { 0 }
+};
+
+const gh_cli_command_t gh_cli_explain = {
+    .name = "explain",
+    .usage = "--request FILE --key KEY --node NODE [options]\n       gatehouse explain ID [--audit DIR] [--json]",
+    .summary = "says where a request may go and why, or where it went",
+    .help =
+        "With --request: decides on the request exactly as a worker would, and prints the verdict, the classes\n"
+        "with their sources, and one line per deployment: yes with the rule, or no with the rule and the places\n"
+        "that are outside. Nothing is sent or recorded.\n"
+        "With the id that every answer carries as x-request-id: tells from the record what was decided, sent and\n"
+        "answered. Exit code 3: the request is, or was, denied.",
+    .options = options,
+    .least = 0,
+    .most = 1,
+    .run = run,
+};

@@ -1,0 +1,399 @@
+/* A decision in words: a sentence, the classes, one line per deployment. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "policy/cli/explain.h"
+
+#define JSON_FIRST (64u << 10)
+#define JSON_LAST  (64u << 20)
+
+static const struct {
+    uint32_t    bit;
+    const char *word;
+} misses[] = {
+    { GH_MISS_PROCESS, "process" },
+    { GH_MISS_STORE, "store" },
+    { GH_MISS_STORE_DAYS, "store days" },
+    { GH_MISS_OPERATOR_HOME, "operator home" },
+    { GH_MISS_PARTITION, "partition" },
+    { GH_MISS_ATTEST, "attest" },
+    { GH_MISS_TRAINING, "training" },
+    { GH_MISS_UNTIL, "until is over" },
+    { GH_MISS_FEATURES, "features" },
+};
+
+/* "(process, store)" into buffer. */
+static void
+miss_words(uint32_t bits, char *buffer, size_t size)
+{
+    size_t len = 0;
+
+    buffer[0] = '\0';
+    for (size_t i = 0; i < sizeof(misses) / sizeof(misses[0]) && len < size; i++) {
+        if (bits & misses[i].bit) {
+            len += (size_t) snprintf(buffer + len, size - len, "%s%s", len ? ", " : "", misses[i].word);
+        }
+    }
+}
+
+static gh_str_t
+words(const gh_cli_explain_t *explain, gh_places_t places)
+{
+    return gh_cli_places_text(&explain->sets, places);
+}
+
+/* What the client wrote, safe for a terminal. */
+static gh_str_t
+shown(const gh_cli_explain_t *explain, gh_str_t s)
+{
+    return gh_cli_shown(explain->cli->arena, s);
+}
+
+static const gh_target_verdict_t *
+find_verdict(const gh_decision_t *decision, uint32_t target)
+{
+    for (uint32_t i = 0; i < decision->target_count; i++) {
+        if (decision->targets[i].target == target) {
+            return &decision->targets[i];
+        }
+    }
+
+    return NULL;
+}
+
+/* "rule a" or "rules a (public), b (personal)" of an eligible target, each once. */
+static void
+print_rules(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict)
+{
+    const gh_decision_t *decision = &explain->decision;
+    unsigned             count = 0;
+    bool                 one = true;
+
+    for ( ; verdict != NULL && count < 8 && count < decision->class_count && verdict->fits[count] >= 0; count++) {
+        one = one && verdict->fits[count] == verdict->fits[0];
+    }
+
+    if (count == 0) {
+        printf("no rule");
+        return;
+    }
+
+    if (one) {
+        printf("rule %.*s", GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->fits[0])));
+        return;
+    }
+
+    printf("rules ");
+    for (unsigned i = 0; i < count; i++) {
+        printf("%s%.*s (%.*s)", i ? ", " : "", GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->fits[i])),
+            GH_STR_ARG(decision->classes[i].name));
+    }
+}
+
+/* Why an allow does not fit, or that there is none. */
+static void
+print_no_allow(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict)
+{
+    const gh_decision_t *decision = &explain->decision;
+    gh_str_t             class_name = GH_STR("?");
+    char                 facts[160];
+
+    if (verdict->class_index < decision->class_count) {
+        class_name = decision->classes[verdict->class_index].name;
+    }
+
+    if (verdict->rule < 0) {
+        printf("no rule allows class %.*s here", GH_STR_ARG(class_name));
+        return;
+    }
+
+    miss_words(verdict->misses, facts, sizeof(facts));
+    if (gh_places_empty(verdict->places)) {
+        printf("outside rule %.*s (%s) for class %.*s",
+            GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->rule)), facts, GH_STR_ARG(class_name));
+    } else {
+        printf("%.*s: outside rule %.*s (%s) for class %.*s", GH_STR_ARG(words(explain, verdict->places)),
+            GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->rule)), facts, GH_STR_ARG(class_name));
+    }
+}
+
+static void
+print_reason(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict)
+{
+    switch (verdict->code) {
+
+    case GH_TARGET_ELIGIBLE:
+        print_rules(explain, verdict);
+        break;
+
+    case GH_TARGET_FORBIDDEN:
+        if (gh_places_empty(verdict->places)) {
+            printf("forbidden by rule %.*s", GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->rule)));
+        } else {
+            printf("%.*s: forbidden by rule %.*s", GH_STR_ARG(words(explain, verdict->places)),
+                GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->rule)));
+        }
+        break;
+
+    case GH_TARGET_NO_ALLOW:
+        print_no_allow(explain, verdict);
+        break;
+
+    case GH_TARGET_NOT_SERVED:
+        printf("not for this tenant (\"serves\")");
+        break;
+
+    case GH_TARGET_ENDPOINT:
+        printf("does not offer %s", gh_endpoint_names[explain->intake.endpoint]);
+        break;
+
+    case GH_TARGET_NARROWED:
+        printf("%.*s: outside the places the %s allowed", GH_STR_ARG(words(explain, verdict->places)),
+            explain->decision.narrowing.len ? "request or tenant" : "tenant");
+        break;
+    }
+
+    if (verdict->feature.len > 0) {
+        printf("; the request uses %.*s, which the deployment does not list", GH_STR_ARG(shown(explain, verdict->feature)));
+    }
+}
+
+static void
+print_target(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict, int id_width, int place_width)
+{
+    gh_target_t target;
+
+    gh_image_target(explain->image, verdict->target, &target);
+
+    printf("%-3s  %-*.*s  %-*.*s  ", verdict->code == GH_TARGET_ELIGIBLE ? "yes" : "no", id_width,
+        GH_STR_ARG(target.deployment), place_width, GH_STR_ARG(words(explain, target.process)));
+    print_reason(explain, verdict);
+    putchar('\n');
+}
+
+/* The route in its order first, then the others as the image has them. */
+static void
+print_targets(const gh_cli_explain_t *explain)
+{
+    const gh_decision_t *decision = &explain->decision;
+    int                  id_width = 0, place_width = 0;
+
+    for (uint32_t i = 0; i < decision->target_count; i++) {
+        gh_target_t target;
+        int         len;
+
+        gh_image_target(explain->image, decision->targets[i].target, &target);
+        len = (int) target.deployment.len;
+        id_width = len > id_width ? len : id_width;
+        len = (int) words(explain, target.process).len;
+        place_width = len > place_width ? len : place_width;
+    }
+
+    for (uint32_t i = 0; i < decision->route_count; i++) {
+        const gh_target_verdict_t *verdict = find_verdict(decision, decision->route[i]);
+
+        if (verdict != NULL) {
+            print_target(explain, verdict, id_width, place_width);
+        }
+    }
+
+    for (uint32_t i = 0; i < decision->target_count; i++) {
+        if (decision->targets[i].code != GH_TARGET_ELIGIBLE) {
+            print_target(explain, &decision->targets[i], id_width, place_width);
+        }
+    }
+}
+
+/* "Allowed: ..." or "Denied: ...". */
+static void
+print_verdict(const gh_cli_explain_t *explain)
+{
+    const gh_decision_t *decision = &explain->decision;
+    gh_target_t          first;
+
+    if (decision->code != GH_DECIDED_ALLOW) {
+        const gh_verdict_answer_t *answer = &gh_verdict_answers[decision->code];
+
+        printf("Denied with %d %s", answer->status, answer->code);
+        if (decision->rule.len > 0) {
+            printf(" by rule %.*s", GH_STR_ARG(decision->rule));
+        }
+        if (decision->detail.len > 0) {
+            printf(": %.*s", GH_STR_ARG(shown(explain, decision->detail)));
+        }
+        printf("%s\n", decision->detail.len > 0 && decision->detail.data[decision->detail.len - 1] == '.' ? "" : ".");
+        return;
+    }
+
+    gh_image_target(explain->image, decision->route[0], &first);
+    printf("Allowed by ");
+    print_rules(explain, find_verdict(decision, decision->route[0]));
+    printf(": %.*s is tried first (processed in %.*s, priority %u)", GH_STR_ARG(first.deployment),
+        GH_STR_ARG(words(explain, first.process)), (unsigned) first.priority);
+    if (decision->route_count > 1) {
+        printf(", then %u more by priority and price", (unsigned) decision->route_count - 1);
+    }
+    printf(".\n");
+}
+
+static void
+print_classes(const gh_cli_explain_t *explain)
+{
+    const gh_decision_t *decision = &explain->decision;
+
+    if (decision->class_count == 0) {
+        return;
+    }
+
+    printf("Classes:");
+    for (uint32_t i = 0; i < decision->class_count; i++) {
+        printf("%s %.*s (%.*s)", i ? "," : "", GH_STR_ARG(decision->classes[i].name),
+            GH_STR_ARG(decision->classes[i].from));
+    }
+    if (decision->policy.len > 0) {
+        printf("; policy %.*s", GH_STR_ARG(decision->policy));
+    }
+    printf(".\n");
+}
+
+static void
+print_request(const gh_cli_explain_t *explain)
+{
+    const gh_intake_t   *intake = &explain->intake;
+    const gh_identity_t *who = &explain->identity;
+    int                  country = gh_image_node_country(explain->image, explain->input.node);
+
+    printf("Request: %.*s%s%.*s asks for %.*s at %s%s, node %.*s%s%s, ", GH_STR_ARG(who->path),
+        who->key.len ? ", key " : "",
+        GH_STR_ARG(who->key), GH_STR_ARG(shown(explain, intake->model)), gh_endpoint_names[intake->endpoint],
+        intake->stream ? ", streamed" : "", GH_STR_ARG(explain->input.node), country >= 0 ? " in " : "",
+        country >= 0 ? gh_country_codes[country] : "");
+
+    if (explain->decision.revision != 0) {
+        printf("revision %llu.\n", (unsigned long long) explain->decision.revision);
+    } else {
+        printf("documents that are not applied.\n");
+    }
+
+    for (uint32_t i = 0; i < intake->feature_count; i++) {
+        printf("%s%.*s%s%.*s", i ? ", " : "Features: ",
+            GH_STR_ARG(intake->features[i].name.len ? intake->features[i].name : GH_STR("unknown")), " from ",
+            GH_STR_ARG(shown(explain, intake->features[i].where)));
+    }
+    if (intake->feature_count > 0) {
+        printf(".\n");
+    }
+    if (explain->decision.narrowing.len > 0) {
+        printf("Narrowed to: %.*s.\n", GH_STR_ARG(shown(explain, explain->decision.narrowing)));
+    }
+}
+
+int
+gh_cli_explain_print(const gh_cli_explain_t *explain)
+{
+    print_verdict(explain);
+    print_request(explain);
+    print_classes(explain);
+
+    if (explain->decision.target_count > 0) {
+        putchar('\n');
+        print_targets(explain);
+    }
+
+    if (explain->decision.valid_until_ms != UINT64_MAX && explain->decision.target_count > 0) {
+        printf("\nAn \"until\" or the end of some evidence may change this at %s.\n",
+            gh_cli_time_text(explain->cli->arena, explain->decision.valid_until_ms));
+    }
+
+    return gh_cli_flush(explain->cli);
+}
+
+static void
+write_intake(gh_json_writer_t *w, const gh_cli_explain_t *explain)
+{
+    const gh_intake_t *intake = &explain->intake;
+
+    gh_json_begin_object(w);
+    gh_json_kv_string(w, "endpoint", gh_str_from(gh_endpoint_names[intake->endpoint]));
+    gh_json_kv_string(w, "model", intake->model);
+    gh_json_kv_bool(w, "stream", intake->stream);
+    gh_json_kv_u64(w, "bytes", intake->body_bytes);
+    gh_json_key(w, "features");
+    gh_json_begin_array(w);
+    for (uint32_t i = 0; i < intake->feature_count; i++) {
+        gh_json_begin_object(w);
+        gh_json_kv_string(w, "name", intake->features[i].name);
+        gh_json_kv_string(w, "where", intake->features[i].where);
+        gh_json_end_object(w);
+    }
+    gh_json_end_array(w);
+    gh_json_end_object(w);
+}
+
+static void
+write_all(gh_json_writer_t *w, const gh_cli_explain_t *explain)
+{
+    const gh_identity_t *who = &explain->identity;
+    int                  country = gh_image_node_country(explain->image, explain->input.node);
+
+    gh_json_begin_object(w);
+    gh_json_key(w, "intake");
+    write_intake(w, explain);
+    gh_json_key(w, "identity");
+    gh_json_begin_object(w);
+    gh_json_kv_string(w, "org", who->org);
+    gh_json_kv_string(w, "tenant", who->tenant);
+    gh_json_kv_string(w, "app", who->app);
+    if (who->key.len > 0) {
+        gh_json_kv_string(w, "key", who->key);
+    }
+    gh_json_end_object(w);
+    gh_json_kv_string(w, "node", explain->input.node);
+    if (country >= 0) {
+        gh_json_kv_string(w, "node_country", gh_str_from(gh_country_codes[country]));
+    }
+    gh_json_kv_string(w, "now", gh_str_from(gh_cli_time_text(explain->cli->arena, explain->input.now_ms)));
+    if (explain->decision.code != GH_DECIDED_ALLOW) {
+        gh_json_kv_u64(w, "status", (uint64_t) gh_verdict_answers[explain->decision.code].status);
+        gh_json_kv_string(w, "detail", explain->decision.detail);
+    }
+    gh_json_key(w, "decision");
+    gh_decision_write(w, explain->image, &explain->decision);
+    gh_json_end_object(w);
+}
+
+int
+gh_cli_explain_print_json(const gh_cli_explain_t *explain)
+{
+    gh_json_writer_t w;
+    json_error_t     error;
+    json_t          *pretty;
+
+    for (size_t size = JSON_FIRST; size <= JSON_LAST; size *= 4) {
+        char *buffer = malloc(size);
+
+        if (buffer == NULL) {
+            break;
+        }
+
+        gh_json_writer_init(&w, buffer, size);
+        write_all(&w, explain);
+
+        if (gh_json_writer_ok(&w)) {
+            pretty = json_loadb(buffer, w.len, 0, &error);
+            free(buffer);
+            if (pretty == NULL) {
+                return gh_cli_fail(explain->cli, "the decision is not valid JSON: %s", error.text);
+            }
+
+            json_dumpf(pretty, stdout, JSON_INDENT(2));
+            putchar('\n');
+            json_decref(pretty);
+            return gh_cli_flush(explain->cli);
+        }
+        free(buffer);
+    }
+
+    return gh_cli_fail(explain->cli, "out of memory");
+}

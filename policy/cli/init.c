@@ -1,0 +1,434 @@
+/*
+ * `gatehouse init`: the only thing that makes the home, the secrets directory, the store and its key. Running it again
+ * repairs owners and modes and replaces nothing.
+ *
+ *   HOME                user:group 0750      HOME/store          user:group 2750
+ *   HOME/store/data.mdb user:group 0640      HOME/store/lock.mdb user:group 0660
+ *   HOME/audit          user:group 0750      HOME/audit/open     user:group 2770
+ *   HOME/audit/sealed   user:group 0750      HOME/cred, its files user:group 0750, 0640
+ *   SECRETS             root:<user's group> 0750, store.key 0640
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/cli/files.h"
+#include "policy/store/store.h"
+#include "policy/store/store_write.h"
+
+#define KEY_BYTES 32
+
+typedef struct {
+    gh_cli_t   *cli;
+    const char *home, *secrets;
+    const char *user, *group;         /* names, for messages */
+    uid_t       uid;                  /* of everything in home */
+    gid_t       gid;
+    uid_t       secrets_uid;
+    gid_t       secrets_gid;
+    uint8_t     key[KEY_BYTES];
+    bool        key_made, store_made;
+} init_t;
+
+static int
+find_user(init_t *init)
+{
+    const char    *name = gh_cli_value(init->cli, "user");
+    struct passwd *entry;
+
+    if (name == NULL && geteuid() != 0) {
+        entry = getpwuid(geteuid());
+        init->user = entry ? gh_str_copy(init->cli->arena, gh_str_from(entry->pw_name)).data : "the current user";
+        init->uid = geteuid();
+        init->secrets_uid = geteuid();
+        init->secrets_gid = getegid();
+        return GH_EXIT_DONE;
+    }
+
+    init->user = name ? name : "gatehouse";
+    entry = getpwnam(init->user);
+
+    if (entry == NULL) {
+        gh_cli_fail(init->cli, "there is no user \"%s\"", init->user);
+        gh_cli_advise("useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %s", init->user);
+        gh_cli_advise("or name another one with --user");
+        return GH_EXIT_ERROR;
+    }
+
+    if (geteuid() != 0 && entry->pw_uid != geteuid()) {
+        gh_cli_fail(init->cli, "only root can give files to another user than the one who runs this command");
+        gh_cli_advise("run it as root, or without --user");
+        return GH_EXIT_ERROR;
+    }
+
+    init->uid = entry->pw_uid;
+    init->secrets_uid = geteuid();
+    init->secrets_gid = geteuid() == 0 ? entry->pw_gid : getegid();
+
+    return GH_EXIT_DONE;
+}
+
+static int
+find_group(init_t *init)
+{
+    const char   *name = gh_cli_value(init->cli, "group");
+    struct group *entry;
+
+    if (name == NULL && geteuid() != 0) {
+        entry = getgrgid(getegid());
+        init->group = entry ? gh_str_copy(init->cli->arena, gh_str_from(entry->gr_name)).data : "the current group";
+        init->gid = getegid();
+        return GH_EXIT_DONE;
+    }
+
+    init->group = name ? name : "www-data";
+    entry = getgrnam(init->group);
+
+    if (entry == NULL) {
+        gh_cli_fail(init->cli, "there is no group \"%s\"", init->group);
+        gh_cli_advise("name the group that nginx's workers run with: --group GROUP");
+        gh_cli_advise("or make it: groupadd --system %s", init->group);
+        return GH_EXIT_ERROR;
+    }
+    init->gid = entry->gr_gid;
+
+    return GH_EXIT_DONE;
+}
+
+/* Names that may stand in a home already; anything else shows that the directory is something else. */
+static bool
+home_entry_ok(const char *name)
+{
+    static const char *const ours[] = { ".", "..", "store", "audit", "cred", "lost+found" };
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (strcmp(name, ours[i]) == 0) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+static bool
+secrets_entry_ok(const char *name)
+{
+    size_t len = strlen(name);
+
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || (len > 5 && strcmp(name + len - 5, ".json") == 0);
+}
+
+/*
+ * Owner and mode of an existing directory are changed only when it looks like ours: `--home /var/lib` or
+ * `--secrets /etc` must not take a system's directory away from it. mark: an entry whose presence settles it;
+ * documents and directories may stand beside a key that is still to be made.
+ */
+static int
+check_ours(init_t *init, const char *path, const char *option, const char *mark, bool directories_ok,
+    bool (*entry_ok)(const char *))
+{
+    struct stat    root, info;
+    struct dirent *entry;
+    const char    *strange = NULL;
+    DIR           *stream;
+    bool           marked = false;
+
+    if (stat(path, &info) == 0 && stat("/", &root) == 0 && info.st_ino == root.st_ino && info.st_dev == root.st_dev) {
+        return gh_cli_fail(init->cli, "--%s cannot be the root directory", option);
+    }
+
+    stream = opendir(path);
+    if (stream == NULL) {
+        return GH_EXIT_DONE;    /* missing, or making it says why not */
+    }
+
+    while ((entry = readdir(stream)) != NULL) {
+        if (strcmp(entry->d_name, mark) == 0) {
+            marked = true;
+        }
+        if (strange == NULL && !entry_ok(entry->d_name) && !(directories_ok && entry->d_type == DT_DIR)) {
+            strange = gh_str_copy(init->cli->arena, gh_str_from(entry->d_name)).data;
+        }
+    }
+    closedir(stream);
+
+    if (marked || strange == NULL) {
+        return GH_EXIT_DONE;
+    }
+
+    gh_cli_fail(init->cli, "%s holds other things already (%s), so its owner and mode are not changed", path, strange);
+    gh_cli_advise("name a directory of Gatehouse's own with --%s, for example %s/gatehouse", option, path);
+
+    return GH_EXIT_ERROR;
+}
+
+/* A failed directory: the reason, and what to do about the usual ones. */
+static int
+fail_directory(const init_t *init, const char *path, const gh_error_t *error)
+{
+    gh_cli_fail_error(init->cli, error);
+
+    if (strcmp(error->code, "no_parent") == 0) {
+        gh_cli_advise("make the directory above %s first, or name another place", path);
+
+    } else if (geteuid() != 0) {
+        gh_cli_advise("run this as root, or name places that you may write with --home and --secrets");
+    }
+
+    return GH_EXIT_ERROR;
+}
+
+static const char *
+join(const init_t *init, const char *directory, const char *name)
+{
+    gh_str_t text = gh_str_format(init->cli->arena, "%s/%s", directory, name);
+
+    return text.data ? text.data : name;
+}
+
+/* Opens or makes HOME/NAME..., -1 after a message. */
+static int
+home_directory(const init_t *init, int parent, const char *name, const char *shown, mode_t mode)
+{
+    gh_cli_owner_t owner = { init->uid, init->gid, join(init, init->home, shown), mode };
+    gh_error_t     error = { 0 };
+    bool           made;
+    int            fd = gh_cli_make_directory(parent, name, &owner, &made, &error);
+
+    if (fd == -1) {
+        fail_directory(init, owner.name, &error);
+    }
+
+    return fd;
+}
+
+static int
+own_if_there(const init_t *init, int directory, const char *name, const char *shown, mode_t mode)
+{
+    gh_cli_owner_t owner = { init->uid, init->gid, join(init, init->home, shown), mode };
+    gh_error_t     error = { 0 };
+
+    if (faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT) {
+        return GH_EXIT_DONE;
+    }
+
+    return gh_cli_own_file(directory, name, &owner, &error) == GH_OK ? GH_EXIT_DONE
+                                                                     : gh_cli_fail_error(init->cli, &error);
+}
+
+static int
+own_store_files(const init_t *init, int store)
+{
+    int status = own_if_there(init, store, "data.mdb", "store/data.mdb", 0640);
+
+    return status != GH_EXIT_DONE ? status : own_if_there(init, store, "lock.mdb", "store/lock.mdb", 0660);
+}
+
+/* SECRETS and store.key. A store without its key is never given a new one: nothing in it could be read again. */
+static int
+make_secrets(init_t *init)
+{
+    gh_cli_owner_t directory_owner = { init->secrets_uid, init->secrets_gid, init->secrets, 0750 };
+    gh_cli_owner_t key_owner = { init->secrets_uid, init->secrets_gid, join(init, init->secrets, "store.key"), 0640 };
+    gh_error_t     error = { 0 };
+    uint8_t        fresh[KEY_BYTES];
+    bool           made;
+    int            fd, status = GH_EXIT_DONE;
+
+    fd = gh_cli_make_directory(AT_FDCWD, init->secrets, &directory_owner, &made, &error);
+    if (fd == -1) {
+        return fail_directory(init, init->secrets, &error);
+    }
+
+    if (faccessat(fd, "store.key", F_OK, AT_SYMLINK_NOFOLLOW) == -1
+        && access(join(init, init->home, "store/data.mdb"), F_OK) == 0)
+    {
+        gh_cli_fail(init->cli, "%s is missing, but %s/store/data.mdb was made with it and cannot be read without it",
+            key_owner.name, init->home);
+        gh_cli_advise("bring the key back from a copy; to begin with an empty store, move %s/store away", init->home);
+        close(fd);
+        return GH_EXIT_ERROR;
+    }
+
+    if (getrandom(fresh, sizeof(fresh), 0) != (ssize_t) sizeof(fresh)) {
+        status = gh_cli_fail(init->cli, "the system gives no random bytes: %s", strerror(errno));
+
+    } else if (gh_cli_create_file(fd, "store.key", fresh, sizeof(fresh), &key_owner, &init->key_made, &error) != GH_OK
+        || gh_cli_own_file(fd, "store.key", &key_owner, &error) != GH_OK
+        || gh_store_key_read(key_owner.name, init->key, &error) != GH_OK)
+    {
+        status = gh_cli_fail_error(init->cli, &error);
+    }
+
+    explicit_bzero(fresh, sizeof(fresh));
+    close(fd);
+
+    return status;
+}
+
+static int
+make_store(init_t *init, int home)
+{
+    gh_error_t error = { 0 };
+    int        fd, status;
+
+    fd = home_directory(init, home, "store", "store", 02750);
+    if (fd == -1) {
+        return GH_EXIT_ERROR;
+    }
+
+    init->store_made = faccessat(fd, "data.mdb", F_OK, AT_SYMLINK_NOFOLLOW) == -1;
+
+    status = own_store_files(init, fd);
+    if (status == GH_EXIT_DONE) {
+        status = gh_store_create(init->home, init->key, &error) == GH_OK ? own_store_files(init, fd)
+                                                                         : gh_cli_fail_error(init->cli, &error);
+    }
+
+    fsync(fd);
+    close(fd);
+
+    return status;
+}
+
+static int
+make_audit(const init_t *init, int home)
+{
+    int audit, open_directory, sealed, status;
+
+    audit = home_directory(init, home, "audit", "audit", 0750);
+    if (audit == -1) {
+        return GH_EXIT_ERROR;
+    }
+
+    open_directory = home_directory(init, audit, "open", "audit/open", 02770);
+    sealed = home_directory(init, audit, "sealed", "audit/sealed", 0750);
+    status = open_directory == -1 || sealed == -1 ? GH_EXIT_ERROR : GH_EXIT_DONE;
+
+    if (open_directory != -1) {
+        close(open_directory);
+    }
+    if (sealed != -1) {
+        close(sealed);
+    }
+    close(audit);
+
+    return status;
+}
+
+/* A credential that root put here with its own owner is one that no worker can read. */
+static int
+make_credentials(const init_t *init, int home)
+{
+    struct dirent *entry;
+    DIR           *stream;
+    int            fd, status = GH_EXIT_DONE;
+
+    fd = home_directory(init, home, "cred", "cred", 0750);
+    if (fd == -1) {
+        return GH_EXIT_ERROR;
+    }
+
+    stream = fdopendir(fd);
+    if (stream == NULL) {
+        close(fd);
+        return gh_cli_fail(init->cli, "cannot read %s/cred: %s", init->home, strerror(errno));
+    }
+
+    while (status == GH_EXIT_DONE && (entry = readdir(stream)) != NULL) {
+        struct stat info;
+
+        if (entry->d_name[0] != '.' && fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0
+            && S_ISREG(info.st_mode))
+        {
+            gh_str_t shown = gh_str_format(init->cli->arena, "cred/%s", entry->d_name);
+
+            status = own_if_there(init, fd, entry->d_name, shown.data ? shown.data : "cred", 0640);
+        }
+    }
+    closedir(stream);
+
+    return status;
+}
+
+static int
+make_home(init_t *init)
+{
+    gh_cli_owner_t owner = { init->uid, init->gid, init->home, 0750 };
+    gh_error_t     error = { 0 };
+    bool           made;
+    int            fd, status;
+
+    fd = gh_cli_make_directory(AT_FDCWD, init->home, &owner, &made, &error);
+    if (fd == -1) {
+        return fail_directory(init, init->home, &error);
+    }
+
+    status = make_secrets(init);
+    if (status == GH_EXIT_DONE) {
+        status = make_store(init, fd);
+    }
+    if (status == GH_EXIT_DONE) {
+        status = make_audit(init, fd);
+    }
+    if (status == GH_EXIT_DONE) {
+        status = make_credentials(init, fd);
+    }
+
+    close(fd);
+
+    return status;
+}
+
+static int
+run(gh_cli_t *cli)
+{
+    init_t init = { .cli = cli, .home = gh_cli_home(cli), .secrets = gh_cli_secrets(cli) };
+    int    status;
+
+    if ((status = find_user(&init)) != GH_EXIT_DONE || (status = find_group(&init)) != GH_EXIT_DONE
+        || (status = check_ours(&init, init.home, "home", "store", false, home_entry_ok)) != GH_EXIT_DONE
+        || (status = check_ours(&init, init.secrets, "secrets", "store.key", true, secrets_entry_ok)) != GH_EXIT_DONE
+        || (status = make_home(&init)) != GH_EXIT_DONE)
+    {
+        explicit_bzero(init.key, sizeof(init.key));
+        return status;
+    }
+    explicit_bzero(init.key, sizeof(init.key));
+
+    printf("%s: %s, owner %s, group %s\n", init.home, init.store_made ? "store made" : "store kept", init.user, init.group);
+    printf("%s/store.key: %s\n", init.secrets, init.key_made ? "made; keep a copy, the store cannot be read without it" : "kept");
+    printf("next: gatehouse policy apply DIR%s\n", gh_cli_store_words(cli));
+
+    return gh_cli_flush(cli);
+}
+
+static const gh_cli_option_t options[] = {
+    GH_CLI_STORE_OPTIONS,
+    { "user", "USER", "who owns the home (default: gatehouse; without root: you)", false },
+    { "group", "GROUP", "what nginx's workers run with (default: www-data; without\nroot: your group)", false },
+    { 0 }
+};
+
+const gh_cli_command_t gh_cli_init = {
+    .name = "init",
+    .usage = "[options]",
+    .summary = "makes the home, the store and its key, or repairs owners and modes",
+    .help =
+        "Makes the gateway's home (policy store, audit directories, credentials directory) and the\n"
+        "secrets directory with store.key, 32 random bytes that everything in the store is checked with.\n"
+        "Running it again repairs owners and modes; a key or a store that is there is never replaced.\n"
+        "Nothing outside these two directories is made: users and groups are yours to make.",
+    .options = options,
+    .least = 0,
+    .most = 0,
+    .run = run,
+};

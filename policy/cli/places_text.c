@@ -1,0 +1,149 @@
+/* The shortest honest words for a set of countries. */
+#include "policy/cli/places_text.h"
+#include "residency/facts.h"
+
+#define CODES_ALONE  4     /* a set this small is listed, whatever its name */
+#define CODES_BESIDE 8     /* codes that may stand behind "plus" or "minus" */
+#define CODES_CUT    12    /* codes shown of a set without a short description */
+
+void
+gh_cli_sets_load(gh_arena_t *arena, gh_cli_sets_t *sets)
+{
+    gh_error_t  error;
+    gh_facts_t *facts;
+    size_t      count;
+
+    sets->arena = arena;
+    sets->count = 0;
+
+    if (gh_facts_load(arena, GH_STR(""), &facts, &error) != GH_OK) {
+        return;
+    }
+
+    count = gh_facts_set_names(facts, sets->names, GH_CLI_SETS_MAX);
+    count = count < GH_CLI_SETS_MAX ? count : GH_CLI_SETS_MAX;
+
+    for (size_t i = 0; i < count; i++) {
+        gh_str_t name = sets->names[i];
+
+        if (gh_facts_set(facts, name, &sets->places[sets->count]) && !gh_places_empty(sets->places[sets->count])) {
+            sets->names[sets->count++] = name;
+        }
+    }
+}
+
+/* Up to `most` codes, and "and N more" behind them. */
+static gh_str_t
+codes(gh_arena_t *arena, gh_places_t places, unsigned most)
+{
+    unsigned    total = gh_places_count(places);
+    gh_places_t shown = gh_places_none();
+
+    if (total <= most) {
+        return gh_places_text(arena, places);
+    }
+
+    for (int i = 0, taken = 0; i < GH_COUNTRIES && taken < (int) most; i++) {
+        gh_places_t one = gh_places_none();
+
+        gh_places_add(&one, i);
+        if (gh_places_touch(places, one)) {
+            shown = gh_places_union(shown, one);
+            taken++;
+        }
+    }
+
+    return gh_str_format(arena, "%.*s and %u more", GH_STR_ARG(gh_places_text(arena, shown)), total - most);
+}
+
+/* One named set without another: "ANYWHERE minus EU". The first of the artefact's order, arena text empty when there is none. */
+static gh_str_t
+difference(const gh_cli_sets_t *sets, gh_places_t places)
+{
+    for (size_t i = 0; i < sets->count; i++) {
+        if (!gh_places_inside(places, sets->places[i])) {
+            continue;
+        }
+
+        gh_places_t rest = gh_places_minus(sets->places[i], places);
+
+        for (size_t j = 0; j < sets->count; j++) {
+            if (gh_places_equal(rest, gh_places_intersect(sets->places[j], sets->places[i]))) {
+                return gh_str_format(sets->arena, "%.*s minus %.*s", GH_STR_ARG(sets->names[i]),
+                    GH_STR_ARG(sets->names[j]));
+            }
+        }
+    }
+
+    return GH_STR("");
+}
+
+/* The named set that needs the fewest codes added or taken away. */
+static gh_str_t
+nearly(const gh_cli_sets_t *sets, gh_places_t places)
+{
+    unsigned    best = CODES_BESIDE + 1;
+    size_t      set = 0;
+    gh_places_t more, less;
+
+    for (size_t i = 0; i < sets->count; i++) {
+        unsigned distance;
+
+        more = gh_places_minus(places, sets->places[i]);
+        less = gh_places_minus(sets->places[i], places);
+        distance = gh_places_count(more) + gh_places_count(less);
+
+        if (distance < best && distance < gh_places_count(places)) {
+            best = distance;
+            set = i;
+        }
+    }
+
+    if (best > CODES_BESIDE) {
+        return GH_STR("");
+    }
+
+    more = gh_places_minus(places, sets->places[set]);
+    less = gh_places_minus(sets->places[set], places);
+
+    return gh_str_format(sets->arena, "%.*s%s%.*s%s%.*s", GH_STR_ARG(sets->names[set]),
+        gh_places_empty(more) ? "" : " plus ",
+        GH_STR_ARG(gh_places_empty(more) ? GH_STR("") : gh_places_text(sets->arena, more)),
+        gh_places_empty(less) ? "" : " minus ",
+        GH_STR_ARG(gh_places_empty(less) ? GH_STR("") : gh_places_text(sets->arena, less)));
+}
+
+gh_str_t
+gh_cli_places_text(const gh_cli_sets_t *sets, gh_places_t places)
+{
+    gh_str_t text;
+
+    if (gh_places_empty(places)) {
+        return GH_STR("nothing");
+    }
+
+    if (gh_places_has_unknown(places)) {
+        return GH_STR("unknown");
+    }
+
+    if (gh_places_equal(places, gh_places_anywhere())) {
+        return GH_STR("ANYWHERE");
+    }
+
+    if (gh_places_count(places) <= CODES_ALONE) {
+        return gh_places_text(sets->arena, places);
+    }
+
+    for (size_t i = 0; i < sets->count; i++) {
+        if (gh_places_equal(places, sets->places[i])) {
+            return sets->names[i];
+        }
+    }
+
+    text = difference(sets, places);
+    if (text.len == 0) {
+        text = nearly(sets, places);
+    }
+
+    return text.len != 0 ? text : codes(sets->arena, places, CODES_CUT);
+}

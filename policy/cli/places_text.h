@@ -1,0 +1,26 @@
+/* Sets of countries as people read them: never a list of two hundred codes. */
+#ifndef GH_CLI_PLACES_TEXT_H
+#define GH_CLI_PLACES_TEXT_H
+
+#include "policy/base/arena.h"
+#include "residency/places.h"
+
+#define GH_CLI_SETS_MAX 128
+
+typedef struct {
+    gh_arena_t *arena;
+    gh_str_t    names[GH_CLI_SETS_MAX];    /* sets of the newest facts artefact */
+    gh_places_t places[GH_CLI_SETS_MAX];
+    size_t      count;
+} gh_cli_sets_t;
+
+/* Without the artefact (out of memory) there are no named sets, and longer lists are counted. */
+void gh_cli_sets_load(gh_arena_t *arena, gh_cli_sets_t *sets);
+
+/*
+ * "nothing", "unknown", "ANYWHERE", "CH NO", "EU", "ANYWHERE minus EU", "EU plus CH NO", "EEA minus IS", else the first codes and how
+ * many more. Arena-owned.
+ */
+gh_str_t gh_cli_places_text(const gh_cli_sets_t *sets, gh_places_t places);
+
+#endif

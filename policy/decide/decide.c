@@ -1,0 +1,244 @@
+/* The decision, step by step. What it carries: decide_classes.c. One target: decide_target.c. Why not: decide_why.c. */
+#include "policy/decide/decide_internal.h"
+
+#include <string.h>
+
+#include "policy/route/route.h"
+
+const gh_verdict_answer_t gh_verdict_answers[] = {
+    [GH_DECIDED_ALLOW] = { "allow", 200 },
+    [GH_DENIED_MODEL_UNKNOWN] = { "model_not_found", 404 },
+    [GH_DENIED_MODEL] = { "model_not_allowed", 403 },
+    [GH_DENIED_RESIDENCY] = { "residency_denied", 403 },
+    [GH_DENIED_LABEL] = { "unknown_data_class", 403 },
+    [GH_DENIED_PLACES] = { "invalid_places", 400 },
+    [GH_DENIED_NO_POLICY] = { "no_policy", 403 },
+    [GH_DENIED_ENDPOINT] = { "model_not_found", 404 },
+    [GH_DENIED_NODE] = { "policy_unavailable", 503 },
+};
+
+static int
+no_memory(gh_error_t *error)
+{
+    return gh_error_set(error, "out_of_memory", "no memory for a decision");
+}
+
+/* What may be said before any deployment is looked at. GH_DECIDED_ALLOW: nothing stands against it so far. */
+static gh_verdict_code_t
+refused_early(gh_deciding_t *d)
+{
+    int32_t model;
+
+    d->node_country = gh_image_node_country(d->image, d->input->node);
+    if (d->node_country < 0) {
+        return GH_DENIED_NODE;
+    }
+    model = gh_image_model_find(d->image, d->input->intake->model);
+    if (model < 0) {
+        return GH_DENIED_MODEL_UNKNOWN;
+    }
+    d->model = (uint32_t) model;
+    d->decision->model = gh_image_str(d->image, d->image->models[model].name);
+    if (!gh_image_profile_permits(d->image, d->profile, d->model)) {
+        return GH_DENIED_MODEL;
+    }
+    if (d->policy == NULL) {
+        return GH_DENIED_NO_POLICY;
+    }
+    if (d->label_unknown) {
+        return GH_DENIED_LABEL;
+    }
+    return d->place_unknown ? GH_DENIED_PLACES : GH_DECIDED_ALLOW;
+}
+
+static int
+find_policy(gh_deciding_t *d)
+{
+    int32_t profile = gh_image_app_find(d->image, d->input->identity->path);
+
+    d->path = gh_str_format(d->arena, "%.*s/%.*s", GH_STR_ARG(d->input->identity->path), GH_STR_ARG(d->input->identity->key));
+    if (d->path.data == NULL) {
+        return GH_ERROR;
+    }
+    if (profile >= 0) {
+        d->profile = &d->image->profiles[profile];
+        if (d->profile->policy >= 0) {
+            d->policy = &d->image->policies[d->profile->policy];
+            d->decision->policy = gh_image_str(d->image, d->policy->name);
+        }
+    }
+    return GH_OK;
+}
+
+static int
+judge_targets(gh_deciding_t *d)
+{
+    gh_range_t     range = d->image->models[d->model].targets;
+    gh_decision_t *decision = d->decision;
+    bool           offered = false;
+
+    decision->targets = gh_arena_array(d->arena, range.count, sizeof(*decision->targets));
+    decision->route = gh_arena_array(d->arena, range.count, sizeof(*decision->route));
+    d->judged = gh_arena_array(d->arena, range.count, sizeof(*d->judged));
+    if (decision->targets == NULL || decision->route == NULL || d->judged == NULL || gh_decide_rules(d) != GH_OK) {
+        return GH_ERROR;
+    }
+    decision->target_count = range.count;
+    for (uint32_t i = 0; i < range.count; i++) {
+        gh_target_verdict_t *verdict = &decision->targets[i];
+
+        verdict->target = range.first + i;
+        gh_decide_target(d, i);
+        if (verdict->code == GH_TARGET_ELIGIBLE) {
+            decision->route[decision->route_count++] = verdict->target;
+        }
+        if (verdict->code != GH_TARGET_NOT_SERVED && verdict->code != GH_TARGET_ENDPOINT) {
+            offered = true;
+        }
+    }
+    gh_route_order(d->image, decision->route, decision->route_count);
+    decision->code = decision->route_count > 0 ? GH_DECIDED_ALLOW : offered ? GH_DENIED_RESIDENCY : GH_DENIED_ENDPOINT;
+    return GH_OK;
+}
+
+int
+gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
+    gh_decision_t *decision, gh_error_t *error)
+{
+    gh_deciding_t d;
+
+    memset(&d, 0, sizeof(d));
+    memset(decision, 0, sizeof(*decision));
+    d.image = image;
+    d.input = input;
+    d.arena = arena;
+    d.decision = decision;
+    d.now_ms = input->now_ms > image->clock_ms ? input->now_ms : image->clock_ms;
+    decision->code = GH_DENIED_NO_POLICY;
+    decision->revision = gh_image_revision(image);
+    decision->clock_ms = d.now_ms;
+    decision->valid_until_ms = UINT64_MAX;
+
+    if (find_policy(&d) != GH_OK) {
+        return no_memory(error);
+    }
+    if (d.policy != NULL && (gh_decide_classes(&d) != GH_OK || gh_decide_narrowing(&d) != GH_OK)) {
+        return no_memory(error);
+    }
+    if (d.profile != NULL) {
+        decision->code = refused_early(&d);
+        if (decision->code == GH_DECIDED_ALLOW && judge_targets(&d) != GH_OK) {
+            decision->code = GH_DENIED_RESIDENCY;
+            decision->route_count = 0;
+            return no_memory(error);
+        }
+    }
+    if (decision->code != GH_DECIDED_ALLOW && gh_decide_why(&d) != GH_OK) {
+        return no_memory(error);
+    }
+    return GH_OK;
+}
+
+bool
+gh_decide_still(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
+    gh_str_t deployment, gh_str_t upstream_model)
+{
+    gh_decision_t decision;
+    gh_error_t    error;
+
+    if (gh_decide(image, input, arena, &decision, &error) != GH_OK || decision.code != GH_DECIDED_ALLOW) {
+        return false;
+    }
+    for (uint32_t i = 0; i < decision.route_count; i++) {
+        const gh_image_target_t *target = &image->targets[decision.route[i]];
+
+        if (gh_str_eq(gh_image_str(image, image->deployments[target->deployment].id), deployment)
+            && gh_str_eq(gh_image_str(image, target->upstream), upstream_model))
+        {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+model_served(const gh_image_t *image, uint32_t model, gh_str_t path)
+{
+    gh_range_t range = image->models[model].targets;
+
+    for (uint32_t i = 0; i < range.count; i++) {
+        const gh_image_target_t *target = &image->targets[range.first + i];
+
+        if (target->endpoints != 0 && gh_image_covers(image, target->serves, path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int
+gh_decide_models(const gh_image_t *image, const gh_identity_t *identity, gh_arena_t *arena,
+    gh_str_t **names, size_t *count)
+{
+    int32_t  profile = gh_image_app_find(image, identity->path);
+    gh_str_t path = gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(identity->path), GH_STR_ARG(identity->key));
+
+    *count = 0;
+    *names = gh_arena_array(arena, image->count[GH_SECTION_MODEL], sizeof(**names));
+    if (*names == NULL || path.data == NULL) {
+        return GH_ERROR;
+    }
+    if (profile < 0 || image->profiles[profile].policy < 0) {
+        return GH_OK;
+    }
+    for (uint32_t i = 0; i < image->count[GH_SECTION_NAME] && *count < image->count[GH_SECTION_MODEL]; i++) {
+        const gh_image_name_t *name = &image->names[i];
+
+        if (!name->alias && gh_image_profile_permits(image, &image->profiles[profile], name->model)
+            && model_served(image, name->model, path))
+        {
+            (*names)[(*count)++] = gh_image_str(image, name->name);
+        }
+    }
+    return GH_OK;
+}
+
+gh_str_t
+gh_decision_rule_id(const gh_image_t *image, int32_t rule)
+{
+    if (rule < 0 || (uint32_t) rule >= image->count[GH_SECTION_RULE]) {
+        return GH_STR("");
+    }
+    return gh_image_str(image, (gh_ref_t) { image->rules[rule].id_offset, image->rules[rule].id_len });
+}
+
+gh_str_t
+gh_decision_rule_why(const gh_image_t *image, int32_t rule)
+{
+    if (rule < 0 || (uint32_t) rule >= image->count[GH_SECTION_RULE]) {
+        return GH_STR("");
+    }
+    return gh_image_str(image, (gh_ref_t) { image->rules[rule].why_offset, image->rules[rule].why_len });
+}
+
+bool
+gh_decision_store_nothing(const gh_image_t *image, const gh_decision_t *decision, uint32_t target)
+{
+    for (uint32_t i = 0; i < decision->target_count; i++) {
+        const gh_target_verdict_t *verdict = &decision->targets[i];
+
+        if (verdict->target != target || verdict->code != GH_TARGET_ELIGIBLE) {
+            continue;
+        }
+        for (size_t c = 0; c < sizeof(verdict->fits) / sizeof(verdict->fits[0]); c++) {
+            int32_t rule = verdict->fits[c];
+
+            if (rule >= 0 && (uint32_t) rule < image->count[GH_SECTION_RULE]
+                && (image->rules[rule].states & GH_STATES_STORE_NOTHING))
+            {
+                return true;
+            }
+        }
+    }
+    return false;
+}

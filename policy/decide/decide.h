@@ -1,0 +1,120 @@
+/*
+ * The one decision function: the worker, explain, plan, test, prove and replay call it.
+ * Deterministic: everything it looks at is handed in.
+ */
+#ifndef GH_DECIDE_H
+#define GH_DECIDE_H
+
+#include "policy/base/arena.h"
+#include "policy/base/error.h"
+#include "policy/base/json_writer.h"
+#include "policy/decide/intake.h"
+#include "policy/identity/identity.h"
+#include "policy/store/image.h"
+
+/* Values of header number `index` (0, 1, ...) of that name, case-insensitive. false when there are no more. */
+typedef bool (*gh_header_fn)(void *context, gh_str_t name, unsigned index, gh_str_t *value);
+
+typedef struct {
+    const gh_identity_t *identity;
+    const gh_intake_t   *intake;
+    gh_str_t             node;           /* gatehouse_node; a node that fleet/1 does not list serves nothing */
+    uint64_t             now_ms;
+    gh_header_fn         header;         /* for class labels and x-gatehouse-places; NULL: no headers */
+    void                *header_context;
+} gh_decide_input_t;
+
+typedef enum {
+    GH_DECIDED_ALLOW = 0,
+    GH_DENIED_MODEL_UNKNOWN,      /* 404 model_not_found */
+    GH_DENIED_MODEL,              /* 403 model_not_allowed: the tenant may not use it */
+    GH_DENIED_RESIDENCY,          /* 403 residency_denied */
+    GH_DENIED_LABEL,              /* 403 unknown_data_class: unknown_label is "deny" */
+    GH_DENIED_PLACES,             /* 400 invalid_places: x-gatehouse-places names something unknown */
+    GH_DENIED_NO_POLICY,          /* 403 no_policy: no residency document covers the tenant */
+    GH_DENIED_ENDPOINT,           /* 404 model_not_found: no deployment serves this model at this endpoint, or none serves the tenant */
+    GH_DENIED_NODE                /* 503 policy_unavailable: the node is not in fleet/1 */
+} gh_verdict_code_t;
+
+typedef struct { const char *code; int status; } gh_verdict_answer_t;
+/* Indexed by gh_verdict_code_t: the error code given to clients and the HTTP status. */
+extern const gh_verdict_answer_t gh_verdict_answers[];
+
+typedef enum {
+    GH_TARGET_ELIGIBLE = 0,
+    GH_TARGET_FORBIDDEN,          /* rule fired */
+    GH_TARGET_NO_ALLOW,           /* for `class` no allow fits; rule is the one that missed fewest facts, or -1 */
+    GH_TARGET_NOT_SERVED,         /* not in `serves` */
+    GH_TARGET_ENDPOINT,           /* does not offer the endpoint */
+    GH_TARGET_NARROWED            /* outside x-gatehouse-places or the tenant's own places */
+} gh_target_verdict_code_t;
+
+typedef struct {
+    uint32_t                 target;
+    gh_target_verdict_code_t code;
+    int32_t                  rule;        /* index for gh_decision_rule_*, -1 none */
+    uint32_t                 misses;      /* gh_miss_t bits of `rule` */
+    uint8_t                  class_index; /* of NO_ALLOW, in decision->classes */
+    gh_places_t              places;      /* the offending places */
+    gh_str_t                 feature;     /* the unlisted feature or unknown field that made it unknown, or empty */
+    int32_t                  fits[8];     /* eligible: for class i of decision->classes (first 8), the allow that fits; then -1 */
+    bool                     store_false; /* eligible: one of the allows that fit says "store": "nothing" */
+} gh_target_verdict_t;
+
+typedef struct { gh_str_t name; gh_str_t from; } gh_class_source_t;   /* from: "default", "assign", "label", "tenant", "app", "key", "uninspected" */
+
+typedef struct {
+    gh_verdict_code_t    code;
+    uint64_t             revision;
+    uint64_t             clock_ms;         /* the time it was judged at: now_ms, or the image's policy time when that is later */
+    gh_str_t             model;            /* catalogue name (aliases resolved) */
+    gh_class_source_t   *classes;          /* in the policy's order */
+    uint32_t             class_count;
+    gh_target_verdict_t *targets;          /* every target of the model */
+    uint32_t             target_count;
+    uint32_t            *route;            /* eligible targets, in order: priority, then price, then deployment id */
+    uint32_t             route_count;
+    gh_str_t             policy;           /* name of the organisation's residency document */
+    gh_str_t             rule;             /* a denial's rule id, empty when none applies */
+    gh_str_t             detail;           /* a sentence for the security role; arena-owned */
+    gh_str_t             narrowing;        /* as sent */
+    uint64_t             valid_until_ms;   /* the decision may change at this time by `until` or evidence expiry alone; UINT64_MAX: never */
+} gh_decision_t;
+
+/*
+ * The codes are looked for in this order: GH_DENIED_NO_POLICY for an app that tenants/1 does not list, GH_DENIED_NODE,
+ * GH_DENIED_MODEL_UNKNOWN, GH_DENIED_MODEL, GH_DENIED_NO_POLICY, GH_DENIED_LABEL, GH_DENIED_PLACES, GH_DENIED_ENDPOINT,
+ * GH_DENIED_RESIDENCY. Of a target: NOT_SERVED, ENDPOINT, FORBIDDEN, NO_ALLOW, NARROWED.
+ *
+ * Everything in *decision is owned by the arena or borrowed from image and input. GH_OK: decision->code says allow or deny;
+ * GH_ERROR: out of memory or a damaged image: deny.
+ */
+int gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
+    gh_decision_t *decision, gh_error_t *error);
+
+/*
+ * Is (deployment, upstream_model) in the route that `image` gives for this input now? For the check in front of every write,
+ * when the revision or the time has moved on. false on any doubt.
+ */
+bool gh_decide_still(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
+    gh_str_t deployment, gh_str_t upstream_model);
+
+/* Catalogue names this identity may use at any endpoint (some deployment that serves it is listed), sorted. */
+int gh_decide_models(const gh_image_t *image, const gh_identity_t *identity, gh_arena_t *arena,
+    gh_str_t **names, size_t *count);
+
+/* Does a rule that let this target in say "store": "nothing"? Then the gateway sends store: false. */
+bool gh_decision_store_nothing(const gh_image_t *image, const gh_decision_t *decision, uint32_t target);
+
+/* Id and reason of a rule index found in a verdict. */
+gh_str_t gh_decision_rule_id(const gh_image_t *image, int32_t rule);
+gh_str_t gh_decision_rule_why(const gh_image_t *image, int32_t rule);
+
+/*
+ * The decision as JSON: {"verdict","code","revision","model","classes":[{name,from}],"policy","rule","narrowing",
+ * "route":[{deployment,backend,upstream_model,process[],store,store_days,rules[]}],
+ * "no":[{deployment,why,rule,places[],class,feature}]}.
+ */
+void gh_decision_write(gh_json_writer_t *w, const gh_image_t *image, const gh_decision_t *decision);
+
+#endif

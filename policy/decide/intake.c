@@ -1,0 +1,3 @@
+#include "policy/decide/intake.h"
+
+const char *const gh_endpoint_names[GH_ENDPOINTS] = { "chat.completions", "completions", "embeddings" };

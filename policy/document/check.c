@@ -1,0 +1,302 @@
+/* What only the whole set of documents can show: ids given twice, limits, patterns that cover nothing, tenants without a policy. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/document/reading.h"
+
+typedef struct {
+    gh_str_t *items;                 /* paths of tenants and apps, sorted */
+    uint32_t  count;
+} paths_t;
+
+/* ---- ids ---- */
+
+static int where_cmp(gh_where_t a, gh_where_t b)
+{
+    int order = strcmp(a.source, b.source);
+
+    if (order != 0) {
+        return order;
+    }
+    return a.line != b.line ? (a.line < b.line ? -1 : 1) : (a.column > b.column) - (a.column < b.column);
+}
+
+static int id_cmp(const void *left, const void *right)
+{
+    const gh_given_id_t *a = left, *b = right;
+    int                  order = strcmp(a->what, b->what);
+
+    if (order == 0) {
+        order = gh_str_cmp(a->id, b->id);
+    }
+    return order != 0 ? order : where_cmp(a->where, b->where);
+}
+
+static void check_ids(gh_loader_t *loader)
+{
+    if (loader->id_count != 0) {
+        qsort(loader->ids, loader->id_count, sizeof(*loader->ids), id_cmp);
+    }
+    for (uint32_t i = 1; i < loader->id_count; i++) {
+        const gh_given_id_t *before = &loader->ids[i - 1], *id = &loader->ids[i];
+
+        if (strcmp(before->what, id->what) == 0 && gh_str_eq(before->id, id->id)) {
+            gh_doc_error(loader, id->where, "duplicate", "%s \"%.*s\" is already given at %s:%u:%u", id->what, GH_STR_ARG(id->id),
+                         before->where.source, before->where.line, before->where.column);
+        }
+    }
+}
+
+static void check_limits(gh_loader_t *loader)
+{
+    const gh_model_t *model = loader->model;
+
+    if (model->deployment_count > GH_MAX_DEPLOYMENTS) {
+        gh_doc_error(loader, model->deployments[GH_MAX_DEPLOYMENTS].where, "limit", "%u deployments: at most %d", model->deployment_count,
+                     GH_MAX_DEPLOYMENTS);
+    }
+    if (model->model_count > GH_MAX_MODELS) {
+        gh_doc_error(loader, model->models[GH_MAX_MODELS].where, "limit", "%u models: at most %d", model->model_count, GH_MAX_MODELS);
+    }
+    if (model->node_count > GH_MAX_NODES) {
+        gh_doc_error(loader, model->nodes[GH_MAX_NODES].where, "limit", "%u nodes: at most %d", model->node_count, GH_MAX_NODES);
+    }
+}
+
+/* ---- patterns ---- */
+
+static int path_cmp(const void *left, const void *right)
+{
+    const gh_str_t *a = left, *b = right;
+
+    return gh_str_cmp(*a, *b);
+}
+
+static paths_t collect_paths(gh_loader_t *loader)
+{
+    paths_t paths = { NULL, 0 };
+
+    for (uint32_t o = 0; o < loader->model->organisation_count; o++) {
+        const gh_model_organisation_t *organisation = &loader->model->organisations[o];
+
+        for (uint32_t t = 0; t < organisation->tenant_count; t++) {
+            const gh_model_tenant_t *tenant = &organisation->tenants[t];
+
+            for (uint32_t a = 0; a <= tenant->app_count; a++) {
+                gh_str_t *item = gh_doc_push(loader, &paths.items, &paths.count, sizeof(*item));
+
+                if (item == NULL) {
+                    return (paths_t) { NULL, 0 };
+                }
+                *item = a == 0 ? tenant->path : tenant->apps[a - 1].path;
+            }
+        }
+    }
+    if (paths.count != 0) {
+        qsort(paths.items, paths.count, sizeof(*paths.items), path_cmp);
+    }
+    return paths;
+}
+
+static bool any_covers(const gh_str_list_t *patterns, gh_str_t path)
+{
+    if (patterns == NULL) {
+        return true;
+    }
+    for (uint32_t i = 0; i < patterns->count; i++) {
+        if (gh_pattern_covers(patterns->items[i], path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keys stand in no document: a pattern of keys is judged by its app. */
+static gh_str_t app_part(gh_str_t pattern)
+{
+    unsigned slashes = 0;
+
+    for (size_t i = 0; i < pattern.len; i++) {
+        slashes += pattern.data[i] == '/';
+        if (slashes == 3) {
+            return (gh_str_t) { pattern.data, i };
+        }
+    }
+    return pattern;
+}
+
+static bool covers_tenant(const paths_t *paths, const gh_cover_check_t *check)
+{
+    gh_str_t pattern = app_part(check->pattern);
+    gh_str_t prefix = pattern;
+    uint32_t low = 0, high = paths->count;
+
+    if (prefix.len != 0 && prefix.data[prefix.len - 1] == '*') {
+        prefix.len--;
+    }
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (gh_str_cmp(paths->items[middle], prefix) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    for (; low < paths->count && gh_str_starts(paths->items[low], prefix); low++) {
+        if (gh_pattern_covers(pattern, paths->items[low]) && any_covers(check->applies_to, paths->items[low])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool covers_model(const gh_model_t *model, gh_str_t pattern)
+{
+    for (uint32_t i = 0; i < model->model_count; i++) {
+        if (gh_pattern_covers(pattern, model->models[i].name)) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < model->target_count; i++) {
+        if (gh_pattern_covers(pattern, model->targets[i].upstream)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_covers(gh_loader_t *loader, bool errors_only)
+{
+    paths_t paths = collect_paths(loader);
+
+    for (uint32_t i = 0; i < loader->cover_count; i++) {
+        const gh_cover_check_t *check = &loader->covers[i];
+        const char             *what = check->models ? "model" : check->applies_to ? "tenant of its policy" : "tenant";
+
+        if (check->models ? covers_model(loader->model, check->pattern) : covers_tenant(&paths, check)) {
+            continue;
+        }
+        if (check->forbid) {
+            gh_doc_error(loader, check->where, "covers_nothing", "%s: pattern \"%.*s\" covers no %s", check->what, GH_STR_ARG(check->pattern),
+                         what);
+        } else if (!errors_only) {
+            gh_doc_warn(loader, check->where, "covers_nothing", "%s: pattern \"%.*s\" covers no %s", check->what, GH_STR_ARG(check->pattern), what);
+        }
+    }
+}
+
+/* ---- policies, tenants, nodes ---- */
+
+static void check_tenants(gh_loader_t *loader)
+{
+    for (uint32_t o = 0; o < loader->model->organisation_count; o++) {
+        const gh_model_organisation_t *organisation = &loader->model->organisations[o];
+        uint32_t                       without = 0;
+
+        for (uint32_t t = 0; t < organisation->tenant_count; t++) {
+            without += organisation->tenants[t].policy < 0;
+        }
+        if (without != 0 && without == organisation->tenant_count) {
+            gh_doc_warn(loader, organisation->where, "no_policy", "no policy covers organisation \"%.*s\": every request is denied",
+                        GH_STR_ARG(organisation->id));
+            continue;
+        }
+        for (uint32_t t = 0; without != 0 && t < organisation->tenant_count; t++) {
+            const gh_model_tenant_t *tenant = &organisation->tenants[t];
+
+            if (tenant->policy < 0) {
+                gh_doc_warn(loader, tenant->where, "no_policy", "no policy covers tenant \"%.*s\": every request is denied",
+                            GH_STR_ARG(tenant->path));
+            }
+        }
+    }
+}
+
+static void check_classes(gh_loader_t *loader)
+{
+    for (uint32_t i = 0; i < loader->policy_count; i++) {
+        const gh_model_policy_t *policy = loader->policies[i];
+        uint32_t                 allowed = 0;
+
+        for (uint32_t k = 0; k < policy->rule_count; k++) {
+            allowed |= policy->rules[k].kind == GH_RULE_ALLOW ? policy->rules[k].class_mask : 0;
+        }
+        for (uint32_t k = 0; k < policy->classes.count && k < GH_MAX_CLASSES; k++) {
+            if (!(allowed >> k & 1)) {
+                gh_doc_warn(loader, policy->where, "class_without_allow", "class \"%.*s\" of policy \"%.*s\" has no allow: it may go nowhere",
+                            GH_STR_ARG(policy->classes.items[k]), GH_STR_ARG(policy->name));
+            }
+        }
+    }
+}
+
+static const gh_model_node_t *find_node(const gh_model_t *model, gh_str_t id)
+{
+    for (uint32_t i = 0; i < model->node_count; i++) {
+        if (gh_str_eq(model->nodes[i].id, id)) {
+            return &model->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+static void check_pins(gh_loader_t *loader, bool errors_only)
+{
+    for (uint32_t i = 0; i < loader->pin_count; i++) {
+        const gh_node_pin_t   *pin = &loader->pins[i];
+        const gh_model_node_t *node = find_node(loader->model, pin->id);
+
+        if (node == NULL && !errors_only) {
+            gh_doc_warn(loader, pin->where, "unknown_node", "guard \"%.*s\" pins node \"%.*s\", which no fleet document lists", GH_STR_ARG(pin->guard),
+                        GH_STR_ARG(pin->id));
+        }
+        if (node != NULL && node->country >= 0 && pin->country >= 0 && node->country != pin->country) {
+            gh_doc_error(loader, node->where, "conflict", "node \"%.*s\" is in %s here, but guard \"%.*s\" pins it to %s (%s:%u:%u)", GH_STR_ARG(node->id),
+                         gh_country_codes[node->country], GH_STR_ARG(pin->guard), gh_country_codes[pin->country], pin->where.source,
+                         pin->where.line, pin->where.column);
+        }
+    }
+}
+
+static void check_nodes(gh_loader_t *loader)
+{
+    const gh_model_t *model = loader->model;
+
+    for (uint32_t i = 0; i < loader->policy_count; i++) {
+        const gh_model_policy_t *policy = loader->policies[i];
+
+        for (uint32_t k = 0; policy->has_audit_store && k < model->node_count; k++) {
+            gh_places_t place = gh_places_none();
+
+            gh_places_add(&place, model->nodes[k].country);
+            if (!gh_places_inside(place, policy->audit_store)) {
+                gh_doc_warn(loader, policy->where, "audit_store", "node \"%.*s\" keeps records outside \"audit_store\" of policy \"%.*s\"",
+                            GH_STR_ARG(model->nodes[k].id), GH_STR_ARG(policy->name));
+            }
+        }
+    }
+    if (model->deployment_count != 0 && model->node_count == 0) {
+        gh_doc_warn(loader, model->deployments[0].where, "no_nodes", "no fleet document lists a node: nothing is served");
+    }
+}
+
+/* Warnings of the whole set are kept for a set without errors: most would only repeat what an error says. */
+void gh_documents_check(gh_loader_t *loader)
+{
+    bool wrong;
+
+    check_ids(loader);
+    check_limits(loader);
+    wrong = loader->report->errors != 0;
+
+    if (!loader->incomplete) {
+        check_covers(loader, wrong);
+        check_pins(loader, wrong);
+    }
+    if (!wrong) {
+        check_classes(loader);
+        check_tenants(loader);
+        check_nodes(loader);
+    }
+}

@@ -1,0 +1,267 @@
+/* An image in memory: opening, reference counts, and what others may read of it. The checks are in image_check.c. */
+#include "policy/store/image_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const gh_dialect_names[GH_DIALECTS] = { "openai", "azure-v1", "azure-classic", "bedrock-openai" };
+
+const uint32_t gh_section_entry[GH_SECTIONS] = {
+    [GH_SECTION_NODE] = sizeof(gh_image_node_t),
+    [GH_SECTION_DEPLOYMENT] = sizeof(gh_image_deployment_t),
+    [GH_SECTION_MODEL] = sizeof(gh_image_model_t),
+    [GH_SECTION_NAME] = sizeof(gh_image_name_t),
+    [GH_SECTION_TARGET] = sizeof(gh_image_target_t),
+    [GH_SECTION_FEATURE] = sizeof(gh_image_feature_t),
+    [GH_SECTION_POLICY] = sizeof(gh_image_policy_t),
+    [GH_SECTION_RULE] = sizeof(gh_rule_t),
+    [GH_SECTION_PATTERN] = sizeof(gh_ref_t),
+    [GH_SECTION_CLASS] = sizeof(gh_ref_t),
+    [GH_SECTION_LABEL] = sizeof(gh_ref_t),
+    [GH_SECTION_ASSIGN] = sizeof(gh_image_assign_t),
+    [GH_SECTION_PLACE] = sizeof(gh_image_place_t),
+    [GH_SECTION_PROFILE] = sizeof(gh_image_profile_t),
+    [GH_SECTION_BITMAP] = sizeof(uint64_t),
+    [GH_SECTION_APP] = sizeof(gh_image_app_t),
+    [GH_SECTION_PARTITION] = sizeof(gh_ref_t),
+    [GH_SECTION_ATTEST] = sizeof(gh_ref_t),
+    [GH_SECTION_STRINGS] = 1,
+};
+
+static void
+image_point(gh_image_t *image)
+{
+    const void *at[GH_SECTIONS];
+
+    for (int i = 0; i < GH_SECTIONS; i++) {
+        at[i] = image->bytes + image->header->section[i].offset;
+        image->count[i] = (uint32_t) (image->header->section[i].length / gh_section_entry[i]);
+    }
+    image->nodes = at[GH_SECTION_NODE];
+    image->deployments = at[GH_SECTION_DEPLOYMENT];
+    image->models = at[GH_SECTION_MODEL];
+    image->names = at[GH_SECTION_NAME];
+    image->targets = at[GH_SECTION_TARGET];
+    image->features = at[GH_SECTION_FEATURE];
+    image->policies = at[GH_SECTION_POLICY];
+    image->rules = at[GH_SECTION_RULE];
+    image->patterns = at[GH_SECTION_PATTERN];
+    image->classes = at[GH_SECTION_CLASS];
+    image->labels = at[GH_SECTION_LABEL];
+    image->assigns = at[GH_SECTION_ASSIGN];
+    image->places = at[GH_SECTION_PLACE];
+    image->profiles = at[GH_SECTION_PROFILE];
+    image->bitmaps = at[GH_SECTION_BITMAP];
+    image->apps = at[GH_SECTION_APP];
+    image->partitions = at[GH_SECTION_PARTITION];
+    image->attests = at[GH_SECTION_ATTEST];
+    image->strings = at[GH_SECTION_STRINGS];
+}
+
+int
+gh_image_open(const void *bytes, size_t len, gh_image_t **out, gh_error_t *error)
+{
+    gh_image_t *image;
+
+    *out = NULL;
+    image = calloc(1, sizeof(*image));
+    if (image == NULL) {
+        return gh_error_set(error, "out_of_memory", "no memory for an image");
+    }
+    /* One byte more than needed: an empty section may stand at the very end. */
+    image->bytes = aligned_alloc(64, (len + 64) / 64 * 64);
+    if (image->bytes == NULL) {
+        free(image);
+        return gh_error_set(error, "out_of_memory", "no memory for an image of %zu bytes", len);
+    }
+    if (len > 0) {
+        memcpy(image->bytes, bytes, len);
+    }
+    image->references = 1;
+    image->length = len;
+    image->header = (const gh_image_header_t *) image->bytes;
+
+    if (gh_image_check_sections(image, error) != GH_OK) {
+        gh_image_unref(image);
+        return GH_ERROR;
+    }
+    image_point(image);
+    if (gh_image_check_entries(image, error) != GH_OK) {
+        gh_image_unref(image);
+        return GH_ERROR;
+    }
+    image->clock_ms = image->header->compiled_ms;
+    *out = image;
+    return GH_OK;
+}
+
+gh_image_t *
+gh_image_ref(gh_image_t *image)
+{
+    image->references++;
+    return image;
+}
+
+void
+gh_image_unref(gh_image_t *image)
+{
+    if (image != NULL && --image->references == 0) {
+        free(image->bytes);
+        free(image);
+    }
+}
+
+uint64_t
+gh_image_revision(const gh_image_t *image)
+{
+    return image->header->revision;
+}
+
+const uint8_t *
+gh_image_policy_digest(const gh_image_t *image)
+{
+    return image->header->policy_digest;
+}
+
+const uint8_t *
+gh_image_facts_digest(const gh_image_t *image)
+{
+    return image->header->facts_digest;
+}
+
+uint32_t
+gh_image_target_count(const gh_image_t *image)
+{
+    return image->count[GH_SECTION_TARGET];
+}
+
+void
+gh_image_target(const gh_image_t *image, uint32_t index, gh_target_t *out)
+{
+    const gh_image_target_t     *target;
+    const gh_image_deployment_t *deployment;
+
+    memset(out, 0, sizeof(*out));
+    if (index >= image->count[GH_SECTION_TARGET]) {
+        out->process = out->store = out->operator_home = gh_places_unknown();
+        return;
+    }
+    target = &image->targets[index];
+    deployment = &image->deployments[target->deployment];
+
+    out->deployment = gh_image_str(image, deployment->id);
+    out->backend = gh_image_str(image, deployment->backend);
+    out->provider = gh_image_str(image, deployment->provider);
+    out->region = gh_image_str(image, deployment->region);
+    out->api_version = gh_image_str(image, deployment->api_version);
+    out->dialect = (gh_dialect_t) deployment->dialect;
+    out->sku = gh_image_str(image, target->sku);
+    if (target->partition >= 0) {
+        out->partition = gh_image_str(image, image->partitions[target->partition]);
+    }
+    out->endpoints = target->endpoints;
+    out->upstream_model = gh_image_str(image, target->upstream);
+    out->model = gh_image_str(image, image->models[target->model].name);
+    out->priority = target->priority;
+    out->price = (gh_price_t) { target->price_known, target->price[0], target->price[1], target->price[2],
+                                target->price[3], target->price[4] };
+    out->process = target->process;
+    out->store = target->store;
+    out->operator_home = target->operator_home;
+    out->store_nothing = target->store_nothing;
+    out->store_days_known = target->store_days_known;
+    out->store_days = target->store_days;
+}
+
+uint32_t
+gh_image_deployment_count(const gh_image_t *image)
+{
+    return image->count[GH_SECTION_DEPLOYMENT];
+}
+
+gh_str_t
+gh_image_deployment_backend(const gh_image_t *image, uint32_t deployment)
+{
+    if (deployment >= image->count[GH_SECTION_DEPLOYMENT]) {
+        return GH_STR("");
+    }
+    return gh_image_str(image, image->deployments[deployment].backend);
+}
+
+/* Binary search over entries whose first member is the gh_ref_t they are sorted by. */
+static int64_t
+image_find(const gh_image_t *image, const void *entries, uint32_t count, size_t size, gh_str_t name)
+{
+    uint32_t low = 0, high = count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        gh_ref_t ref;
+        int      order;
+
+        memcpy(&ref, (const char *) entries + middle * size, sizeof(ref));
+        order = gh_str_cmp(gh_image_str(image, ref), name);
+        if (order == 0) {
+            return middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return -1;
+}
+
+int
+gh_image_node_country(const gh_image_t *image, gh_str_t node)
+{
+    int64_t found = image_find(image, image->nodes, image->count[GH_SECTION_NODE], sizeof(gh_image_node_t), node);
+
+    return found < 0 ? -1 : (int) image->nodes[found].country;
+}
+
+int32_t
+gh_image_model_find(const gh_image_t *image, gh_str_t name)
+{
+    int64_t found = image_find(image, image->names, image->count[GH_SECTION_NAME], sizeof(gh_image_name_t), name);
+
+    return found < 0 ? -1 : (int32_t) image->names[found].model;
+}
+
+int32_t
+gh_image_app_find(const gh_image_t *image, gh_str_t path)
+{
+    int64_t found = image_find(image, image->apps, image->count[GH_SECTION_APP], sizeof(gh_image_app_t), path);
+
+    return found < 0 ? -1 : (int32_t) image->apps[found].profile;
+}
+
+bool
+gh_image_app_listed(const gh_image_t *image, gh_str_t path)
+{
+    return gh_image_app_find(image, path) >= 0;
+}
+
+uint32_t
+gh_image_app_count(const gh_image_t *image)
+{
+    return image->count[GH_SECTION_APP];
+}
+
+gh_str_t
+gh_image_app_path(const gh_image_t *image, uint32_t app)
+{
+    return app < image->count[GH_SECTION_APP] ? gh_image_str(image, image->apps[app].path) : GH_STR("");
+}
+
+bool
+gh_image_covers(const gh_image_t *image, gh_range_t patterns, gh_str_t name)
+{
+    for (uint32_t i = 0; i < patterns.count; i++) {
+        if (gh_pattern_covers(gh_image_pattern(image, patterns.first + i), name)) {
+            return true;
+        }
+    }
+    return false;
+}

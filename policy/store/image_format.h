@@ -1,0 +1,188 @@
+/*
+ * The bytes of an image: a 512-byte header, then sections of fixed-size entries, each aligned to 64. Little-endian, no pointers;
+ * a string is (offset, length) into the string section, other references are index ranges of a section. Private to
+ * policy/compile (which writes it), policy/store/image.c (which checks all of it once) and policy/decide (which reads it in place).
+ */
+#ifndef GH_IMAGE_FORMAT_H
+#define GH_IMAGE_FORMAT_H
+
+#include "policy/store/envelope.h"
+#include "policy/store/image.h"
+
+typedef struct { uint32_t offset, length; } gh_ref_t;     /* into the string section */
+typedef struct { uint32_t first, count; } gh_range_t;     /* of the entries of a section */
+
+typedef enum {
+    GH_SECTION_NODE = 0,      /* gh_image_node_t, sorted by name */
+    GH_SECTION_DEPLOYMENT,    /* gh_image_deployment_t */
+    GH_SECTION_MODEL,         /* gh_image_model_t */
+    GH_SECTION_NAME,          /* gh_image_name_t: models and aliases, sorted by bytes */
+    GH_SECTION_TARGET,        /* gh_image_target_t, grouped by model */
+    GH_SECTION_FEATURE,       /* gh_image_feature_t */
+    GH_SECTION_POLICY,        /* gh_image_policy_t, guards included */
+    GH_SECTION_RULE,          /* gh_rule_t; a rule's tenants_*, models_* are ranges of PATTERN */
+    GH_SECTION_PATTERN,       /* gh_ref_t */
+    GH_SECTION_CLASS,         /* gh_ref_t, lowest first within a policy */
+    GH_SECTION_LABEL,         /* gh_ref_t: lower-case header names */
+    GH_SECTION_ASSIGN,        /* gh_image_assign_t */
+    GH_SECTION_PLACE,         /* gh_image_place_t: of each policy; and the facts' sets (header.sets) */
+    GH_SECTION_PROFILE,       /* gh_image_profile_t, sorted by number */
+    GH_SECTION_BITMAP,        /* uint64_t: permitted models of the profiles */
+    GH_SECTION_APP,           /* gh_image_app_t, sorted by path */
+    GH_SECTION_PARTITION,     /* gh_ref_t, by bit */
+    GH_SECTION_ATTEST,        /* gh_ref_t, by bit */
+    GH_SECTION_STRINGS,       /* bytes */
+    GH_SECTIONS
+} gh_section_t;
+
+#define GH_IMAGE_SECTIONS_ROOM 24
+
+typedef struct { uint64_t offset, length; } gh_image_section_t;   /* bytes from the start of the image */
+
+typedef struct {
+    uint8_t            envelope[GH_ENVELOPE_SIZE];
+    uint64_t           revision;                /* 0 until the store commits it */
+    uint64_t           compiled_ms;
+    uint8_t            policy_digest[32];
+    uint8_t            facts_digest[32];
+    uint32_t           next_profile;            /* numbers below it were given, in this image or an older one */
+    uint32_t           format;                  /* GH_IMAGE_FORMAT */
+    gh_image_section_t section[GH_IMAGE_SECTIONS_ROOM];
+    gh_range_t         sets;                    /* of PLACE: the facts' named sets */
+} gh_image_header_t;
+
+#define GH_IMAGE_FORMAT 1u
+#define GH_IMAGE_HEADER 512u                    /* bytes before the first section */
+_Static_assert(sizeof(gh_image_header_t) == GH_IMAGE_HEADER, "image header");
+
+typedef struct { gh_ref_t name; uint32_t country; uint32_t reserved; } gh_image_node_t;
+
+typedef struct {
+    gh_ref_t id, backend, provider, region, api_version;
+    uint32_t dialect, reserved;
+} gh_image_deployment_t;
+
+typedef struct {
+    gh_ref_t   name;
+    gh_range_t targets;
+    uint64_t   context, max_output;             /* tokens; 0: not said */
+} gh_image_model_t;
+
+typedef struct { gh_ref_t name; uint32_t model; uint32_t alias; } gh_image_name_t;   /* alias: 1 when it is one */
+
+typedef struct {                                /* instants from which the fact is unknown, ms; 0: it does not end */
+    uint64_t process, store, operator_home, attest, training;
+} gh_image_expiry_t;
+
+typedef struct {
+    uint32_t          deployment, model;
+    gh_ref_t          upstream, sku, price_source;
+    gh_range_t        serves;                   /* of PATTERN */
+    gh_range_t        features;                 /* of FEATURE */
+    uint32_t          endpoints;                /* bits by gh_endpoint_t */
+    uint32_t          priority;
+    int32_t           partition;                /* -1: unknown */
+    uint32_t          store_days;
+    uint32_t          price_as_of;              /* yyyymmdd; 0: not said */
+    uint8_t           store_nothing, store_days_known, price_known, training;
+    uint64_t          price[5];                 /* input, cached, cache_write, output, reasoning */
+    uint64_t          attest_mask;
+    gh_image_expiry_t until;
+    gh_places_t       process, store, operator_home;
+} gh_image_target_t;
+
+typedef struct {
+    gh_ref_t    name;
+    uint64_t    until_ms;                       /* then process and store are unknown; 0: never */
+    uint32_t    store_days;
+    uint8_t     store_nothing, store_days_known, reserved[2];
+    gh_places_t process, store;
+} gh_image_feature_t;
+
+typedef struct {
+    gh_ref_t    name;
+    uint8_t     guard, unknown_label, has_audit_store, reserved[5];   /* unknown_label: 0 deny, 1 highest */
+    gh_range_t  applies_to;                     /* of PATTERN */
+    gh_range_t  classes;                        /* of CLASS */
+    uint32_t    default_class;
+    uint32_t    uninspected_mask;
+    gh_range_t  assigns, labels, places, rules;
+    gh_places_t audit_store;
+} gh_image_policy_t;
+
+typedef struct { gh_range_t tenants; uint32_t class_index; uint32_t reserved; } gh_image_assign_t;
+
+typedef struct { gh_ref_t name; gh_places_t places; } gh_image_place_t;
+
+typedef struct {                                /* what tenants/1 says, shared by every app it says the same of */
+    uint32_t    number;                         /* given once, never reused */
+    int32_t     policy;                         /* index; -1: no residency document covers it */
+    uint32_t    tenant_classes, app_classes;    /* masks in that policy's order */
+    uint8_t     narrowed, audit, objective, reserved[5];
+    gh_range_t  models;                         /* words of BITMAP: bit m: model m is permitted */
+    uint8_t     digest[32];                     /* of what it says: the same digest keeps its number over revisions */
+    gh_places_t places;                         /* with narrowed: process and store must be inside */
+} gh_image_profile_t;
+
+typedef struct { gh_ref_t path; uint32_t profile; uint32_t reserved; } gh_image_app_t;   /* profile: index, not number */
+
+
+struct gh_image_s {
+    unsigned                     references;
+    uint64_t                     clock_ms;      /* policy time never runs backwards: the highest time seen, at least compiled_ms */
+    size_t                       length;
+    uint8_t                     *bytes;
+    const gh_image_header_t     *header;
+    uint32_t                     count[GH_SECTIONS];
+    const gh_image_node_t       *nodes;
+    const gh_image_deployment_t *deployments;
+    const gh_image_model_t      *models;
+    const gh_image_name_t       *names;
+    const gh_image_target_t     *targets;
+    const gh_image_feature_t    *features;
+    const gh_image_policy_t     *policies;
+    const gh_rule_t             *rules;
+    const gh_ref_t              *patterns;
+    const gh_ref_t              *classes;
+    const gh_ref_t              *labels;
+    const gh_image_assign_t     *assigns;
+    const gh_image_place_t      *places;
+    const gh_image_profile_t    *profiles;
+    const uint64_t              *bitmaps;
+    const gh_image_app_t        *apps;
+    const gh_ref_t              *partitions;
+    const gh_ref_t              *attests;
+    const char                  *strings;
+};
+
+/* Bytes of one entry of a section. */
+extern const uint32_t gh_section_entry[GH_SECTIONS];
+
+static inline gh_str_t
+gh_image_str(const gh_image_t *image, gh_ref_t ref)
+{
+    return (gh_str_t) { image->strings + ref.offset, ref.length };
+}
+
+static inline gh_str_t
+gh_image_pattern(const gh_image_t *image, uint32_t pattern)
+{
+    return gh_image_str(image, image->patterns[pattern]);
+}
+
+/* Does any pattern of the range cover the name? */
+bool gh_image_covers(const gh_image_t *image, gh_range_t patterns, gh_str_t name);
+
+/* Model by catalogue name or alias: index, or -1. */
+int32_t gh_image_model_find(const gh_image_t *image, gh_str_t name);
+
+/* "org/tenant/app": profile index, or -1 when tenants/1 does not list it. */
+int32_t gh_image_app_find(const gh_image_t *image, gh_str_t path);
+
+static inline bool
+gh_image_profile_permits(const gh_image_t *image, const gh_image_profile_t *profile, uint32_t model)
+{
+    return (image->bitmaps[profile->models.first + model / 64] >> (model % 64)) & 1;
+}
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * Reads LMDB's pages (data format 1, of LMDB 0.9) with pread and checks everything it follows. Not LMDB's own mdb_get: that trusts
+ * offsets found in pages, so a damaged file ends in a wild read or an abort() of the worker, and a truncated one in SIGBUS. The
+ * caller holds an LMDB read transaction, which keeps the pages of its snapshot from being reused; nothing else of LMDB is needed.
+ */
+#ifndef GH_PAGES_H
+#define GH_PAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/base/error.h"
+#include "policy/base/hash.h"
+
+typedef struct {                     /* MDB_db, as on disk */
+    uint32_t pad;
+    uint16_t flags;
+    uint16_t depth;
+    uint64_t branch_pages, leaf_pages, overflow_pages, entries;
+    uint64_t root;                   /* page number; all ones: empty */
+} gh_tree_t;
+
+typedef struct {
+    int       fd;                    /* borrowed */
+    uint32_t  page_size;
+    uint64_t  page_count;            /* of the snapshot: valid page numbers are below it */
+    uint64_t  transaction;           /* id of the snapshot */
+    gh_tree_t free_tree, main_tree;
+} gh_pages_t;
+
+/*
+ * Before LMDB maps the file: both meta pages sane and alike, the file as long as they say. GH_ERROR "store_damaged" or
+ * "store_version".
+ */
+int gh_pages_check_file(int fd, gh_error_t *error);
+
+/*
+ * Loads the meta page of a transaction. 1: it is not that transaction's any more (a writer was faster twice): renew and try again.
+ * GH_OK; GH_ERROR "store_damaged".
+ */
+int gh_pages_snapshot(gh_pages_t *pages, int fd, uint64_t transaction, gh_error_t *error);
+
+/* A named database. GH_ERROR "store_damaged" when there is none, or it is of another kind. */
+int gh_pages_tree(const gh_pages_t *pages, const char *name, gh_tree_t *tree, gh_error_t *error);
+
+typedef struct {                     /* a value read: malloc'ed, grown as needed, reused by the next read */
+    uint8_t *data;
+    size_t   len, capacity;
+} gh_value_t;
+
+void gh_value_free(gh_value_t *value);
+
+/* *found false: no such key. Values above GH_PAGES_VALUE_MAX are damage. */
+#define GH_PAGES_VALUE_MAX ((size_t) 1 << 31)
+int gh_pages_get(const gh_pages_t *pages, const gh_tree_t *tree, gh_bytes_t key, gh_value_t *value, bool *found,
+    gh_error_t *error);
+
+/*
+ * Entries in key order whose key is not below `from`. Returning 0 goes on, 1 stops (GH_OK), GH_ERROR stops with *error set. key and value
+ * live during the call only.
+ */
+typedef int (*gh_pages_entry_fn)(void *context, gh_bytes_t key, gh_bytes_t value, gh_error_t *error);
+int gh_pages_each(const gh_pages_t *pages, const gh_tree_t *tree, gh_bytes_t from, gh_pages_entry_fn entry, void *context,
+    gh_error_t *error);
+
+/*
+ * Every page of every database and of the list of free pages: reached once, of the right kind, inside the file. For writers, who
+ * hand the file to LMDB's own code afterwards. Time grows with the file.
+ */
+int gh_pages_check_all(const gh_pages_t *pages, gh_error_t *error);
+
+#endif

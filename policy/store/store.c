@@ -1,0 +1,462 @@
+/* Opening the store, its snapshots, the image in force. Who presents a key: store_identify.c. */
+#include "policy/store/store_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHECK_PATH_MS    1000u
+#define CHECK_READERS_MS 60000u
+#define RENEW_TRIES      100
+
+const char gh_head_key[] = "current";
+
+int
+gh_store_key_read(const char *path, uint8_t key[32], gh_error_t *error)
+{
+    struct stat st;
+    uint8_t     bytes[33];
+    ssize_t     n;
+    int         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0) {
+        return gh_error_at(error, errno == ENOENT ? "store_missing" : "store_denied", path, 0, 0,
+            "the store's key cannot be opened: %s; \"gatehouse init\" makes it and repairs its owner and mode", strerror(errno));
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return gh_error_at(error, "store_denied", path, 0, 0, "the store's key is not a regular file");
+    }
+    if ((st.st_mode & 07) != 0) {
+        close(fd);
+        return gh_error_at(error, "store_denied", path, 0, 0,
+            "the store's key may be read or written by everybody (mode %03o); \"gatehouse init\" repairs it, then make a new one "
+            "if others had access", (unsigned) st.st_mode & 0777);
+    }
+    n = read(fd, bytes, sizeof(bytes));
+    close(fd);
+    if (n != 32) {
+        return gh_error_at(error, "store_damaged", path, 0, 0, "the store's key must have exactly 32 bytes, it has %s",
+            n < 0 ? "none that can be read" : n > 32 ? "more" : "fewer");
+    }
+    memcpy(key, bytes, 32);
+    return GH_OK;
+}
+
+void
+gh_store_key_u64(uint64_t number, uint8_t key[8])
+{
+    for (int i = 0; i < 8; i++) {
+        key[i] = (uint8_t) (number >> (56 - 8 * i));
+    }
+}
+
+int
+gh_store_blame(const gh_store_t *store, gh_error_t *error)
+{
+    if (error != NULL && error->source[0] == '\0') {
+        snprintf(error->source, sizeof(error->source), "%.255s", store->data_path);
+    }
+    return GH_ERROR;
+}
+
+int
+gh_store_mdb_error(int rc, const char *what, gh_error_t *error)
+{
+    const char *code = "store_damaged";
+
+    switch (rc) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        code = "store_denied";
+        break;
+    case ENOENT:
+        code = "store_missing";
+        break;
+    case MDB_MAP_FULL:
+    case ENOSPC:
+    case EDQUOT:
+        code = "store_full";
+        break;
+    case MDB_VERSION_MISMATCH:
+        code = "store_version";
+        break;
+    case MDB_READERS_FULL:
+    case ENOMEM:
+    case EAGAIN:
+    case EINTR:
+        code = "store_busy";
+        break;
+    }
+    return gh_error_set(error, code, "%s: %s", what, mdb_strerror(rc));
+}
+
+/* The path still leads to the file that is open. */
+static int
+check_path(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
+{
+    struct stat st;
+
+    if (store->checked_ms != 0 && now_ms >= store->checked_ms && now_ms - store->checked_ms < CHECK_PATH_MS) {
+        return GH_OK;
+    }
+    if (stat(store->data_path, &st) != 0) {
+        return gh_error_set(error, "store_replaced", "the store's file is gone: %s", strerror(errno));
+    }
+    if (st.st_dev != store->device || st.st_ino != store->inode) {
+        return gh_error_set(error, "store_replaced",
+            "the store's file was replaced by another one while it was in use: restart what uses it");
+    }
+    store->checked_ms = now_ms == 0 ? 1 : now_ms;
+    return GH_OK;
+}
+
+/* Before LMDB looks at its map: a file cut short or removed under it would be a SIGBUS, or an old policy for ever. */
+static int
+check_file(const gh_store_t *store, gh_error_t *error)
+{
+    struct stat st;
+
+    if (fstat(store->fd, &st) != 0) {
+        return gh_error_set(error, "store_damaged", "the store's file cannot be looked at: %s", strerror(errno));
+    }
+    if (st.st_nlink == 0) {
+        return gh_error_set(error, "store_replaced", "the store's file was removed or replaced while it was in use: restart what uses it");
+    }
+    if ((uint64_t) st.st_size < store->pages.page_count * store->pages.page_size) {
+        return gh_error_set(error, "store_damaged", "the store's file was truncated to %lld bytes", (long long) st.st_size);
+    }
+    return GH_OK;
+}
+
+static int
+renew(gh_store_t *store, gh_error_t *error)
+{
+    int rc;
+
+    if (store->reader == NULL) {
+        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->reader);
+    } else {
+        rc = mdb_txn_renew(store->reader);
+    }
+    if (rc == MDB_MAP_RESIZED) {
+        rc = mdb_env_set_mapsize(store->env, 0);
+        if (rc == 0) {
+            rc = store->reader == NULL ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->reader)
+                                       : mdb_txn_renew(store->reader);
+        }
+    }
+    return rc == 0 ? GH_OK : gh_store_mdb_error(rc, "a snapshot cannot be taken", error);
+}
+
+static int
+load_snapshot(gh_store_t *store, gh_error_t *error)
+{
+    bool found;
+
+    for (int db = 0; db < GH_DBS; db++) {
+        if (gh_pages_tree(&store->pages, gh_db_names[db], &store->tree[db], error) != GH_OK) {
+            return GH_ERROR;
+        }
+    }
+    if (gh_store_read(store, GH_DB_HEAD, GH_HEAD_KEY, &found, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (!found || store->value.len != sizeof(gh_head_t)) {
+        return gh_error_set(error, "store_damaged", "the store has no record of the revision in force");
+    }
+    memcpy(&store->head, store->value.data, sizeof(store->head));
+    if (store->head.revision < store->highest) {
+        return gh_error_set(error, "store_damaged", "revision %llu is in force, lower than %llu which was used before",
+            (unsigned long long) store->head.revision, (unsigned long long) store->highest);
+    }
+    return GH_OK;
+}
+
+/*
+ * A snapshot renewed without a fence may be older than a commit that was acknowledged before: the slot written must be seen
+ * by writers before the newest transaction's number is read. Then that number must be the snapshot's.
+ */
+int
+gh_store_begin(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
+{
+    MDB_envinfo info;
+    uint64_t    transaction;
+    int         rc;
+
+    if (check_file(store, error) != GH_OK || check_path(store, now_ms, error) != GH_OK) {
+        store->loaded = false;
+        return gh_store_blame(store, error);
+    }
+    if (now_ms - store->readers_ms >= CHECK_READERS_MS) {
+        mdb_reader_check(store->env, NULL);
+        store->readers_ms = now_ms;
+    }
+    for (int i = 0; i < RENEW_TRIES; i++) {
+        if (renew(store, error) != GH_OK) {
+            store->loaded = false;
+            return gh_store_blame(store, error);
+        }
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        mdb_env_info(store->env, &info);
+        transaction = mdb_txn_id(store->reader);
+        if (info.me_last_txnid == transaction) {
+            if (store->loaded && transaction == store->pages.transaction) {
+                return GH_OK;
+            }
+            store->loaded = false;
+            rc = gh_pages_snapshot(&store->pages, store->fd, transaction, error);
+            if (rc == GH_OK && load_snapshot(store, error) == GH_OK) {
+                store->loaded = true;
+                return GH_OK;
+            }
+            if (rc != 1) {
+                gh_store_end(store);
+                return gh_store_blame(store, error);
+            }
+        }
+        gh_store_end(store);
+    }
+    gh_error_set(error, "store_busy", "the store is being written too fast for a snapshot");
+    return gh_store_blame(store, error);
+}
+
+void
+gh_store_end(gh_store_t *store)
+{
+    if (store->reader != NULL) {
+        mdb_txn_reset(store->reader);
+    }
+}
+
+int
+gh_store_read(gh_store_t *store, gh_db_t db, gh_bytes_t key, bool *found, gh_error_t *error)
+{
+    if (gh_pages_get(&store->pages, &store->tree[db], key, &store->value, found, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (!*found) {
+        return GH_OK;
+    }
+    return gh_envelope_check(store->mac, db, key, store->value.data, store->value.len, error);
+}
+
+int
+gh_store_load_image(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
+{
+    gh_image_t *image;
+    uint8_t     key[8];
+    bool        found;
+
+    if (store->head.revision == 0) {
+        return gh_error_set(error, "store_empty", "no policy was applied yet: run \"gatehouse policy apply DIR\"");
+    }
+    if (store->clock_ms < now_ms) {
+        store->clock_ms = now_ms;
+    }
+    if (store->image == NULL || gh_image_revision(store->image) != store->head.revision) {
+        gh_store_key_u64(store->head.revision, key);
+        if (gh_store_read(store, GH_DB_IMAGE, (gh_bytes_t) { key, 8 }, &found, error) != GH_OK) {
+            return GH_ERROR;
+        }
+        if (!found || store->value.len != store->head.image_length) {
+            return gh_error_set(error, "store_damaged", "the compiled policy of revision %llu is missing or cut short",
+                (unsigned long long) store->head.revision);
+        }
+        if (gh_image_open(store->value.data, store->value.len, &image, error) != GH_OK) {
+            return GH_ERROR;
+        }
+        gh_value_free(&store->value);
+        if (gh_image_revision(image) != store->head.revision) {
+            gh_image_unref(image);
+            return gh_error_set(error, "store_damaged", "the compiled policy of revision %llu says it is another one",
+                (unsigned long long) store->head.revision);
+        }
+        gh_image_unref(store->image);
+        store->image = image;
+        store->highest = store->head.revision;
+    }
+    if (store->clock_ms < store->head.time_ms) {
+        store->clock_ms = store->head.time_ms;
+    }
+    if (store->image->clock_ms < store->clock_ms) {
+        store->image->clock_ms = store->clock_ms;
+    }
+    return GH_OK;
+}
+
+int
+gh_store_current(gh_store_t *store, uint64_t now_ms, gh_image_t **image, gh_error_t *error)
+{
+    int rc;
+
+    *image = NULL;
+    if (gh_store_begin(store, now_ms, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    rc = gh_store_load_image(store, now_ms, error);
+    gh_store_end(store);
+    if (rc != GH_OK) {
+        return gh_store_blame(store, error);
+    }
+    *image = store->image;
+    return GH_OK;
+}
+
+static int
+check_files(gh_store_t *store, const char *home, gh_error_t *error)
+{
+    const char *paths[2] = { store->data_path, store->lock_path };
+
+    for (int i = 0; i < 2; i++) {
+        struct stat st;
+        int         wanted = R_OK | (i == 1 || store->writable ? W_OK : 0);
+
+        if (stat(paths[i], &st) != 0) {
+            return gh_error_at(error, errno == ENOENT || errno == ENOTDIR ? "store_missing" : "store_denied", paths[i], 0, 0,
+                "%s; run \"gatehouse init --home %s\"", strerror(errno), home);
+        }
+        if (!S_ISREG(st.st_mode)) {
+            return gh_error_at(error, "store_damaged", paths[i], 0, 0, "not a regular file");
+        }
+        if (access(paths[i], wanted) != 0) {
+            return gh_error_at(error, "store_denied", paths[i], 0, 0,
+                "%s (owner %u, mode %03o, this is user %u); \"gatehouse init --home %s\" repairs owners and modes", strerror(errno),
+                (unsigned) st.st_uid, (unsigned) st.st_mode & 0777, (unsigned) geteuid(), home);
+        }
+    }
+    return GH_OK;
+}
+
+static int
+open_env(gh_store_t *store, const char *home, gh_error_t *error)
+{
+    char        directory[1100];
+    struct stat st;
+    int         rc;
+
+    store->fd = open(store->data_path, O_RDONLY | O_CLOEXEC);
+    if (store->fd < 0 || fstat(store->fd, &st) != 0) {
+        return gh_error_set(error, "store_denied", "%s", strerror(errno));
+    }
+    store->device = st.st_dev;
+    store->inode = st.st_ino;
+    if (gh_pages_check_file(store->fd, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    snprintf(directory, sizeof(directory), "%s/store", home);
+    rc = mdb_env_create(&store->env);
+    if (rc == 0) {
+        mdb_env_set_mapsize(store->env, GH_STORE_MAP);
+        mdb_env_set_maxdbs(store->env, GH_STORE_DBS);
+        mdb_env_set_maxreaders(store->env, GH_STORE_READERS);
+        rc = mdb_env_open(store->env, directory, MDB_NOTLS | (store->writable ? 0 : MDB_RDONLY), 0640);
+    }
+    if (rc != 0) {
+        return gh_store_mdb_error(rc, "LMDB cannot open it", error);
+    }
+    mdb_reader_check(store->env, NULL);
+    return GH_OK;
+}
+
+static int
+open_writable(gh_store_t *store, gh_error_t *error)
+{
+    MDB_txn *txn;
+    int      rc;
+
+    if (gh_store_begin(store, 0, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    rc = gh_pages_check_all(&store->pages, error);
+    gh_store_end(store);
+    if (rc != GH_OK) {
+        return GH_ERROR;
+    }
+    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+    if (rc != 0) {
+        return gh_store_mdb_error(rc, "a snapshot cannot be taken", error);
+    }
+    for (int db = 0; db < GH_DBS && rc == 0; db++) {
+        rc = mdb_dbi_open(txn, gh_db_names[db], 0, &store->dbi[db]);
+    }
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return gh_store_mdb_error(rc, "a database cannot be opened", error);
+    }
+    mdb_txn_commit(txn);
+    return GH_OK;
+}
+
+gh_store_t *
+gh_store_open(const gh_store_options_t *options, gh_error_t *error)
+{
+    gh_store_t *store = calloc(1, sizeof(*store));
+    uint8_t     subkey[32];
+    int         rc;
+
+    if (store == NULL) {
+        gh_error_set(error, "out_of_memory", "no memory for the store");
+        return NULL;
+    }
+    store->fd = -1;
+    store->writable = options->writable;
+    if (snprintf(store->data_path, sizeof(store->data_path), "%s/store/data.mdb", options->home)
+            >= 1000)
+    {
+        gh_error_set(error, "store_missing", "the home directory's name is too long");
+        free(store);
+        return NULL;
+    }
+    snprintf(store->lock_path, sizeof(store->lock_path), "%s/store/lock.mdb", options->home);
+
+    rc = gh_hkdf(options->key, 32, "store-mac", subkey, sizeof(subkey));
+    store->mac = rc == GH_OK ? gh_hmac_new(subkey, sizeof(subkey)) : NULL;
+    rc = gh_hkdf(options->key, 32, "api-key", subkey, sizeof(subkey));
+    store->api_key = rc == GH_OK ? gh_hmac_new(subkey, sizeof(subkey)) : NULL;
+    memset(subkey, 0, sizeof(subkey));
+    if (store->mac == NULL || store->api_key == NULL) {
+        gh_error_set(error, "store_denied", "the store's key cannot be used: OpenSSL failed");
+    } else if (check_files(store, options->home, error) == GH_OK && open_env(store, options->home, error) == GH_OK) {
+        if (store->writable) {
+            rc = open_writable(store, error);
+        } else {
+            rc = gh_store_begin(store, 0, error);
+            gh_store_end(store);
+        }
+        store->checked_ms = 0;
+        if (rc == GH_OK) {
+            return store;
+        }
+    }
+    gh_store_blame(store, error);
+    gh_store_close(store);
+    return NULL;
+}
+
+void
+gh_store_close(gh_store_t *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    if (store->reader != NULL) {
+        mdb_txn_abort(store->reader);
+    }
+    if (store->env != NULL) {
+        mdb_env_close(store->env);
+    }
+    if (store->fd >= 0) {
+        close(store->fd);
+    }
+    gh_hmac_free(store->mac);
+    gh_hmac_free(store->api_key);
+    gh_image_unref(store->image);
+    gh_value_free(&store->value);
+    free(store);
+}

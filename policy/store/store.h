@@ -1,0 +1,50 @@
+/*
+ * The policy store: one LMDB environment (home/store). What will hurt you first:
+ *  - open once per process, after fork, never in the nginx master;
+ *  - workers open it MDB_RDONLY and never write; their uid cannot write data.mdb;
+ *  - values die when the read transaction is reset: this interface copies what it gives.
+ */
+#ifndef GH_STORE_H
+#define GH_STORE_H
+
+#include "policy/base/arena.h"
+#include "policy/base/error.h"
+#include "policy/identity/identity.h"
+#include "policy/store/image.h"
+
+typedef struct gh_store_s gh_store_t;
+
+typedef struct {
+    const char *home;              /* the store is in home/store */
+    uint8_t     key[32];           /* bytes of store.key; subkeys are derived by HKDF */
+    bool        writable;          /* CLI and agent only */
+} gh_store_options_t;
+
+/* Reads PATH (32 bytes exactly, mode without "other" bits). */
+int gh_store_key_read(const char *path, uint8_t key[32], gh_error_t *error);
+
+/* NULL and *error ("store_missing", "store_damaged", "store_denied", "store_version") naming the file and the command to run. */
+gh_store_t *gh_store_open(const gh_store_options_t *options, gh_error_t *error);
+void        gh_store_close(gh_store_t *store);
+
+/*
+ * The image in force now: renews the snapshot (fence, me_last_txnid check), and loads and verifies a new revision when there is one.
+ * Cheap when nothing changed. *image is borrowed until the next call; gh_image_ref to keep it.
+ * GH_ERROR, *error: nothing applied yet ("store_empty"), damaged or missing record, a revision lower than one used, a store replaced
+ * (inode changed: checked at most once a second by now_ms). After an error the old image is not given: deny.
+ */
+int gh_store_current(gh_store_t *store, uint64_t now_ms, gh_image_t **image, gh_error_t *error);
+
+/*
+ * Who presents this API key ("gh_" + 43 base64url + 6 base64url CRC-32: malformed ones are refused without a look-up).
+ * Strings of *identity are copied into the arena. GH_OK with identity->state; GH_ERROR: *error has "key_malformed", "key_unknown",
+ * "key_revoked", "key_expired", "key_not_yet", or a store_* code.
+ */
+int gh_store_identify(gh_store_t *store, gh_str_t presented, uint64_t now_ms, gh_arena_t *arena,
+    gh_identity_t *identity, gh_error_t *error);
+
+/* The same by the stored key uid (hash of the presented key), for re-checks before later dispatches of a long request. */
+int gh_store_identify_again(gh_store_t *store, const gh_identity_t *before, uint64_t now_ms, gh_arena_t *arena,
+    gh_identity_t *identity, gh_error_t *error);
+
+#endif

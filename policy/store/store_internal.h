@@ -1,0 +1,82 @@
+/* Shared by store*.c. */
+#ifndef GH_STORE_INTERNAL_H
+#define GH_STORE_INTERNAL_H
+
+#include <lmdb.h>
+#include <sys/types.h>
+
+#include "policy/store/envelope.h"
+#include "policy/store/image_format.h"
+#include "policy/store/pages.h"
+#include "policy/store/store.h"
+#include "policy/store/store_write.h"
+
+#define GH_STORE_MAP     ((size_t) 64 << 30)   /* sparse; the same for every opener */
+#define GH_STORE_DBS     16
+#define GH_STORE_READERS 1024
+
+typedef struct {                      /* head: "current" */
+    uint8_t  envelope[GH_ENVELOPE_SIZE];
+    uint64_t revision;                /* 0: nothing applied yet */
+    uint64_t image_length;
+    uint64_t last_change;             /* number of the newest change entry */
+    uint64_t finish_from;             /* dispatches begun at or after it may finish though forbidden */
+    uint64_t time_ms;                 /* policy time: of the newest write */
+    uint64_t last_uid;                /* highest given to an organisation, tenant, app or key */
+} gh_head_t;
+
+typedef struct {                      /* name: "k/org/tenant/app/name" */
+    uint8_t  envelope[GH_ENVELOPE_SIZE];
+    uint8_t  hash[32];
+    uint64_t created_ms, revoked_ms;
+} gh_name_key_t;
+
+typedef struct {                      /* name: "u/org", "u/org/tenant", "u/org/tenant/app" */
+    uint8_t  envelope[GH_ENVELOPE_SIZE];
+    uint64_t uid;
+} gh_name_uid_t;
+
+struct gh_store_s {
+    char        data_path[1100], lock_path[1100];
+    bool        writable;
+    MDB_env    *env;
+    MDB_txn    *reader;               /* reset between look-ups */
+    int         fd;                   /* our own, for pread; never the lock file: closing that drops LMDB's locks */
+    dev_t       device;
+    ino_t       inode;
+    gh_hmac_t  *mac, *api_key;
+
+    bool        loaded;               /* of snapshot pages.transaction: trees, head */
+    gh_pages_t  pages;
+    gh_tree_t   tree[GH_DBS];
+    gh_head_t   head;
+    uint64_t    highest;              /* revision used */
+    gh_image_t *image;
+    gh_value_t  value;                /* scratch */
+    uint64_t    checked_ms, readers_ms, clock_ms;
+
+    MDB_dbi     dbi[GH_DBS];          /* writable */
+};
+
+extern const char gh_head_key[];      /* "current", without its NUL */
+#define GH_HEAD_KEY ((gh_bytes_t) { gh_head_key, 7 })
+
+/* Renews the snapshot and loads trees and head when it is a new one. GH_OK: end it with gh_store_end. */
+int  gh_store_begin(gh_store_t *store, uint64_t now_ms, gh_error_t *error);
+void gh_store_end(gh_store_t *store);
+
+/* In a snapshot: the image of the head. GH_ERROR "store_empty" when there is none. */
+int gh_store_load_image(gh_store_t *store, uint64_t now_ms, gh_error_t *error);
+
+/* In a snapshot: a value with its envelope checked, in store->value. */
+int gh_store_read(gh_store_t *store, gh_db_t db, gh_bytes_t key, bool *found, gh_error_t *error);
+
+/* Names the file in *error. Returns GH_ERROR. */
+int gh_store_blame(const gh_store_t *store, gh_error_t *error);
+
+/* LMDB's code as ours: "store_denied", "store_full", "store_damaged", ... */
+int gh_store_mdb_error(int rc, const char *what, gh_error_t *error);
+
+void gh_store_key_u64(uint64_t number, uint8_t key[8]);   /* big-endian */
+
+#endif

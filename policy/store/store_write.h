@@ -1,0 +1,99 @@
+/*
+ * The writing side of the policy store: for `gatehouse` (CLI) and the agent, never for workers. Every call is one LMDB write
+ * transaction: all or nothing, on disk when it returns. A store handed in here was opened with options.writable.
+ *
+ * What compiles documents to an image and applies them is policy/compile/compile.h (gh_apply).
+ */
+#ifndef GH_STORE_WRITE_H
+#define GH_STORE_WRITE_H
+
+#include "policy/base/hash.h"
+#include "policy/identity/key.h"
+#include "policy/store/store.h"
+
+#define GH_STORE_IMAGES_KEPT 16       /* newest images; documents and revisions are kept for ever */
+#define GH_STORE_NAME_MAX    63       /* of an organisation, tenant, app or key: [a-z0-9][a-z0-9-]{0,62} */
+
+/*
+ * For `gatehouse init`: makes HOME/store/data.mdb and lock.mdb in the directory HOME/store, which must exist. Modes are 0640
+ * and 0660; the caller sets owners. Idempotent: an existing store is opened and checked with this key, never replaced.
+ * GH_ERROR: "store_denied", "store_damaged", "store_missing" (no directory).
+ */
+int gh_store_create(const char *home, const uint8_t key[32], gh_error_t *error);
+
+/* ---- revisions ---- */
+
+typedef struct {
+    gh_str_t path;                    /* as given to apply, relative to its directory */
+    gh_str_t text;                    /* the document's bytes */
+} gh_store_source_t;
+
+typedef struct {
+    uint64_t    base;                 /* the revision this was compiled against; 0: the store was empty */
+    gh_bytes_t  image;                /* of gh_compile; the revision number and envelope are put in here */
+    const gh_store_source_t *sources;
+    size_t      source_count;
+    gh_str_t    author, reason;       /* at most 256 and 1024 bytes, else "invalid_request" */
+    uint64_t    now_ms;
+} gh_store_revision_new_t;
+
+/*
+ * Makes the next revision and puts it in force. GH_ERROR: "store_moved" (the base is no longer in force), "store_full",
+ * "store_damaged", "store_denied". Policy time never runs backwards: a now_ms below the newest revision's is raised to it.
+ */
+int gh_store_commit(gh_store_t *store, const gh_store_revision_new_t *revision, uint64_t *number, gh_error_t *error);
+
+typedef struct {
+    gh_str_t path;
+    uint8_t  sha256[32];
+} gh_store_document_t;
+
+typedef struct {
+    uint64_t number, base, time_ms;
+    gh_str_t author, reason;
+    uint8_t  policy_digest[32], facts_digest[32];
+    gh_store_document_t *documents;
+    size_t   document_count;
+} gh_store_revision_t;
+
+/* Number of the revision in force, 0 when nothing was applied yet. */
+int gh_store_revision_number(gh_store_t *store, uint64_t *number, gh_error_t *error);
+
+/* Every revision, newest first, in the arena. */
+int gh_store_history(gh_store_t *store, gh_arena_t *arena, gh_store_revision_t **revisions, size_t *count, gh_error_t *error);
+
+/* The bytes of a document by its digest. GH_ERROR "store_unknown" when there is none. */
+int gh_store_document(gh_store_t *store, const uint8_t sha256[32], gh_arena_t *arena, gh_str_t *text, gh_error_t *error);
+
+/* ---- API keys ---- */
+
+typedef struct {
+    gh_str_t org, tenant, app;        /* must be in tenants/1 of the revision in force, else "app_unknown" with the nearest name */
+    gh_str_t name;                    /* new in the app: names of revoked keys are not used again ("key_exists") */
+    uint64_t now_ms;
+    uint64_t not_before_ms;           /* 0: at once */
+    uint64_t not_after_ms;            /* first instant at which it is refused; 0: never */
+    uint8_t  random[32];              /* from the system's generator; the key is made of it */
+    gh_str_t actor;                   /* who does it, for the change entry */
+} gh_store_key_new_t;
+
+/* text: the key, NUL-terminated (GH_KEY_TEXT + 1 bytes). It is stored nowhere. */
+int gh_store_key_create(gh_store_t *store, const gh_store_key_new_t *key, char text[GH_KEY_TEXT + 1], gh_error_t *error);
+
+typedef struct {
+    gh_str_t org, tenant, app, name;
+    uint8_t  state;                   /* GH_KEY_LIVE, ... of policy/identity/key.h */
+    bool     expired;                 /* at now_ms */
+    bool     app_listed;              /* the app is in the revision in force; else the key is refused */
+    uint64_t created_ms, not_before_ms, not_after_ms;
+    uint64_t revoked_ms;              /* 0: it is not */
+} gh_store_key_t;
+
+/* Keys at or below "", "org", "org/tenant", "org/tenant/app" or of exactly "org/tenant/app/name", sorted by path, in the arena. */
+int gh_store_key_list(gh_store_t *store, gh_str_t below, uint64_t now_ms, gh_arena_t *arena,
+    gh_store_key_t **keys, size_t *count, gh_error_t *error);
+
+/* path: "org/tenant/app/name". In force when it returns. GH_ERROR "key_unknown" (with the nearest), "key_revoked" (it already was). */
+int gh_store_key_revoke(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_str_t actor, gh_error_t *error);
+
+#endif

@@ -1,0 +1,142 @@
+"""Fixtures: an authority, a shared gateway with four backends, and gateways of a test's own."""
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import documents                                    # noqa: E402
+from certificates import Authority                  # noqa: E402
+from client import tls_context                      # noqa: E402
+from gateway import Backend, Gateway                # noqa: E402
+from mock_backend import MockBackend                # noqa: E402
+
+RUNNING = []                                        # gateways whose error.log is read after every test
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sanitizer: also run with the module built with AddressSanitizer and UBSan")
+    config.addinivalue_line("markers", "slow: left out of the sanitizer run")
+
+
+@pytest.fixture(scope="session")
+def authority():
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-ca-", dir="/tmp"))
+    directory.chmod(0o755)
+    yield Authority(directory)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def rogue(authority):
+    """An authority nobody trusts."""
+    return Authority(authority.directory / "rogue", "Rogue CA")
+
+
+@pytest.fixture(scope="session")
+def tls(authority):
+    """For clients of the gateway; made anew by tests that change it."""
+    return tls_context(authority)
+
+
+@pytest.fixture(scope="session")
+def server_certificate(authority):
+    return authority.issue("gateway.test", "localhost", "127.0.0.1")
+
+
+class World:
+    """A gateway and its mock backends. `route("b1", "b2")` makes that the order for model m, with nothing remembered from before."""
+
+    def __init__(self, gateway, mocks):
+        self.gateway, self.mocks, self.turn = gateway, mocks, 0
+        self.__dict__.update(mocks)
+
+    def route(self, *names, rules=(), forbids=(), residency=None, tenants=None, **more):
+        self.turn += 1
+        for mock in self.mocks.values():
+            mock.clear()
+        fleet = documents.fleet(*(documents.deployment(f"{name}-{self.turn}", name, priority=number + 1, **more)
+                                  for number, name in enumerate(names or self.mocks)))
+        self.gateway.apply(fleet, residency or documents.residency(*rules, forbids=forbids), tenants or documents.tenants())
+        return self.gateway
+
+    def contacted(self):
+        """Names of the backends in the order in which requests reached them."""
+        arrived = sorted((request.order, name) for name, mock in self.mocks.items() for request in mock.requests)
+        return [name for _, name in arrived]
+
+
+@pytest.fixture(scope="session")
+def shared_world(server_certificate):
+    mocks = {f"b{i}": MockBackend(f"127.0.0.{i + 1}", name=f"b{i}") for i in range(1, 5)}
+    gateway = Gateway([Backend(name, mock, credential=f"secret-of-{name}") for name, mock in mocks.items()], certificate=server_certificate,
+                      servers=["gatehouse_route_timeout 1500ms;", "gatehouse_commit_size 2k; gatehouse_commit_time 300ms;",
+                               "gatehouse_drain_time 700ms; gatehouse_drain_size 64k;", "gatehouse_tries 1;"])
+    gateway.init().apply()
+    RUNNING.append(gateway)
+    gateway.start()
+    gateway.deadline_port, gateway.commit_port, gateway.drain_port, gateway.single_port = gateway.server_ports
+    yield World(gateway, mocks)
+    RUNNING.remove(gateway)
+    gateway.remove()
+    for mock in mocks.values():
+        mock.stop()
+
+
+@pytest.fixture
+def world(shared_world):
+    """The shared gateway: one worker, backends b1..b4 in this order, tenants acme/red and acme/blue, applied anew."""
+    shared_world.route()
+    return shared_world
+
+
+@pytest.fixture
+def make_gateway():
+    """Gateways of the test's own: make_gateway([Backend(...)], ...) gives one that is initialised but not started."""
+    made = []
+
+    def make(backends, init=True, **options):
+        gateway = Gateway(backends, **options)
+        made.append(gateway)
+        RUNNING.append(gateway)
+        return gateway.init() if init else gateway
+    yield make
+    problems = []
+    for gateway in made:
+        try:
+            gateway.stop()
+            gateway.check_log()
+        except AssertionError as problem:
+            problems.append(str(problem))
+        RUNNING.remove(gateway)
+        gateway.remove()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def mock():
+    """Backends of the test's own: mock("127.0.0.9", tls=...)."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(MockBackend(*arguments, **options))
+        return made[-1]
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture(autouse=True)
+def clean_log(request):
+    yield
+    for gateway in RUNNING:
+        gateway.check_log()
+
+
+def pytest_report_header():
+    from gateway import MODULE, NGINX, nginx_version
+    return f"{NGINX} {'.'.join(map(str, nginx_version()))}, {MODULE}, uid {os.geteuid()}"

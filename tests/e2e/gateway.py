@@ -1,0 +1,284 @@
+"""One gateway under test: a prefix of its own, the real nginx, documents applied with the real `gatehouse`."""
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import documents
+import records
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NGINX = os.environ.get("GATEHOUSE_NGINX", "nginx")
+BUILD = ROOT / os.environ.get("GATEHOUSE_BUILD", "build")
+MODULE = os.environ.get("GATEHOUSE_MODULE", str(BUILD / "ngx_http_gatehouse_module.so"))
+COMMAND = os.environ.get("GATEHOUSE_COMMAND", str(BUILD / "gatehouse"))
+PRELOAD = os.environ.get("GATEHOUSE_PRELOAD", "")       # libasan, for the sanitizer run
+SLOW = 3 if PRELOAD else 1                              # sanitizers and waiting times
+BAD_LINE = re.compile(r"\[(alert|emerg|crit)\]|Sanitizer|runtime error:")
+
+
+def nginx_version():
+    text = subprocess.run([NGINX, "-v"], capture_output=True, text=True).stderr
+    return tuple(int(part) for part in re.search(r"nginx/([\d.]+)", text).group(1).split("."))
+
+
+def free_port(host="127.0.0.1"):
+    with socket.create_server((host, 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Backend:
+    """A gatehouse_backend and its upstream group. `peer`: a MockBackend or "address:port"; `resolve`: NAME:PORT instead."""
+
+    def __init__(self, name, peer=None, tls=None, credential=None, resolve=None, keepalive=4, group=None, ca=None, lines=(),
+                 connect="500ms", read="2s"):
+        self.name, self.tls, self.credential, self.group = name, tls, credential, group or name.replace("-", "_")
+        source = f"gatehouse_resolve {resolve};" if resolve else f"server {getattr(peer, 'address', peer)};"
+        self.upstream = f"upstream {self.group} {{ {source} " + (f"keepalive {keepalive};" if keepalive else "") + " }"
+        inner = [f"upstream {self.group};", f"connect_timeout {connect};", f"read_timeout {read};", "send_timeout 5s;", *lines]
+        if tls:
+            inner.append(f"tls {tls};")
+        if ca:
+            inner.append(f"trusted_certificate {ca};")
+        if credential:
+            inner.append(f"credential file:{name};")
+        self.block = f"gatehouse_backend {name} {{ {' '.join(inner)} }}"
+
+
+class Gateway:
+    def __init__(self, backends, workers=1, http="", location="", body_buffer="16k", body_limit="4m", node="node-1", certificate=None,
+                 audit=None, servers=(), shutdown="5s", user="www-data"):
+        self.root = os.geteuid() == 0
+        self.prefix = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-e2e-", dir="/tmp"))
+        self.prefix.chmod(0o755)
+        self.backends, self.workers, self.http, self.location = list(backends), workers, http, location
+        self.body_buffer, self.body_limit, self.node, self.servers = body_buffer, body_limit, node, servers
+        self.certificate, self.shutdown, self.user = certificate, shutdown, user
+        self.port, self.tls_port = free_port(), free_port()
+        self.server_ports = [free_port() for _ in servers]
+        self.home, self.secrets = self.prefix / "home", self.prefix / "secrets"
+        self.audit = pathlib.Path(audit) if audit else self.home / "audit"
+        self.conf, self.log = self.prefix / "nginx.conf", self.prefix / "error.log"
+        self.process, self.keys, self.expected, self._log_at, self._applied = None, {}, [], 0, 0
+        self.revision = None
+        self.environment = {**os.environ, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SECRETS": str(self.secrets),
+                            "ASAN_OPTIONS": "detect_leaks=0"}
+
+    # ---- the command ----
+
+    def command(self, *arguments, check=True, **more):
+        done = subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, env=self.environment,
+                              timeout=60, cwd=self.prefix, **more)
+        if check:
+            assert done.returncode == 0, f"gatehouse {' '.join(map(str, arguments))}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def init(self):
+        owner = pwd.getpwuid(os.geteuid()).pw_name
+        group = ["--group", "www-data"] if self.root else []
+        self.command("init", "--user", owner, *group)
+        for backend in self.backends:
+            if backend.credential:
+                self.credential(backend.name, backend.credential)
+        return self
+
+    def credential(self, name, secret):
+        path = self.home / "cred" / name
+        fresh = path.with_suffix(".new")
+        fresh.write_text(secret + "\n")
+        fresh.chmod(0o640)
+        if self.root:
+            shutil.chown(fresh, "root", "www-data")
+        fresh.rename(path)
+
+    def apply(self, *texts, check=True):
+        """Applies documents; without any, one that lets both tenants use every backend in the order given."""
+        texts = texts or (documents.fleet(*(documents.deployment(b.name, priority=i + 1) for i, b in enumerate(self.backends))),
+                          documents.residency(), documents.tenants())
+        self._applied += 1
+        directory = self.prefix / f"policy-{self._applied}"
+        directory.mkdir()
+        for number, text in enumerate(texts):
+            (directory / f"{number}.json").write_text(json.dumps(text, indent=1))
+        done = self.command("policy", "apply", directory, "--author", "tests", "--reason", "tests", check=check)
+        if check:
+            self.revision = int(re.search(r"revision (\d+)", done.stdout).group(1))
+        return done
+
+    def key(self, owner="acme/red/app", name=None):
+        """An API key, made once for each owner when no name is given."""
+        if name is None and owner in self.keys:
+            return self.keys[owner]
+        made = self.command("key", "create", owner, name or "main").stdout.splitlines()[0].strip()
+        if name is None:
+            self.keys[owner] = made
+        return made
+
+    # ---- nginx ----
+
+    def configuration(self):
+        listen_tls = f"listen 127.0.0.1:{self.tls_port} ssl{{reuse}};"
+        if nginx_version() >= (1, 25, 1):
+            listen_tls += " http2 on;"
+        else:
+            listen_tls = listen_tls.replace(" ssl", " ssl http2")
+        reuse = " reuseport" if self.workers > 1 else ""
+        tls = ""
+        if self.certificate:
+            tls = listen_tls.format(reuse=reuse) + f" ssl_certificate {self.certificate[0]}; ssl_certificate_key {self.certificate[1]};"
+        temporary = "".join(f"{name}_temp_path {self.prefix}/tmp-{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        node = f"gatehouse_node {self.node};" if self.node else ""
+        extra = "".join(f"server {{ listen 127.0.0.1:{port}{reuse}; location / {{ gatehouse on; {text} }} }}\n"
+                        for port, text in zip(self.server_ports, self.servers))
+        user = f"user {self.user};" if self.root else ""
+        return f"""
+load_module {MODULE};
+{user}
+worker_processes {self.workers};
+worker_shutdown_timeout {self.shutdown};
+error_log {self.log} info;
+pid {self.prefix}/nginx.pid;
+events {{ worker_connections 1024; }}
+http {{
+log_format e2e '$msec $status $gatehouse_request_id $gatehouse_tenant $gatehouse_model $gatehouse_deployment '
+               '$gatehouse_attempts $gatehouse_tokens_in $gatehouse_tokens_out $gatehouse_decision $pid';
+access_log {self.prefix}/access.log e2e;
+{temporary}
+client_max_body_size {self.body_limit};
+client_body_buffer_size {self.body_buffer};
+client_body_timeout 2s;
+client_header_timeout 5s;
+underscores_in_headers on;
+gatehouse_home {self.home};
+gatehouse_secrets {self.secrets};
+gatehouse_audit {self.audit};
+{node}
+{self.http}
+{chr(10).join(b.upstream for b in self.backends)}
+{chr(10).join(b.block for b in self.backends)}
+server {{
+    listen 127.0.0.1:{self.port}{reuse};
+    {tls}
+    location / {{ gatehouse on; {self.location} }}
+}}
+{extra}
+}}
+"""
+
+    def write(self, text=None):
+        self.conf.write_text(text or self.configuration())
+        return self
+
+    def test(self, text=None):
+        """nginx -t."""
+        self.write(text)
+        environment = {**self.environment, **self._sanitizer()}
+        return subprocess.run([NGINX, "-t", "-p", str(self.prefix), "-c", str(self.conf)], capture_output=True, text=True,
+                              timeout=30, env=environment)
+
+    def _sanitizer(self):
+        if not PRELOAD:
+            return {}
+        return {"LD_PRELOAD": PRELOAD, "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1:detect_odr_violation=0",
+                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+
+    def start(self):
+        self.write()
+        self.stderr = open(self.prefix / "stderr.log", "ab")
+        self.process = subprocess.Popen([NGINX, "-p", str(self.prefix), "-c", str(self.conf), "-g", "daemon off;"], stdin=subprocess.DEVNULL,
+                                        stdout=self.stderr, stderr=self.stderr, env={**self.environment, **self._sanitizer()})
+        end = time.monotonic() + 10 * SLOW
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return self
+            except OSError:
+                time.sleep(0.01)
+        raise AssertionError("nginx did not start:\n" + (self.prefix / "stderr.log").read_text() + self.errors())
+
+    def worker_pids(self):
+        """Workers that run now, old generations included: those that the log says were started and that still exist."""
+        found = []
+        for pid in sorted({int(one) for one in re.findall(r"start worker process (\d+)", self.errors())}):
+            try:
+                os.kill(pid, 0)
+                found.append(pid)
+            except ProcessLookupError:
+                pass
+        return found
+
+    def reload(self, wait=True):
+        before = set(self.worker_pids())
+        self.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 10 * SLOW
+        while wait and time.monotonic() < end:
+            now = set(self.worker_pids())
+            if len(now - before) >= self.workers:
+                time.sleep(0.05)
+                return
+            time.sleep(0.01)
+        assert not wait, "no new workers after SIGHUP:\n" + self.errors()
+
+    def stop(self, graceful=False):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT if graceful else signal.SIGTERM)
+            try:
+                self.process.wait(15 * SLOW)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError("nginx did not stop") from None
+            finally:
+                self.stderr.close()
+        self.process = None
+
+    def remove(self):
+        try:
+            self.stop()
+        finally:
+            if not os.environ.get("GATEHOUSE_KEEP"):
+                shutil.rmtree(self.prefix, ignore_errors=True)
+
+    # ---- what it wrote ----
+
+    def errors(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def expect_log(self, pattern):
+        """A line of [alert], [emerg] or [crit] that this test causes on purpose."""
+        self.expected.append(re.compile(pattern))
+
+    def check_log(self):
+        """Fails on every bad line since the last check, but the expected ones."""
+        text = self.errors()
+        if self.prefix.joinpath("stderr.log").exists():
+            text_stderr = (self.prefix / "stderr.log").read_text(errors="replace")
+        else:
+            text_stderr = ""
+        fresh, self._log_at = text[self._log_at:], len(text)
+        bad = [line for line in (fresh + "\n" + text_stderr).splitlines()
+               if BAD_LINE.search(line) and not any(one.search(line) for one in self.expected)]
+        assert not bad, "error.log: " + "\n".join(bad[:20])
+
+    def record(self, request_id=None, kinds=("outcome",), seconds=3):
+        """The lines of one request in the order of the record (all lines without an id), once all `kinds` are there."""
+        end = time.monotonic() + seconds * SLOW
+        while True:
+            lines = [line for line in records.lines(self.audit) if request_id in (None, line.get("id"))]
+            if {*kinds} <= {line["type"] for line in lines} or time.monotonic() > end:
+                return lines
+            time.sleep(0.02)
+
+    def outcome(self, request_id, seconds=3):
+        found = [line for line in self.record(request_id, seconds=seconds) if line["type"] == "outcome"]
+        assert len(found) == 1, f"{len(found)} outcome lines of {request_id}"
+        return found[0]

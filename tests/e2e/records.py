@@ -1,0 +1,67 @@
+"""Reads the record and checks its chain, sharing no code with the gateway."""
+import hashlib
+import json
+import pathlib
+import re
+
+NAME = re.compile(r"^(?P<node>[a-z0-9-]+)-(?P<epoch>\d+)-(?P<pid>\d+)-(?P<sequence>\d+)\.jsonl$")
+
+
+def files(audit):
+    return sorted(pathlib.Path(audit, "open").glob("*.jsonl"))
+
+
+def lines(audit):
+    """Every whole line; the last one of a file may still be in the making."""
+    found = []
+    for path in files(audit):
+        for text in path.read_bytes().split(b"\n")[:-1]:
+            found.append({**json.loads(text), "_file": path.name})
+    return found
+
+
+def check_chain(path):
+    """Every line continues the one before. Returns the lines."""
+    data = pathlib.Path(path).read_bytes()
+    assert data.endswith(b"\n"), f"{path}: torn last line"
+    assert NAME.match(pathlib.Path(path).name), path
+    previous, found = None, []
+    for number, text in enumerate(data[:-1].split(b"\n")):
+        assert len(text) <= 32768, f"{path}:{number + 1}: {len(text)} bytes"
+        line = json.loads(text)
+        assert text.startswith(b'{"prev":"' + line["prev"].encode() + b'","n":%d,' % number), f"{path}:{number + 1}: {text[:120]}"
+        if previous is not None:
+            assert line["prev"] == previous, f"{path}:{number + 1}: does not continue line {number}"
+        assert b"null" not in re.sub(rb'"(\\.|[^"\\])*"', b"", text), f"{path}:{number + 1}: null"
+        previous = hashlib.sha256(text).hexdigest()
+        found.append(line)
+    assert found[0]["type"] == "segment", found[0]
+    assert found[0]["prev"] == "0" * 64 or found[0].get("previous_file"), found[0]
+    return found
+
+
+def check_all(audit, running=()):
+    """
+    The promises of every finished request: one decision, an attempt before each further dispatch, one outcome, chains whole.
+    `running`: ids that may be without an outcome.
+    """
+    everything = [line for path in files(audit) for line in check_chain(path)]
+    requests = {}
+    for line in everything:
+        if "id" in line:
+            requests.setdefault(line["id"], []).append(line)
+    for request, found in requests.items():
+        kinds = [line["type"] for line in found]
+        assert kinds[0] == "decision" and kinds.count("decision") == 1, (request, kinds)
+        if found[0]["verdict"] == "deny":
+            assert kinds == ["decision"], (request, kinds)
+            continue
+        if request in running:
+            continue
+        assert kinds[-1] == "outcome" and kinds.count("outcome") == 1, (request, kinds)
+        # one dispatch belongs to the decision, every further one to its own line
+        numbers = [line["number"] for line in found if line["type"] == "attempt"]
+        assert numbers == list(range(2, len(numbers) + 2)), (request, numbers)
+        dispatched = [one for one in found[-1].get("attempts", []) if one.get("error") != "retry_after"]
+        assert max(len(dispatched) - 1, 0) == len(numbers), (request, found[-1])
+    return requests

@@ -1,0 +1,328 @@
+/*
+ * Streams: every recorded shape of tests/data/wire, fed at once, byte by byte, in two parts split at every byte, and in
+ * parts of every small size. NAME.sse is what a backend sends, NAME.out what a client gets that did not ask for usage,
+ * NAME.expect what is read from it.
+ */
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "ngx_module/wire/wire.h"
+#include "tests/unit/check.h"
+
+#define FOLDER "tests/data/wire"
+
+typedef struct {
+    char  *data;
+    size_t len, size;
+} sink_t;
+
+static void
+sink_out(void *context, const char *data, size_t len)
+{
+    sink_t *sink = context;
+
+    if (sink->len + len > sink->size) {
+        abort();
+    }
+    memcpy(sink->data + sink->len, data, len);
+    sink->len += len;
+}
+
+static gh_str_t
+file_read(const char *name, const char *suffix)
+{
+    char     path[512];
+    gh_str_t text = { NULL, 0 };
+    FILE    *file;
+    long     size;
+    char    *data;
+
+    snprintf(path, sizeof(path), FOLDER "/%s%s", name, suffix);
+    file = fopen(path, "rb");
+    if (file == NULL) {
+        return text;
+    }
+    fseek(file, 0, SEEK_END);
+    size = ftell(file);
+    rewind(file);
+    data = malloc((size_t) size + 1);
+    text = (gh_str_t) { data, fread(data, 1, (size_t) size, file) };
+    data[text.len] = '\0';
+    fclose(file);
+
+    return text;
+}
+
+/* What is read, as the .expect file says it. */
+static void
+describe(const gh_stream_t *s, char *text, size_t size)
+{
+    int n = snprintf(text, size, "done %d\nerror %d\nevents %llu\ncontent %llu\nusage ", s->done, s->error,
+        (unsigned long long) s->events, (unsigned long long) s->content_bytes);
+
+    if (!s->usage_seen) {
+        snprintf(text + n, size - (size_t) n, "none\n");
+    } else {
+        snprintf(text + n, size - (size_t) n, "%llu %llu %llu %llu %llu\n",
+            (unsigned long long) s->usage.input, (unsigned long long) s->usage.cached,
+            (unsigned long long) s->usage.cache_write, (unsigned long long) s->usage.output,
+            (unsigned long long) s->usage.reasoning);
+    }
+}
+
+static gh_stream_t stream;
+static char        carry[GH_STREAM_CARRY];
+
+/* first bytes, then parts of step; each part in memory of its own, so that a sanitizer sees a byte too far. */
+static void
+feed(gh_str_t input, bool strip, size_t first, size_t step, sink_t *sink)
+{
+    size_t at = 0, part = first;
+
+    sink->len = 0;
+    gh_stream_init(&stream, strip, carry);
+
+    while (at < input.len) {
+        char *copy;
+
+        if (part > input.len - at) {
+            part = input.len - at;
+        }
+        copy = malloc(part + 1);
+        memcpy(copy, input.data + at, part);
+        gh_stream_feed(&stream, copy, part, sink_out, sink);
+        free(copy);
+        at += part;
+        part = step;
+    }
+
+    gh_stream_finish(&stream, sink_out, sink);
+}
+
+static bool
+same(sink_t *sink, gh_str_t out, const char *expect, const char *name, size_t first, size_t step)
+{
+    char text[512];
+
+    describe(&stream, text, sizeof(text));
+
+    if (sink->len == out.len && memcmp(sink->data, out.data, out.len) == 0 && strcmp(text, expect) == 0) {
+        return true;
+    }
+
+    fprintf(stderr, "%s, first %zu, then %zu: %zu bytes of %zu\n%sexpected\n%s", name, first, step, sink->len, out.len,
+        text, expect);
+    return false;
+}
+
+static void
+test_splits(const char *name, gh_str_t input, gh_str_t out, const char *expect)
+{
+    sink_t sink = { malloc(input.len + 1), 0, input.len + 1 };
+    size_t i, step = input.len > 4096 ? 97 : 1;
+
+    feed(input, true, input.len + 1, 1, &sink);
+    CHECK(same(&sink, out, expect, name, input.len, 0));
+
+    for (i = 1; i < 20; i++) {
+        feed(input, true, i, i, &sink);
+        CHECK(same(&sink, out, expect, name, i, i));
+    }
+
+    for (i = 1; i < input.len; i += step) {
+        feed(input, true, i, input.len, &sink);
+        if (!CHECK(same(&sink, out, expect, name, i, input.len))) {
+            break;
+        }
+    }
+
+    /* a client that asked for usage gets every byte, at once */
+    for (i = 1; i < 40; i += 3) {
+        feed(input, false, i, i, &sink);
+        CHECK(same(&sink, input, expect, name, i, i));
+    }
+
+    free(sink.data);
+}
+
+/* The commit point: found on the whole, and never another one on a part. */
+static void
+test_commit(const char *name, gh_str_t input, const char *expect)
+{
+    static const char *const words[] = { "hold", "go", "error" };
+    char                     text[64];
+    gh_commit_t              found = GH_COMMIT_HOLD;
+    int                      status = 0;
+    size_t                   i, step = input.len > 4096 ? 97 : 1;
+
+    for (i = 0; i <= input.len && found == GH_COMMIT_HOLD; i += step) {
+        char *copy = malloc(i + 1);
+
+        memcpy(copy, input.data, i);
+        found = gh_commit_look((gh_str_t) { copy, i }, &status);
+        free(copy);
+    }
+
+    snprintf(text, sizeof(text), "%s %d", words[found], found == GH_COMMIT_GO ? 0 : status);
+    if (!CHECK(strncmp(expect, text, strlen(text)) == 0)) {
+        fprintf(stderr, "    %s: commit %s, expected %s\n", name, text, expect);
+    }
+
+    CHECK_INT(gh_commit_look(input, &status), found);
+}
+
+static void
+test_recorded(void)
+{
+    DIR           *folder = opendir(FOLDER);
+    struct dirent *entry;
+    unsigned       count = 0;
+
+    if (!CHECK(folder != NULL)) {
+        return;
+    }
+
+    while ((entry = readdir(folder)) != NULL) {
+        char     name[256];
+        size_t   len = strlen(entry->d_name);
+        gh_str_t input, out, expect;
+
+        if (len < 5 || len > 255 || strcmp(entry->d_name + len - 4, ".sse") != 0) {
+            continue;
+        }
+        memcpy(name, entry->d_name, len - 4);
+        name[len - 4] = '\0';
+
+        input = file_read(name, ".sse");
+        out = file_read(name, ".out");
+        expect = file_read(name, ".expect");
+        if (CHECK(input.data != NULL && out.data != NULL && expect.data != NULL)) {
+            const char *rest = strchr(expect.data, '\n') + 1;
+
+            test_commit(name, input, expect.data + strlen("commit "));
+            test_splits(name, input, out, rest);
+            count++;
+        }
+        free((char *) input.data);
+        free((char *) out.data);
+        free((char *) expect.data);
+    }
+
+    closedir(folder);
+    CHECK(count >= 30);
+}
+
+/* Around the carry's size: the same judgement at every split. */
+static void
+test_carry_edge(void)
+{
+    static const char head[] = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2},\"x\":\"";
+    static const char tail[] = "\"}\n\n";
+    size_t            total, fill;
+
+    for (total = GH_STREAM_CARRY - 2; total <= GH_STREAM_CARRY + 2; total++) {
+        char  *text = malloc(total);
+        sink_t sink = { malloc(total), 0, total };
+        size_t i;
+        static const size_t steps[] = { 1, 2, 7, 4096, 16383, 16384, 16385, 20000 };
+
+        fill = total - (sizeof(head) - 1) - (sizeof(tail) - 1);
+        memcpy(text, head, sizeof(head) - 1);
+        memset(text + sizeof(head) - 1, 'x', fill);
+        memcpy(text + sizeof(head) - 1 + fill, tail, sizeof(tail) - 1);
+
+        for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+            feed((gh_str_t) { text, total }, true, steps[i], steps[i], &sink);
+            CHECK_INT(sink.len, total <= GH_STREAM_CARRY ? 0 : total);
+            CHECK(stream.usage_seen && stream.usage.input == 1 && stream.usage.output == 2);
+        }
+
+        free(text);
+        free(sink.data);
+    }
+}
+
+/* Bytes are not kept back longer than they must be. */
+static void
+test_latency(void)
+{
+    char   data[256];
+    sink_t sink = { data, 0, sizeof(data) };
+
+    gh_stream_init(&stream, true, carry);
+    gh_stream_feed(&stream, ": wait\n", 7, sink_out, &sink);
+    CHECK_INT(sink.len, 7);
+    gh_stream_feed(&stream, ": w", 3, sink_out, &sink);
+    CHECK_INT(sink.len, 10);
+    gh_stream_feed(&stream, "\ndata: {}\n", 10, sink_out, &sink);
+    CHECK_INT(sink.len, 11);
+    gh_stream_feed(&stream, "\n", 1, sink_out, &sink);
+    CHECK_INT(sink.len, 21);
+
+    sink.len = 0;
+    gh_stream_init(&stream, false, carry);
+    gh_stream_feed(&stream, "dat", 3, sink_out, &sink);
+    CHECK_INT(sink.len, 3);
+    gh_stream_feed(&stream, "a: [DONE]\r\n\r", 12, sink_out, &sink);
+    CHECK_INT(sink.len, 15);
+    CHECK(stream.done);
+    gh_stream_feed(&stream, "\n", 1, sink_out, &sink);
+    gh_stream_finish(&stream, sink_out, &sink);
+    CHECK_INT(sink.len, 16);
+}
+
+static void
+test_commit_status(void)
+{
+    static const struct { const char *text; int status; } cases[] = {
+        { "data: {\"error\":{\"message\":\"x\",\"code\":\"rate_limit_exceeded\"}}\n\n", 429 },
+        { "data: {\"error\":{\"message\":\"x\",\"type\":\"Rate limit reached\",\"code\":null}}\n\n", 429 },
+        { "data: {\"error\":{\"type\":\"insufficient_quota\"}}\n\n", 429 },
+        { "data: {\"error\":{\"type\":\"overloaded_error\"}}\n\n", 503 },
+        { "data: {\"error\":{\"code\":503,\"type\":\"x\"}}\n\n", 503 },
+        { "data: {\"error\":{\"code\":\"404\"}}\n\n", 404 },
+        { "data: {\"error\":{\"code\":200}}\n\n", 502 },
+        { "data: {\"error\":{\"code\":600}}\n\n", 502 },
+        { "data: {\"error\":{\"code\":-429}}\n\n", 502 },
+        { "data: {\"error\":{\"type\":\"invalid_request_error\",\"status\":422}}\n\n", 422 },
+        { "data: {\"error\":{\"type\":\"invalid_request_error\"}}\n\n", 400 },
+        { "data: {\"error\":{\"code\":{\"a\":[1]},\"type\":[1],\"status\":{}}}\n\n", 502 },
+        { "data: {\"error\":\"rate limit\"}\n\n", 429 },
+        { "data: {\"error\":\"boom\"}\n\n", 502 },
+        { "data: {\"error\":[1]}\n\n", 502 },
+        { "data: {\"error\":{}}\n\n", 502 },
+        { "event: error\ndata: nothing readable\n\n", 502 },
+        { "event: error\n\n", 502 },
+        { "{\"error\":{\"code\":401}}", 401 },
+    };
+    size_t i;
+    int    status;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        status = 0;
+        CHECK_INT(gh_commit_look(gh_str_from(cases[i].text), &status), GH_COMMIT_ERROR);
+        if (!CHECK_INT(status, cases[i].status)) {
+            fprintf(stderr, "    %s", cases[i].text);
+        }
+    }
+
+    CHECK_INT(gh_commit_look(GH_STR("data: {\"error\":null,\"choices\":[{}]}\n\n"), &status), GH_COMMIT_GO);
+    CHECK_INT(gh_commit_look(GH_STR("data: {\"error\":false,\"choices\":[]}\n\n"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_STR("data: {\"choices\":[{\"error\":{\"code\":1}}]}\n\n"), &status), GH_COMMIT_GO);
+    CHECK_INT(gh_commit_look(GH_STR("data: {\"choices\":[{}]}\n"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_STR("data: {\"a\":\"\\ud800\"}\n\n"), &status), GH_COMMIT_GO);
+    CHECK_INT(gh_commit_look(GH_STR("data:\n\n"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_STR("{\"choices\":"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_STR(""), &status), GH_COMMIT_HOLD);
+}
+
+int
+main(void)
+{
+    test_recorded();
+    test_carry_edge();
+    test_latency();
+    test_commit_status();
+
+    return check_done("wire_stream");
+}
