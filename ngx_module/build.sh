@@ -19,7 +19,7 @@ mkdir -p "$build"
 tree=$build/nginx
 
 # What decides whether configure has to run again.
-stamp=$( { cat "$source/conf_flags" "$top/config"; "$nginx" -V 2>&1 || true; echo "${SANITIZE:-}";
+stamp=$( { cat "$source/conf_flags" "$top/config" "$top/ngx_module/build.sh"; "$nginx" -V 2>&1 || true; echo "${SANITIZE:-}";
            cd "$top"; ls ngx_module/*.c ngx_module/wire/*.c policy/*/*.c residency/*.c; } | sha256sum)
 
 if [ ! -f "$tree/objs/Makefile" ] || [ "$(cat "$tree/gatehouse.stamp" 2>/dev/null)" != "$stamp" ]; then
@@ -31,7 +31,7 @@ if [ ! -f "$tree/objs/Makefile" ] || [ "$(cat "$tree/gatehouse.stamp" 2>/dev/nul
         # shellcheck disable=SC1091
         . ./conf_flags
         ./configure "${NGX_CONF_FLAGS[@]}" \
-            --with-cc-opt="${NGX_CC_OPT:--O2 -g -fPIC} -std=gnu11 -fvisibility=hidden ${SANITIZE:-}" \
+            --with-cc-opt="${NGX_CC_OPT:--O2 -g -fPIC} -std=gnu11 ${SANITIZE:-}" \
             --with-ld-opt="${NGX_LD_OPT:--Wl,-z,relro -Wl,-z,now} ${SANITIZE:-}" \
             --add-dynamic-module="$top" >configure.log 2>&1 \
             || { grep -h 'error' configure.log >&2 || tail -n 20 configure.log >&2; exit 1; }

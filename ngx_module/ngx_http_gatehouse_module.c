@@ -153,8 +153,6 @@ static ngx_http_module_t  ngx_http_gatehouse_module_ctx = {
 };
 
 
-/* The one symbol nginx looks up; everything else is hidden. */
-__attribute__((visibility("default")))
 ngx_module_t  ngx_http_gatehouse_module = {
     NGX_MODULE_V1,
     &ngx_http_gatehouse_module_ctx,        /* module context */

@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import re
 import signal
 import socket
 import socketserver
@@ -33,7 +34,7 @@ DIALECTS = {
 }
 
 BODY_MAX = 64 * 1024 * 1024
-WORD_SECONDS = 0.02
+PIECE_SECONDS = 0.05
 
 
 def tokens(text):
@@ -73,7 +74,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.refuse(Refused(404, "not_found", "this demo backend has no " + self.path))
 
     def do_POST(self):
-        self.request_id = str(uuid.uuid4())
+        self.request_id = "demo-" + uuid.uuid4().hex[:12]
         try:
             body = self.read_body()
             self.check_credential()
@@ -149,14 +150,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         usage = {"prompt_tokens": tokens(prompt), "completion_tokens": len(text.split()),
                  "total_tokens": tokens(prompt) + len(text.split())}
         head = {"id": ("chatcmpl-" if chat else "cmpl-") + self.request_id, "created": int(time.time()),
-                "model": request["model"], "system_fingerprint": "demo-" + self.server.options.name}
+                "model": request["model"]}
         if request.get("stream") is True:
             self.stream(head, chat, text, usage, request)
         else:
             choice = {"index": 0, "finish_reason": "stop"}
             choice.update({"message": {"role": "assistant", "content": text}} if chat else {"text": text})
-            self.send_json(200, {**head, "object": "chat.completion" if chat else "text_completion",
-                                 "choices": [choice], "usage": usage})
+            self.send_json(200, {"object": "chat.completion" if chat else "text_completion",
+                                 "choices": [choice], "usage": usage, **head})
 
     def prompt(self, request, chat):
         if chat:
@@ -178,25 +179,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         kind = "chat.completion.chunk" if chat else "text_completion"
 
         def event(choices, last_usage=None):
-            chunk = {**head, "object": kind, "choices": choices}
+            chunk = {"object": kind, "choices": choices, **head}
             if with_usage:
                 chunk["usage"] = last_usage
-            self.chunk(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+            self.chunk(b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n")
 
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.send_header("x-request-id", self.request_id)
         self.end_headers()
-        for number, word in enumerate(text.split()):
-            piece = word if number == 0 else " " + word
+        for number, piece in enumerate(re.findall(r"(?:\S+\s*){1,4}", text)):
             choice = {"index": 0, "finish_reason": None}
             if chat:
                 choice["delta"] = {"content": piece, **({"role": "assistant"} if number == 0 else {})}
             else:
                 choice["text"] = piece
             event([choice])
-            time.sleep(WORD_SECONDS)
+            time.sleep(PIECE_SECONDS)
         event([{"index": 0, "finish_reason": "stop", **({"delta": {}} if chat else {"text": ""})}])
         if with_usage:
             event([], usage)
@@ -229,7 +229,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                                   "code": refused.code}})
 
     def send_json(self, status, value):
-        body = json.dumps(value).encode() + b"\n"
+        body = json.dumps(value, separators=(",", ":")).encode() + b"\n"
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))

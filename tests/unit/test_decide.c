@@ -1,0 +1,480 @@
+/* gh_decide: every small world of places against sets computed here; then each sentence of the policy language by example. */
+#include "tests/unit/world.h"
+
+#include "policy/base/json_tree.h"
+#include "policy/store/image_format.h"
+
+/* ---- every combination of three countries, nothing and unknown ---- */
+
+enum { NOTHING = 0, UNKNOWN = 8 };                /* masks of DE, FR, US; process is 1..7 or UNKNOWN */
+static const char *const countries[3] = { "DE", "FR", "US" };
+
+static gh_places_t
+places_of(unsigned mask)
+{
+    gh_places_t places = gh_places_none();
+
+    if (mask == UNKNOWN) {
+        return gh_places_unknown();
+    }
+    for (int i = 0; i < 3; i++) {
+        if (mask >> i & 1) {
+            gh_places_add(&places, gh_country_index(gh_str_from(countries[i])));
+        }
+    }
+    return places;
+}
+
+static bool
+mask_inside(unsigned mask, unsigned within)
+{
+    return mask != UNKNOWN && (mask & ~within) == 0;
+}
+
+static bool
+mask_touches(unsigned mask, unsigned by)
+{
+    return mask == UNKNOWN || (mask & by) != 0;
+}
+
+#define SMALL_TARGETS (8 * 9)
+
+static void
+small_targets(gh_model_t *model, gh_str_list_t *everybody)
+{
+    for (unsigned i = 0; i < SMALL_TARGETS; i++) {
+        gh_model_target_t *target = &model->targets[i];
+        unsigned           process = i / 9 + 1, store = i % 9;
+
+        model->deployments[i] = (gh_model_deployment_t) { .id = { "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+            "0123456789" + i, 2 }, .backend = GH_STR("b"), .provider = GH_STR("self") };
+        target->deployment = i;
+        target->upstream = GH_STR("m");
+        target->serves = *everybody;
+        target->endpoints = 7;
+        target->process = places_of(process);
+        target->store = (gh_model_store_t) { places_of(store), store == NOTHING, store == NOTHING, 0 };
+        target->operator_home = places_of(1);
+        target->partition = -1;
+    }
+}
+
+/* The node is in DE: every process holds it. */
+static void
+test_every_small_world(gh_arena_t *arena)
+{
+    static gh_model_target_t     targets[SMALL_TARGETS];
+    static gh_model_deployment_t deployments[SMALL_TARGETS];
+    gh_str_t                     all = GH_STR("o"), class_name = GH_STR("c");
+    gh_str_list_t                everybody = { &all, 1 };
+    gh_model_rule_t              rules[2] = { { .id = GH_STR("a"), .kind = GH_RULE_ALLOW, .class_mask = 1 },
+                                              { .id = GH_STR("f"), .kind = GH_RULE_FORBID } };
+    gh_model_policy_t            policy = { .name = GH_STR("p"), .applies_to = everybody, .classes = { &class_name, 1 },
+                                            .rules = rules };
+    gh_model_node_t              node = { .id = GH_STR("n1"), .country = gh_country_index(GH_STR("DE")) };
+    gh_model_entry_t             entry = { .name = GH_STR("m") };
+    gh_model_app_t               app = { .id = GH_STR("a"), .path = GH_STR("o/t/a") };
+    gh_model_tenant_t            tenant = { .id = GH_STR("t"), .path = GH_STR("o/t"), .apps = &app, .app_count = 1 };
+    gh_model_organisation_t      organisation = { .id = GH_STR("o"), .tenants = &tenant, .tenant_count = 1 };
+    gh_model_t                   model = { .nodes = &node, .node_count = 1, .models = &entry, .model_count = 1,
+                                           .deployments = deployments, .deployment_count = SMALL_TARGETS, .targets = targets,
+                                           .target_count = SMALL_TARGETS, .policies = &policy, .policy_count = 1,
+                                           .organisations = &organisation, .organisation_count = 1 };
+    unsigned                     worlds = 0, wrong = 0, allowed = 0;
+
+    small_targets(&model, &everybody);
+    for (unsigned within = 1; within < 8; within++) {
+        for (unsigned keep = 0; keep < 8; keep++) {               /* 0: "nothing" */
+            for (unsigned forbid = 0; forbid < 16; forbid++) {    /* low 8: process touches; high 8: store touches; 0, 8: no rule */
+                for (unsigned narrow = 0; narrow < 8; narrow += 3) {
+                    world_request_t request;
+                    gh_image_t     *image;
+                    gh_heap_t       heap;
+                    gh_error_t      error;
+                    unsigned        by = forbid % 8;
+
+                    gh_heap_init(&heap);
+                    rules[0].states = GH_STATES_PROCESS | (keep == 0 ? GH_STATES_STORE_NOTHING : GH_STATES_STORE);
+                    rules[0].process = places_of(within);
+                    rules[0].store = places_of(keep);
+                    rules[1].states = forbid < 8 ? GH_STATES_PROCESS : GH_STATES_STORE;
+                    rules[1].process = forbid < 8 ? places_of(by) : gh_places_none();
+                    rules[1].store = forbid < 8 ? gh_places_none() : places_of(by);
+                    policy.rule_count = by == 0 ? 1 : 2;
+                    app.narrowed = narrow != 0;
+                    app.places = places_of(narrow);
+                    if (gh_compile_image(&heap.arena, &model, WORLD_NOW, &image, &error) != GH_OK) {
+                        CHECK(!"compiles");
+                        gh_heap_free(&heap);
+                        return;
+                    }
+                    world_request(&request, "o/t/a", "m");
+                    world_decide(image, &request, &heap.arena);
+                    for (unsigned i = 0; i < SMALL_TARGETS; i++) {
+                        unsigned process = (i / 9 + 1) == UNKNOWN ? UNKNOWN : (i / 9 + 1) | 1, store = i % 9;
+                        bool     expected = mask_inside(process, within) && mask_inside(store, keep);
+                        bool     got = false;
+
+                        if (by != 0 && (forbid < 8 ? mask_touches(process, by) : mask_touches(store, by))) {
+                            expected = false;
+                        }
+                        if (narrow != 0 && !(mask_inside(process, narrow) && mask_inside(store, narrow))) {
+                            expected = false;
+                        }
+                        for (uint32_t r = 0; r < request.decision.route_count; r++) {
+                            got |= image->targets[request.decision.route[r]].deployment == i;
+                        }
+                        worlds++;
+                        allowed += expected;
+                        wrong += expected != got;
+                    }
+                    gh_image_unref(image);
+                    gh_heap_free(&heap);
+                }
+            }
+        }
+    }
+    CHECK_INT(wrong, 0);
+    CHECK_INT(worlds, 7 * 8 * 16 * 3 * SMALL_TARGETS);
+    CHECK(allowed > 1000);
+    (void) arena;
+}
+
+/* ---- by example ---- */
+
+static const char fleet[] =
+    "{\"kind\":\"fleet/1\",\"nodes\":[{\"id\":\"n1\",\"country\":\"SE\"},{\"id\":\"n-us\",\"country\":\"US\"}],"
+    "\"models\":{\"gpt\":{\"aliases\":[\"gpt-latest\"]},\"llama\":{},\"secret-model\":{},\"emb\":{}},"
+    "\"deployments\":["
+    "{\"id\":\"se\",\"backend\":\"b\",\"serves\":[\"nord\"],\"priority\":2,\"provider\":\"self\",\"partition\":\"self\",\"country\":\"SE\","
+    "\"dialect\":\"openai\",\"endpoints\":[\"chat.completions\"],\"store\":\"nothing\",\"operator_home\":\"SE\",\"training\":false,"
+    WORLD_EVIDENCE ",\"features\":{\"cache\":{\"process\":[\"SE\"],\"store\":{\"in\":[\"SE\"],\"days\":1}}},"
+    "\"models\":{\"gpt\":{\"upstream\":\"gpt-se\"},\"secret-model\":{\"upstream\":\"s\"}}},"
+    "{\"id\":\"de\",\"backend\":\"b\",\"serves\":[\"nord\"],\"priority\":1,\"provider\":\"self\",\"partition\":\"self\",\"country\":\"DE\","
+    "\"dialect\":\"openai\",\"endpoints\":[\"chat.completions\"],\"store\":{\"in\":[\"DE\"],\"days\":7},\"operator_home\":\"DE\","
+    "\"training\":false,\"evidence\":{\"by\":\"c\",\"on\":\"2026-01-15\",\"source\":\"s\",\"until\":\"2026-12-31\"},"
+    "\"models\":{\"gpt\":{\"upstream\":\"gpt-de\",\"price\":{\"input\":10,\"output\":10}}}},"
+    "{\"id\":\"de2\",\"backend\":\"b\",\"serves\":[\"nord\"],\"priority\":1,\"provider\":\"self\",\"partition\":\"self\",\"country\":\"DE\","
+    "\"dialect\":\"openai\",\"endpoints\":[\"chat.completions\"],\"store\":{\"in\":[\"DE\"],\"days\":7},\"operator_home\":\"DE\","
+    "\"training\":false," WORLD_EVIDENCE ",\"models\":{\"gpt\":{\"upstream\":\"gpt-de2\",\"price\":{\"input\":5,\"output\":10}}}},"
+    "{\"id\":\"us\",\"backend\":\"b\",\"serves\":[\"nord\"],\"priority\":0,\"provider\":\"self\",\"partition\":\"self\",\"country\":\"US\","
+    "\"dialect\":\"openai\",\"endpoints\":[\"chat.completions\",\"completions\"],\"store\":{\"in\":[\"US\"],\"days\":30},"
+    "\"operator_home\":\"US\",\"training\":false," WORLD_EVIDENCE ",\"models\":{\"gpt\":{\"upstream\":\"gpt-us\"},"
+    "\"llama\":{\"upstream\":\"l\"}}}]}";
+
+static const char tenants[] =
+    "{\"kind\":\"tenants/1\",\"organisations\":[{\"id\":\"nord\",\"tenants\":["
+    "{\"id\":\"retail\",\"apps\":[{\"id\":\"chat\"},{\"id\":\"hr\",\"classes\":[\"personal\"]},"
+    "{\"id\":\"home\",\"places\":[\"SE\"]}]},"
+    "{\"id\":\"web\",\"models\":[\"gp*\"],\"apps\":[{\"id\":\"bot\"}]}]},"
+    "{\"id\":\"nobody\",\"tenants\":[{\"id\":\"t\",\"apps\":[{\"id\":\"a\"}]}]}]}";
+
+static const char residency[] =
+    "{\"kind\":\"residency/1\",\"name\":\"nord\",\"applies_to\":\"nord/*\",\"facts\":\"regions/2026-11-21\","
+    "\"places\":{\"north\":[\"SE\",\"NO\"]},\"classes\":[\"public\",\"internal\",\"personal\",\"secret\"],"
+    "\"classify\":{\"default\":\"internal\",\"assign\":[{\"tenants\":[\"nord/web\"],\"class\":\"public\"}],"
+    "\"labels\":[\"header:x-data-class\"],\"unknown_label\":\"deny\",\"uninspected\":[\"secret\"]},"
+    "\"allow\":[{\"id\":\"open\",\"why\":\"w\",\"classes\":[\"public\",\"internal\"],\"process\":{\"within\":[\"EU\",\"US\"]},"
+    "\"store\":{\"within\":[\"EU\",\"US\"],\"max_days\":30}},"
+    "{\"id\":\"eu\",\"why\":\"w\",\"classes\":[\"personal\"],\"process\":{\"within\":[\"EU\"]},\"store\":{\"within\":[\"EU\"],\"max_days\":7},"
+    "\"until\":\"2026-12-01\"},"
+    "{\"id\":\"own\",\"why\":\"w\",\"classes\":[\"secret\"],\"process\":{\"within\":[\"SE\"]},\"store\":\"nothing\","
+    "\"unlisted_features\":\"accepted\"}],"
+    "\"forbid\":[{\"id\":\"no-secret-model\",\"why\":\"w\",\"models\":[\"s\"]}]}";
+
+static const char *const documents[] = { fleet, tenants, residency };
+
+static gh_image_t *image;
+
+#define DECIDE(request, expected, route) do { \
+    CHECK_INT(world_decide(image, (request), arena), (expected)); \
+    CHECK_STR(world_route(image, (request), arena), (route)); \
+} while (0)
+
+static void
+test_order_and_models(gh_arena_t *arena)
+{
+    world_request_t r;
+    gh_str_t       *names;
+    size_t          count;
+
+    world_request(&r, "nord/retail/chat", "gpt");
+    DECIDE(&r, GH_DECIDED_ALLOW, "us de2 de se");
+    CHECK_STR(r.decision.model, "gpt");
+    CHECK_STR(r.decision.policy, "nord");
+    CHECK_STR(r.decision.classes[0].name, "internal");
+    CHECK_STR(r.decision.classes[0].from, "default");
+    CHECK_INT(r.decision.class_count, 1);
+    CHECK(gh_decide_still(image, &r.input, arena, GH_STR("de"), GH_STR("gpt-de")));
+    CHECK(!gh_decide_still(image, &r.input, arena, GH_STR("de"), GH_STR("gpt-us")));
+    CHECK(!gh_decide_still(image, &r.input, arena, GH_STR("fr"), GH_STR("gpt-de")));
+
+    world_request(&r, "nord/retail/chat", "gpt-latest");
+    DECIDE(&r, GH_DECIDED_ALLOW, "us de2 de se");
+    CHECK_STR(r.decision.model, "gpt");
+    world_request(&r, "nord/retail/chat", "GPT");
+    DECIDE(&r, GH_DENIED_MODEL_UNKNOWN, "");
+    world_request(&r, "nord/retail/chat", "emb");
+    DECIDE(&r, GH_DENIED_ENDPOINT, "");
+    world_request(&r, "nord/retail/chat", "llama");
+    r.intake.endpoint = GH_ENDPOINT_EMBEDDINGS;
+    DECIDE(&r, GH_DENIED_ENDPOINT, "");
+    r.intake.endpoint = GH_ENDPOINT_COMPLETIONS;
+    DECIDE(&r, GH_DECIDED_ALLOW, "us");
+    world_request(&r, "nord/web/bot", "llama");
+    DECIDE(&r, GH_DENIED_MODEL, "");
+    world_request(&r, "nobody/t/a", "gpt");
+    DECIDE(&r, GH_DENIED_NO_POLICY, "");
+    world_request(&r, "nord/retail/none", "gpt");
+    DECIDE(&r, GH_DENIED_NO_POLICY, "");
+    world_request(&r, "nord/retail/chat", "gpt");
+    r.input.node = GH_STR("n2");
+    DECIDE(&r, GH_DENIED_NODE, "");
+
+    world_request(&r, "nord/web/bot", "gpt");
+    CHECK_INT(gh_decide_models(image, &r.identity, arena, &names, &count), GH_OK);
+    CHECK(count == 1 && gh_str_is(names[0], "gpt"));
+    world_request(&r, "nord/retail/chat", "gpt");
+    CHECK_INT(gh_decide_models(image, &r.identity, arena, &names, &count), GH_OK);
+    CHECK(count == 3 && gh_str_is(names[0], "gpt") && gh_str_is(names[1], "llama") && gh_str_is(names[2], "secret-model"));
+    world_request(&r, "nobody/t/a", "gpt");
+    CHECK_INT(gh_decide_models(image, &r.identity, arena, &names, &count), GH_OK);
+    CHECK_INT(count, 0);
+}
+
+static void
+test_classes(gh_arena_t *arena)
+{
+    world_request_t r;
+
+    world_request(&r, "nord/retail/chat", "gpt");
+    r.headers[0] = (world_header_t) { "X-Data-Class", " personal " };
+    DECIDE(&r, GH_DECIDED_ALLOW, "de2 de se");
+    CHECK_INT(r.decision.class_count, 2);
+    CHECK_STR(r.decision.classes[1].name, "personal");
+    CHECK_STR(r.decision.classes[1].from, "label");
+    r.headers[0].value = "public, secret";
+    DECIDE(&r, GH_DECIDED_ALLOW, "se");
+    CHECK_INT(r.decision.class_count, 3);
+    CHECK(r.decision.targets[0].code != GH_TARGET_ELIGIBLE || r.decision.targets[0].store_false);
+    r.headers[0].value = "public";
+    r.headers[1] = (world_header_t) { "x-data-class", "secret" };
+    DECIDE(&r, GH_DECIDED_ALLOW, "se");
+    r.headers[1].value = "Secret";
+    DECIDE(&r, GH_DENIED_LABEL, "");
+    r.headers[1].value = "";
+    DECIDE(&r, GH_DENIED_LABEL, "");
+    r.headers[1].value = "public,,public";
+    DECIDE(&r, GH_DENIED_LABEL, "");
+
+    world_request(&r, "nord/retail/hr", "gpt");
+    DECIDE(&r, GH_DECIDED_ALLOW, "de2 de se");
+    CHECK_STR(r.decision.classes[1].from, "app");
+    world_request(&r, "nord/web/bot", "gpt");
+    DECIDE(&r, GH_DECIDED_ALLOW, "us de2 de se");
+    CHECK_INT(r.decision.class_count, 1);
+    CHECK_STR(r.decision.classes[0].from, "assign");
+    r.intake.uninspected = true;
+    DECIDE(&r, GH_DECIDED_ALLOW, "se");
+    CHECK_STR(r.decision.classes[1].from, "uninspected");
+    r.intake.uninspected = false;
+    r.identity.own_classes = GH_STR("secret");
+    DECIDE(&r, GH_DECIDED_ALLOW, "se");
+    CHECK_STR(r.decision.classes[1].from, "key");
+    r.identity.own_classes = GH_STR("public,gone");
+    DECIDE(&r, GH_DENIED_LABEL, "");
+}
+
+static void
+test_narrowing(gh_arena_t *arena)
+{
+    static const char *const bad[] = { "Sweden", "se", "", " , ", "SE,XX", "?", "UNKNOWN", "SE;DE" };
+    world_request_t          r;
+
+    world_request(&r, "nord/retail/chat", "gpt");
+    r.headers[0] = (world_header_t) { "x-gatehouse-places", "DE SE" };
+    DECIDE(&r, GH_DECIDED_ALLOW, "de2 de se");
+    CHECK_STR(r.decision.narrowing, "DE SE");
+    r.headers[0].value = "EU";
+    DECIDE(&r, GH_DECIDED_ALLOW, "de2 de se");
+    r.headers[0].value = " north,\tDE ";
+    DECIDE(&r, GH_DECIDED_ALLOW, "de2 de se");
+    r.headers[0].value = "north";
+    DECIDE(&r, GH_DECIDED_ALLOW, "se");
+    r.headers[0].value = "DE";                    /* the node is in SE */
+    DECIDE(&r, GH_DENIED_RESIDENCY, "");
+    CHECK_INT(r.decision.targets[0].code, GH_TARGET_NARROWED);
+    r.headers[0].value = "ANYWHERE";
+    DECIDE(&r, GH_DECIDED_ALLOW, "us de2 de se");
+    r.headers[0].value = "SE";                    /* a second header takes away, never adds */
+    r.headers[1] = (world_header_t) { "x-gatehouse-places", "EU" };
+    DECIDE(&r, GH_DECIDED_ALLOW, "se");
+    CHECK_STR(r.decision.narrowing, "SE; EU");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        r.headers[1].value = bad[i];
+        DECIDE(&r, GH_DENIED_PLACES, "");
+    }
+    world_request(&r, "nord/retail/home", "gpt");
+    DECIDE(&r, GH_DECIDED_ALLOW, "se");
+    r.headers[0] = (world_header_t) { "x-gatehouse-places", "ANYWHERE" };
+    DECIDE(&r, GH_DECIDED_ALLOW, "se");
+}
+
+static void
+test_features(gh_arena_t *arena)
+{
+    world_request_t r;
+
+    world_request(&r, "nord/retail/chat", "gpt");
+    r.intake.features[0] = (gh_feature_use_t) { GH_STR("web_search"), GH_STR("tools[0].type") };
+    r.intake.feature_count = 1;
+    DECIDE(&r, GH_DENIED_RESIDENCY, "");
+    CHECK_INT(r.decision.targets[0].misses & GH_MISS_FEATURES, GH_MISS_FEATURES);
+    CHECK_STR(r.decision.targets[0].feature, "web_search");
+    CHECK_STR(r.decision.rule, "open");
+    r.intake.features[0] = (gh_feature_use_t) { GH_STR(""), GH_STR("tools[0].colour") };
+    DECIDE(&r, GH_DENIED_RESIDENCY, "");
+    CHECK_STR(r.decision.targets[0].feature, "tools[0].colour");
+    r.intake.features[0] = (gh_feature_use_t) { GH_STR("cache"), GH_STR("cache") };
+    DECIDE(&r, GH_DECIDED_ALLOW, "se");           /* only se lists it */
+    r.headers[0] = (world_header_t) { "x-data-class", "secret" };
+    DECIDE(&r, GH_DENIED_RESIDENCY, "");          /* which then stores: not "nothing" */
+
+    /* "own" accepts unlisted features, "open" for the default class does not. */
+    r.intake.features[0] = (gh_feature_use_t) { GH_STR("web_search"), GH_STR("tools[0].type") };
+    DECIDE(&r, GH_DENIED_RESIDENCY, "");
+}
+
+static void
+test_time(gh_arena_t *arena)
+{
+    world_request_t r;
+
+    world_request(&r, "nord/retail/hr", "gpt");
+    DECIDE(&r, GH_DECIDED_ALLOW, "de2 de se");
+    CHECK_INT(r.decision.valid_until_ms, 1796169600000);      /* 2026-12-02T00:00Z: "until" is the last day */
+    r.input.now_ms = 1796169599999;
+    DECIDE(&r, GH_DECIDED_ALLOW, "de2 de se");
+    r.input.now_ms = 1796169600000;
+    DECIDE(&r, GH_DENIED_RESIDENCY, "");
+    CHECK_STR(r.decision.rule, "eu");
+    CHECK_INT(r.decision.targets[0].misses, GH_MISS_UNTIL);
+
+    world_request(&r, "nord/retail/chat", "gpt");
+    r.input.now_ms = 1798761599999;                           /* evidence of de ends with 2026-12-31 */
+    DECIDE(&r, GH_DECIDED_ALLOW, "us de2 de se");
+    CHECK_INT(r.decision.valid_until_ms, 1798761600000);
+    r.input.now_ms = 1798761600000;
+    DECIDE(&r, GH_DECIDED_ALLOW, "us de2 se");
+    CHECK(r.decision.valid_until_ms == UINT64_MAX);
+    r.input.now_ms = 0;                                       /* before the policy was made: judged at its time */
+    DECIDE(&r, GH_DECIDED_ALLOW, "us de2 de se");
+    CHECK_INT(r.decision.clock_ms, WORLD_NOW);
+}
+
+static void
+test_why(gh_arena_t *arena)
+{
+    char             buffer[8192];
+    gh_json_writer_t w;
+    world_request_t  r;
+
+    world_request(&r, "nord/retail/chat", "secret-model");
+    DECIDE(&r, GH_DENIED_RESIDENCY, "");
+    CHECK_STR(r.decision.rule, "no-secret-model");
+    CHECK_STR(gh_decision_rule_id(image, r.decision.targets[0].rule), "no-secret-model");
+    CHECK_STR(gh_decision_rule_why(image, r.decision.targets[0].rule), "w");
+    CHECK_STR(gh_decision_rule_id(image, -1), "");
+    CHECK_STR(gh_decision_rule_id(image, 99), "");
+    CHECK(r.decision.detail.len > 0);
+
+    world_request(&r, "nord/retail/hr", "llama");
+    DECIDE(&r, GH_DENIED_RESIDENCY, "");
+    CHECK_STR(r.decision.rule, "eu");
+    CHECK_INT(r.decision.targets[0].misses, GH_MISS_PROCESS | GH_MISS_STORE | GH_MISS_STORE_DAYS);
+    CHECK_INT(gh_places_count(r.decision.targets[0].places), 1);
+
+    world_request(&r, "nord/retail/hr", "gpt");
+    world_decide(image, &r, arena);
+    gh_json_writer_init(&w, buffer, sizeof(buffer));
+    gh_decision_write(&w, image, &r.decision);
+    CHECK(gh_json_writer_ok(&w));
+    CHECK_STR(((gh_str_t) { buffer, 18 }), "{\"verdict\":\"allow\"");
+    {
+        gh_node_t *root;
+        gh_error_t error;
+
+        CHECK_INT(gh_json_parse(arena, (gh_str_t) { buffer, w.len }, "decision", &root, &error), GH_OK);
+        CHECK_INT(gh_node_get(root, "route")->count, 3);
+        CHECK_INT(gh_node_get(root, "no")->count, 1);
+    }
+}
+
+static void
+test_no_memory(void)
+{
+    for (size_t limit = 0; limit < 64; limit++) {
+        world_request_t r;
+        gh_heap_t       heap;
+        int             rc;
+
+        gh_heap_init(&heap);
+        heap.limit = limit;
+        world_request(&r, "nord/retail/hr", "gpt");
+        r.input.identity = &r.identity;
+        r.input.intake = &r.intake;
+        r.input.header_context = r.headers;
+        rc = gh_decide(image, &r.input, &heap.arena, &r.decision, &r.error);
+        CHECK(rc == GH_OK || (r.decision.code != GH_DECIDED_ALLOW && r.decision.route_count == 0));
+        gh_heap_free(&heap);
+    }
+}
+
+/* A guard takes away on top; it has no classes of its own. */
+static void
+test_guard(gh_arena_t *arena)
+{
+    static const char guard[] =
+        "{\"kind\":\"residency/1\",\"name\":\"group\",\"role\":\"guard\",\"applies_to\":\"nord/retail\",\"facts\":\"regions/2026-11-21\","
+        "\"forbid\":[{\"id\":\"group-us\",\"why\":\"w\",\"process\":{\"touches\":[\"US\"]}}]}";
+    const char *const all[] = { fleet, tenants, residency, guard };
+    gh_image_t       *before = image;
+    world_request_t   r;
+
+    image = world_image(arena, all, 4);
+    if (CHECK(image != NULL)) {
+        world_request(&r, "nord/retail/chat", "gpt");
+        DECIDE(&r, GH_DECIDED_ALLOW, "de2 de se");
+        CHECK_STR(gh_decision_rule_id(image, r.decision.targets[3].rule), "group-us");
+        r.input.node = GH_STR("n-us");
+        DECIDE(&r, GH_DENIED_RESIDENCY, "");
+        CHECK_STR(r.decision.rule, "group-us");
+        world_request(&r, "nord/web/bot", "gpt");
+        DECIDE(&r, GH_DECIDED_ALLOW, "us de2 de se");
+        gh_image_unref(image);
+    }
+    image = before;
+}
+
+int
+main(void)
+{
+    gh_heap_t heap;
+
+    gh_heap_init(&heap);
+    test_every_small_world(&heap.arena);
+    image = world_image(&heap.arena, documents, 3);
+    if (CHECK(image != NULL)) {
+        test_order_and_models(&heap.arena);
+        test_classes(&heap.arena);
+        test_narrowing(&heap.arena);
+        test_features(&heap.arena);
+        test_time(&heap.arena);
+        test_why(&heap.arena);
+        test_no_memory();
+        test_guard(&heap.arena);
+        gh_image_unref(image);
+    }
+    gh_heap_free(&heap);
+    return check_done("decide");
+}
