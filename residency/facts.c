@@ -11,19 +11,23 @@
 #include "residency/facts_data.h"
 #include "residency/facts_private.h"
 
-static gh_str_t member_text(const gh_node_t *object, const char *key)
+static gh_str_t
+member_text(const gh_node_t *object, const char *key)
 {
     const gh_node_t *node = gh_node_get(object, key);
 
     return node && node->type == GH_NODE_STRING ? node->text : (gh_str_t) { "", 0 };
 }
 
-static int fail(const gh_node_t *node, const char *text, gh_error_t *error)
+static int
+fail(const gh_node_t *node, const char *text, gh_error_t *error)
 {
-    return gh_error_at(error, "facts_damaged", "facts artefact", node ? node->line : 0, node ? node->column : 0, "%s", text);
+    return gh_error_at(
+        error, "facts_damaged", "facts artefact", node ? node->line : 0, node ? node->column : 0, "%s", text);
 }
 
-static const gh_node_t *need(const gh_node_t *object, const char *key, gh_node_type_t type, gh_error_t *error)
+static const gh_node_t *
+need(const gh_node_t *object, const char *key, gh_node_type_t type, gh_error_t *error)
 {
     const gh_node_t *node = gh_node_get(object, key);
 
@@ -34,7 +38,8 @@ static const gh_node_t *need(const gh_node_t *object, const char *key, gh_node_t
     return node;
 }
 
-bool gh_facts_contains(const gh_node_t *array, gh_str_t word)
+bool
+gh_facts_contains(const gh_node_t *array, gh_str_t word)
 {
     for (const gh_node_t *node = array ? array->first : NULL; node; node = node->next) {
         if (node->type == GH_NODE_STRING && gh_str_eq(node->text, word)) {
@@ -45,7 +50,8 @@ bool gh_facts_contains(const gh_node_t *array, gh_str_t word)
 }
 
 /* An array of ISO codes. */
-static int read_codes(const gh_node_t *array, gh_places_t *places, gh_error_t *error)
+static int
+read_codes(const gh_node_t *array, gh_places_t *places, gh_error_t *error)
 {
     *places = gh_places_none();
 
@@ -63,7 +69,8 @@ static int read_codes(const gh_node_t *array, gh_places_t *places, gh_error_t *e
     return GH_OK;
 }
 
-static int read_sets(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root, gh_error_t *error)
+static int
+read_sets(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root, gh_error_t *error)
 {
     const gh_node_t *object = need(root, "sets", GH_NODE_OBJECT, error);
 
@@ -87,7 +94,8 @@ static int read_sets(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root
     return GH_OK;
 }
 
-static int read_operators(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root, gh_error_t *error)
+static int
+read_operators(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root, gh_error_t *error)
 {
     const gh_node_t *object = need(root, "partition_operators", GH_NODE_OBJECT, error);
 
@@ -109,7 +117,8 @@ static int read_operators(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t 
     return GH_OK;
 }
 
-static int read_regions(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root, gh_error_t *error)
+static int
+read_regions(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root, gh_error_t *error)
 {
     const gh_node_t *array = need(root, "regions", GH_NODE_ARRAY, error);
 
@@ -142,7 +151,8 @@ static int read_regions(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *r
     return GH_OK;
 }
 
-static int read_row_process(const gh_facts_t *facts, const gh_node_t *node, gh_facts_row_t *row, gh_error_t *error)
+static int
+read_row_process(const gh_facts_t *facts, const gh_node_t *node, gh_facts_row_t *row, gh_error_t *error)
 {
     const gh_node_t *process = need(node, "process", GH_NODE_OBJECT, error);
     const gh_node_t *what = process ? process->first : NULL;
@@ -170,7 +180,8 @@ static int read_row_process(const gh_facts_t *facts, const gh_node_t *node, gh_f
     return GH_OK;
 }
 
-static int read_row(const gh_facts_t *facts, gh_str_t provider, const gh_node_t *node, gh_facts_row_t *row, gh_error_t *error)
+static int
+read_row(const gh_facts_t *facts, gh_str_t provider, const gh_node_t *node, gh_facts_row_t *row, gh_error_t *error)
 {
     const gh_node_t *list = gh_node_get(node, "when_region_country");
     gh_str_t         set = member_text(node, "when_region_country_in");
@@ -199,7 +210,8 @@ static int read_row(const gh_facts_t *facts, gh_str_t provider, const gh_node_t 
     return read_row_process(facts, node, row, error);
 }
 
-static int read_rows(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root, gh_error_t *error)
+static int
+read_rows(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root, gh_error_t *error)
 {
     const gh_node_t *object = need(root, "process_rules", GH_NODE_OBJECT, error);
     size_t           count = 0;
@@ -227,7 +239,8 @@ static int read_rows(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root
     return GH_OK;
 }
 
-size_t gh_facts_names(gh_str_t *names, size_t size)
+size_t
+gh_facts_names(gh_str_t *names, size_t size)
 {
     for (size_t i = 0; i < GH_FACTS_DATES && i < size; i++) {
         names[i] = gh_str_from(gh_facts_data[i].name);
@@ -235,7 +248,8 @@ size_t gh_facts_names(gh_str_t *names, size_t size)
     return GH_FACTS_DATES;
 }
 
-static const gh_facts_data_t *find(gh_str_t name)
+static const gh_facts_data_t *
+find(gh_str_t name)
 {
     for (size_t i = 0; i < GH_FACTS_DATES; i++) {
         if (name.len == 0 || gh_str_is(name, gh_facts_data[i].name)) {
@@ -245,7 +259,8 @@ static const gh_facts_data_t *find(gh_str_t name)
     return NULL;
 }
 
-int gh_facts_load(gh_arena_t *arena, gh_str_t name, gh_facts_t **out, gh_error_t *error)
+int
+gh_facts_load(gh_arena_t *arena, gh_str_t name, gh_facts_t **out, gh_error_t *error)
 {
     const gh_facts_data_t *data = find(name);
     gh_facts_t            *facts;
@@ -253,7 +268,8 @@ int gh_facts_load(gh_arena_t *arena, gh_str_t name, gh_facts_t **out, gh_error_t
     gh_str_t               text;
 
     if (data == NULL) {
-        return gh_error_set(error, "facts_unknown", "no facts \"%.*s\": this program has %s", GH_STR_ARG(name), gh_facts_data[0].name);
+        return gh_error_set(error, "facts_unknown", "no facts \"%.*s\": this program has %s", GH_STR_ARG(name),
+            gh_facts_data[0].name);
     }
     text = (gh_str_t) { data->begin, (size_t) (data->end - data->begin) };
     facts = gh_arena_alloc(arena, sizeof(*facts));
@@ -280,17 +296,20 @@ int gh_facts_load(gh_arena_t *arena, gh_str_t name, gh_facts_t **out, gh_error_t
     return GH_OK;
 }
 
-gh_str_t gh_facts_name(const gh_facts_t *facts)
+gh_str_t
+gh_facts_name(const gh_facts_t *facts)
 {
     return facts->name;
 }
 
-const uint8_t *gh_facts_digest(const gh_facts_t *facts)
+const uint8_t *
+gh_facts_digest(const gh_facts_t *facts)
 {
     return facts->digest;
 }
 
-static bool get_set(const gh_facts_set_t *sets, size_t count, gh_str_t name, gh_places_t *places)
+static bool
+get_set(const gh_facts_set_t *sets, size_t count, gh_str_t name, gh_places_t *places)
 {
     for (size_t i = 0; i < count; i++) {
         if (gh_str_eq(sets[i].name, name)) {
@@ -301,7 +320,8 @@ static bool get_set(const gh_facts_set_t *sets, size_t count, gh_str_t name, gh_
     return false;
 }
 
-static size_t get_names(const gh_facts_set_t *sets, size_t count, gh_str_t *names, size_t size)
+static size_t
+get_names(const gh_facts_set_t *sets, size_t count, gh_str_t *names, size_t size)
 {
     for (size_t i = 0; i < count && i < size; i++) {
         names[i] = sets[i].name;
@@ -309,27 +329,32 @@ static size_t get_names(const gh_facts_set_t *sets, size_t count, gh_str_t *name
     return count;
 }
 
-bool gh_facts_set(const gh_facts_t *facts, gh_str_t name, gh_places_t *places)
+bool
+gh_facts_set(const gh_facts_t *facts, gh_str_t name, gh_places_t *places)
 {
     return get_set(facts->sets, facts->set_count, name, places);
 }
 
-size_t gh_facts_set_names(const gh_facts_t *facts, gh_str_t *names, size_t size)
+size_t
+gh_facts_set_names(const gh_facts_t *facts, gh_str_t *names, size_t size)
 {
     return get_names(facts->sets, facts->set_count, names, size);
 }
 
-bool gh_facts_operator_home(const gh_facts_t *facts, gh_str_t partition, gh_places_t *places)
+bool
+gh_facts_operator_home(const gh_facts_t *facts, gh_str_t partition, gh_places_t *places)
 {
     return get_set(facts->operators, facts->operator_count, partition, places);
 }
 
-size_t gh_facts_partitions(const gh_facts_t *facts, gh_str_t *names, size_t size)
+size_t
+gh_facts_partitions(const gh_facts_t *facts, gh_str_t *names, size_t size)
 {
     return get_names(facts->operators, facts->operator_count, names, size);
 }
 
-bool gh_facts_region(const gh_facts_t *facts, gh_str_t provider, gh_str_t region, int *country, gh_str_t *partition)
+bool
+gh_facts_region(const gh_facts_t *facts, gh_str_t provider, gh_str_t region, int *country, gh_str_t *partition)
 {
     for (size_t i = 0; region.len != 0 && i < facts->region_count; i++) {
         const gh_facts_region_t *row = &facts->regions[i];

@@ -7,7 +7,18 @@
 #include "residency/facts_private.h"
 
 typedef enum {
-    WHY_DERIVED, WHY_REGION, WHY_SKU, WHY_ZONE, WHY_SELLER, WHY_SELLER_UNKNOWN, WHY_ARN, WHY_PROFILE, WHY_MODEL_ID, WHY_HOST, WHY_SELF, WHY_PROVIDER
+    WHY_DERIVED,
+    WHY_REGION,
+    WHY_SKU,
+    WHY_ZONE,
+    WHY_SELLER,
+    WHY_SELLER_UNKNOWN,
+    WHY_ARN,
+    WHY_PROFILE,
+    WHY_MODEL_ID,
+    WHY_HOST,
+    WHY_SELF,
+    WHY_PROVIDER
 } why_t;
 
 typedef struct {
@@ -16,13 +27,15 @@ typedef struct {
     why_t             why;
 } answer_t;
 
-static answer_t unknown(why_t why)
+static answer_t
+unknown(why_t why)
 {
     return (answer_t) { GH_PROCESS_UNKNOWN, gh_places_unknown(), why };
 }
 
 /* country: the region's, or -1 where no region counts. why: of a row that must be stated. */
-static answer_t apply_row(const gh_facts_row_t *row, int country, why_t why)
+static answer_t
+apply_row(const gh_facts_row_t *row, int country, why_t why)
 {
     gh_places_t home = gh_places_none();
 
@@ -43,7 +56,8 @@ static answer_t apply_row(const gh_facts_row_t *row, int country, why_t why)
     return unknown(why);
 }
 
-static answer_t azure(const gh_facts_t *facts, const gh_facts_query_t *query)
+static answer_t
+azure(const gh_facts_t *facts, const gh_facts_query_t *query)
 {
     answer_t    answer = unknown(WHY_SKU);
     gh_places_t home = gh_places_none();
@@ -63,7 +77,8 @@ static answer_t azure(const gh_facts_t *facts, const gh_facts_query_t *query)
         }
         if (row->seller.len != 0) {
             seller_known |= gh_str_eq(row->seller, query->seller);
-        } else if (gh_facts_contains(row->skus, query->sku) && (!row->limited || gh_places_inside(home, row->region_in))) {
+        } else if (gh_facts_contains(row->skus, query->sku)
+                   && (!row->limited || gh_places_inside(home, row->region_in))) {
             answer = apply_row(row, country, WHY_ZONE);
         }
     }
@@ -78,28 +93,31 @@ static answer_t azure(const gh_facts_t *facts, const gh_facts_query_t *query)
 }
 
 /* The part of s before its first dot, the dot excluded; empty when there is none. */
-static gh_str_t label(gh_str_t s)
+static gh_str_t
+label(gh_str_t s)
 {
     const char *dot = s.len ? memchr(s.data, '.', s.len) : NULL;
 
     return (gh_str_t) { s.data, dot ? (size_t) (dot - s.data) : 0 };
 }
 
-static const gh_facts_row_t *bedrock_row(const gh_facts_t *facts, gh_str_t vendor, gh_str_t profile, bool arn)
+static const gh_facts_row_t *
+bedrock_row(const gh_facts_t *facts, gh_str_t vendor, gh_str_t profile, bool arn)
 {
     for (size_t i = 0; i < facts->row_count; i++) {
         const gh_facts_row_t *row = &facts->rows[i];
 
         if (gh_str_is(row->provider, "aws-bedrock")
-            && ((vendor.len && gh_facts_contains(row->vendors, vendor)) || (profile.len && gh_str_eq(row->profile, profile)) || (arn && row->arn)))
-        {
+            && ((vendor.len && gh_facts_contains(row->vendors, vendor))
+                || (profile.len && gh_str_eq(row->profile, profile)) || (arn && row->arn))) {
             return row;
         }
     }
     return NULL;
 }
 
-gh_str_t gh_facts_profile(const gh_facts_t *facts, gh_str_t upstream)
+gh_str_t
+gh_facts_profile(const gh_facts_t *facts, gh_str_t upstream)
 {
     gh_str_t first = label(upstream), none = { "", 0 }, profile = { upstream.data, first.len + 1 };
     gh_str_t rest;
@@ -114,7 +132,8 @@ gh_str_t gh_facts_profile(const gh_facts_t *facts, gh_str_t upstream)
     return bedrock_row(facts, label(rest), none, false) != NULL ? profile : none;
 }
 
-static answer_t bedrock(const gh_facts_t *facts, const gh_facts_query_t *query)
+static answer_t
+bedrock(const gh_facts_t *facts, const gh_facts_query_t *query)
 {
     const gh_str_t none = { "", 0 };
     gh_str_t       profile = query->profile;
@@ -145,7 +164,8 @@ static answer_t bedrock(const gh_facts_t *facts, const gh_facts_query_t *query)
 }
 
 /* openai by host, anthropic by inference_geo (which the gateway does not send: the "*" row), self by its one row. */
-static answer_t by_key(const gh_facts_t *facts, const gh_facts_query_t *query, why_t why)
+static answer_t
+by_key(const gh_facts_t *facts, const gh_facts_query_t *query, why_t why)
 {
     for (size_t i = 0; i < facts->row_count; i++) {
         const gh_facts_row_t *row = &facts->rows[i];
@@ -164,7 +184,8 @@ static answer_t by_key(const gh_facts_t *facts, const gh_facts_query_t *query, w
     return unknown(WHY_PROVIDER);
 }
 
-static answer_t answer(const gh_facts_t *facts, const gh_facts_query_t *query)
+static answer_t
+answer(const gh_facts_t *facts, const gh_facts_query_t *query)
 {
     if (gh_str_is(query->provider, "azure")) {
         return azure(facts, query);
@@ -190,7 +211,8 @@ static answer_t answer(const gh_facts_t *facts, const gh_facts_query_t *query)
     return by_key(facts, query, WHY_PROVIDER);
 }
 
-gh_process_rule_t gh_facts_process(const gh_facts_t *facts, const gh_facts_query_t *query, gh_places_t *places)
+gh_process_rule_t
+gh_facts_process(const gh_facts_t *facts, const gh_facts_query_t *query, gh_places_t *places)
 {
     answer_t a = answer(facts, query);
 
@@ -198,7 +220,8 @@ gh_process_rule_t gh_facts_process(const gh_facts_t *facts, const gh_facts_query
     return a.rule;
 }
 
-static gh_str_t nearest_region(gh_arena_t *arena, const gh_facts_t *facts, gh_str_t provider, gh_str_t region)
+static gh_str_t
+nearest_region(gh_arena_t *arena, const gh_facts_t *facts, gh_str_t provider, gh_str_t region)
 {
     gh_str_t *names = gh_arena_array(arena, facts->region_count, sizeof(gh_str_t));
     size_t    count = 0;
@@ -211,7 +234,8 @@ static gh_str_t nearest_region(gh_arena_t *arena, const gh_facts_t *facts, gh_st
     return gh_str_nearest(region, names, count);
 }
 
-static gh_str_t nearest_sku(const gh_facts_t *facts, gh_str_t sku)
+static gh_str_t
+nearest_sku(const gh_facts_t *facts, gh_str_t sku)
 {
     gh_str_t names[64];
     size_t   count = 0;
@@ -226,7 +250,8 @@ static gh_str_t nearest_sku(const gh_facts_t *facts, gh_str_t sku)
     return gh_str_nearest(sku, names, count);
 }
 
-static gh_str_t not_in(gh_arena_t *arena, const gh_facts_t *facts, const char *what, gh_str_t word, gh_str_t near)
+static gh_str_t
+not_in(gh_arena_t *arena, const gh_facts_t *facts, const char *what, gh_str_t word, gh_str_t near)
 {
     if (word.len == 0) {
         return gh_str_format(arena, "it has no %s", what);
@@ -238,7 +263,8 @@ static gh_str_t not_in(gh_arena_t *arena, const gh_facts_t *facts, const char *w
                          GH_STR_ARG(facts->name), GH_STR_ARG(near));
 }
 
-gh_str_t gh_facts_process_why(gh_arena_t *arena, const gh_facts_t *facts, const gh_facts_query_t *query)
+gh_str_t
+gh_facts_process_why(gh_arena_t *arena, const gh_facts_t *facts, const gh_facts_query_t *query)
 {
     gh_str_t profile = query->profile.len ? query->profile : gh_facts_profile(facts, query->upstream);
 
@@ -246,15 +272,18 @@ gh_str_t gh_facts_process_why(gh_arena_t *arena, const gh_facts_t *facts, const 
     case WHY_DERIVED:
         break;
     case WHY_REGION:
-        return not_in(arena, facts, "region", query->region, nearest_region(arena, facts, query->provider, query->region));
+        return not_in(
+            arena, facts, "region", query->region, nearest_region(arena, facts, query->provider, query->region));
     case WHY_SKU:
         return not_in(arena, facts, "sku", query->sku, nearest_sku(facts, query->sku));
     case WHY_ZONE:
-        return gh_str_format(arena, "the data zone of region \"%.*s\" is not published and must be stated", GH_STR_ARG(query->region));
+        return gh_str_format(
+            arena, "the data zone of region \"%.*s\" is not published and must be stated", GH_STR_ARG(query->region));
     case WHY_SELLER:
         return GH_STR("Claude in Foundry is run by its seller and may leave Azure, so it must be stated");
     case WHY_SELLER_UNKNOWN:
-        return gh_str_format(arena, "seller \"%.*s\" is not in %.*s", GH_STR_ARG(query->seller), GH_STR_ARG(facts->name));
+        return gh_str_format(
+            arena, "seller \"%.*s\" is not in %.*s", GH_STR_ARG(query->seller), GH_STR_ARG(facts->name));
     case WHY_ARN:
         return GH_STR("an ARN hides where it runs, and that cannot be stated");
     case WHY_PROFILE:

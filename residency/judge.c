@@ -6,22 +6,26 @@
 
 #include <string.h>
 
-static bool known(gh_places_t places)
+static bool
+known(gh_places_t places)
 {
     return !gh_places_empty(places) && !gh_places_has_unknown(places);
 }
 
-static bool inside(gh_places_t places, gh_places_t within)
+static bool
+inside(gh_places_t places, gh_places_t within)
 {
     return known(places) && gh_places_inside(places, within);
 }
 
-static bool touched(gh_places_t places, gh_places_t by)
+static bool
+touched(gh_places_t places, gh_places_t by)
 {
     return !known(places) || gh_places_touch(places, by);
 }
 
-static uint32_t store_misses(const gh_rule_t *rule, const gh_judged_facts_t *facts)
+static uint32_t
+store_misses(const gh_rule_t *rule, const gh_judged_facts_t *facts)
 {
     uint32_t misses = 0;
 
@@ -40,7 +44,8 @@ static uint32_t store_misses(const gh_rule_t *rule, const gh_judged_facts_t *fac
     return misses;
 }
 
-uint32_t gh_rule_allow_misses(const gh_rule_t *rule, const gh_judged_facts_t *facts, uint64_t now_ms)
+uint32_t
+gh_rule_allow_misses(const gh_rule_t *rule, const gh_judged_facts_t *facts, uint64_t now_ms)
 {
     uint32_t misses = 0;
 
@@ -70,7 +75,8 @@ uint32_t gh_rule_allow_misses(const gh_rule_t *rule, const gh_judged_facts_t *fa
     return misses;
 }
 
-bool gh_rule_forbid_fires(const gh_rule_t *rule, const gh_judged_facts_t *facts)
+bool
+gh_rule_forbid_fires(const gh_rule_t *rule, const gh_judged_facts_t *facts)
 {
     const uint32_t any = GH_STATES_PROCESS | GH_STATES_STORE | GH_STATES_OPERATOR_HOME | GH_STATES_PARTITIONS
                          | GH_STATES_TRAINING;
@@ -95,7 +101,8 @@ bool gh_rule_forbid_fires(const gh_rule_t *rule, const gh_judged_facts_t *facts)
     return (rule->states & GH_STATES_TRAINING) && facts->training != GH_TRAINING_NO;
 }
 
-void gh_judged_add_feature(gh_judged_facts_t *facts, gh_places_t process, gh_places_t store, bool store_nothing,
+void
+gh_judged_add_feature(gh_judged_facts_t *facts, gh_places_t process, gh_places_t store, bool store_nothing,
     bool store_days_known, uint32_t store_days)
 {
     facts->process = gh_places_union(facts->process, process);
@@ -117,7 +124,8 @@ void gh_judged_add_feature(gh_judged_facts_t *facts, gh_places_t process, gh_pla
     facts->store_nothing = false;
 }
 
-void gh_judged_add_unlisted(gh_judged_facts_t *facts)
+void
+gh_judged_add_unlisted(gh_judged_facts_t *facts)
 {
     facts->process = gh_places_unknown();
     facts->store = gh_places_unknown();
@@ -126,7 +134,8 @@ void gh_judged_add_unlisted(gh_judged_facts_t *facts)
     facts->store_days = 0;
 }
 
-bool gh_pattern_covers(gh_str_t pattern, gh_str_t name)
+bool
+gh_pattern_covers(gh_str_t pattern, gh_str_t name)
 {
     if (pattern.len == 0) {
         return false;

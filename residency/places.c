@@ -25,7 +25,8 @@ const char gh_country_codes[GH_COUNTRIES][3] = {
     "VN", "VU", "WF", "WS", "YE", "YT", "ZA", "ZM", "ZW"
 };
 
-int gh_country_index(gh_str_t code)
+int
+gh_country_index(gh_str_t code)
 {
     if (code.len != 2) {
         return -1;
@@ -38,12 +39,14 @@ int gh_country_index(gh_str_t code)
     return -1;
 }
 
-gh_places_t gh_places_none(void)
+gh_places_t
+gh_places_none(void)
 {
     return (gh_places_t) { { 0, 0, 0, 0 } };
 }
 
-gh_places_t gh_places_anywhere(void)
+gh_places_t
+gh_places_anywhere(void)
 {
     gh_places_t all = { { ~0ull, ~0ull, ~0ull, ~0ull } };
 
@@ -51,7 +54,8 @@ gh_places_t gh_places_anywhere(void)
     return all;
 }
 
-gh_places_t gh_places_unknown(void)
+gh_places_t
+gh_places_unknown(void)
 {
     gh_places_t all = gh_places_anywhere();
 
@@ -59,7 +63,8 @@ gh_places_t gh_places_unknown(void)
     return all;
 }
 
-void gh_places_add(gh_places_t *places, int country)
+void
+gh_places_add(gh_places_t *places, int country)
 {
     if (country >= 0 && country < GH_COUNTRIES) {
         places->word[country / 64] |= 1ull << (country % 64);
@@ -68,7 +73,8 @@ void gh_places_add(gh_places_t *places, int country)
     }
 }
 
-gh_places_t gh_places_union(gh_places_t a, gh_places_t b)
+gh_places_t
+gh_places_union(gh_places_t a, gh_places_t b)
 {
     for (int i = 0; i < 4; i++) {
         a.word[i] |= b.word[i];
@@ -76,7 +82,8 @@ gh_places_t gh_places_union(gh_places_t a, gh_places_t b)
     return a;
 }
 
-gh_places_t gh_places_intersect(gh_places_t a, gh_places_t b)
+gh_places_t
+gh_places_intersect(gh_places_t a, gh_places_t b)
 {
     for (int i = 0; i < 4; i++) {
         a.word[i] &= b.word[i];
@@ -84,7 +91,8 @@ gh_places_t gh_places_intersect(gh_places_t a, gh_places_t b)
     return a;
 }
 
-gh_places_t gh_places_minus(gh_places_t a, gh_places_t b)
+gh_places_t
+gh_places_minus(gh_places_t a, gh_places_t b)
 {
     for (int i = 0; i < 4; i++) {
         a.word[i] &= ~b.word[i];
@@ -92,32 +100,38 @@ gh_places_t gh_places_minus(gh_places_t a, gh_places_t b)
     return a;
 }
 
-bool gh_places_inside(gh_places_t a, gh_places_t within)
+bool
+gh_places_inside(gh_places_t a, gh_places_t within)
 {
     return !gh_places_has_unknown(a) && gh_places_empty(gh_places_minus(a, within));
 }
 
-bool gh_places_touch(gh_places_t a, gh_places_t b)
+bool
+gh_places_touch(gh_places_t a, gh_places_t b)
 {
     return gh_places_has_unknown(a) || !gh_places_empty(gh_places_intersect(a, b));
 }
 
-bool gh_places_empty(gh_places_t a)
+bool
+gh_places_empty(gh_places_t a)
 {
     return (a.word[0] | a.word[1] | a.word[2] | a.word[3]) == 0;
 }
 
-bool gh_places_has_unknown(gh_places_t a)
+bool
+gh_places_has_unknown(gh_places_t a)
 {
     return a.word[3] >> (GH_PLACE_UNKNOWN_BIT - 192) & 1;
 }
 
-bool gh_places_equal(gh_places_t a, gh_places_t b)
+bool
+gh_places_equal(gh_places_t a, gh_places_t b)
 {
     return memcmp(a.word, b.word, sizeof(a.word)) == 0;
 }
 
-unsigned gh_places_count(gh_places_t a)
+unsigned
+gh_places_count(gh_places_t a)
 {
     unsigned count = 0;
 
@@ -127,7 +141,8 @@ unsigned gh_places_count(gh_places_t a)
     return count;
 }
 
-gh_str_t gh_places_text(gh_arena_t *arena, gh_places_t a)
+gh_str_t
+gh_places_text(gh_arena_t *arena, gh_places_t a)
 {
     char   text[GH_COUNTRIES * 3];
     size_t len = 0;

@@ -1,4 +1,4 @@
-/* What only the whole set of documents can show: ids given twice, limits, patterns that cover nothing, tenants without a policy. */
+/* What only the whole set of documents can show: ids given twice, limits, patterns that cover nothing, no policy. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,8 @@ typedef struct {
 
 /* ---- ids ---- */
 
-static int where_cmp(gh_where_t a, gh_where_t b)
+static int
+where_cmp(gh_where_t a, gh_where_t b)
 {
     int order = strcmp(a.source, b.source);
 
@@ -21,7 +22,8 @@ static int where_cmp(gh_where_t a, gh_where_t b)
     return a.line != b.line ? (a.line < b.line ? -1 : 1) : (a.column > b.column) - (a.column < b.column);
 }
 
-static int id_cmp(const void *left, const void *right)
+static int
+id_cmp(const void *left, const void *right)
 {
     const gh_given_id_t *a = left, *b = right;
     int                  order = strcmp(a->what, b->what);
@@ -32,7 +34,8 @@ static int id_cmp(const void *left, const void *right)
     return order != 0 ? order : where_cmp(a->where, b->where);
 }
 
-static void check_ids(gh_loader_t *loader)
+static void
+check_ids(gh_loader_t *loader)
 {
     if (loader->id_count != 0) {
         qsort(loader->ids, loader->id_count, sizeof(*loader->ids), id_cmp);
@@ -41,38 +44,43 @@ static void check_ids(gh_loader_t *loader)
         const gh_given_id_t *before = &loader->ids[i - 1], *id = &loader->ids[i];
 
         if (strcmp(before->what, id->what) == 0 && gh_str_eq(before->id, id->id)) {
-            gh_doc_error(loader, id->where, "duplicate", "%s \"%.*s\" is already given at %s:%u:%u", id->what, GH_STR_ARG(id->id),
-                         before->where.source, before->where.line, before->where.column);
+            gh_doc_error(loader, id->where, "duplicate", "%s \"%.*s\" is already given at %s:%u:%u", id->what,
+                GH_STR_ARG(id->id), before->where.source, before->where.line, before->where.column);
         }
     }
 }
 
-static void check_limits(gh_loader_t *loader)
+static void
+check_limits(gh_loader_t *loader)
 {
     const gh_model_t *model = loader->model;
 
     if (model->deployment_count > GH_MAX_DEPLOYMENTS) {
-        gh_doc_error(loader, model->deployments[GH_MAX_DEPLOYMENTS].where, "limit", "%u deployments: at most %d", model->deployment_count,
-                     GH_MAX_DEPLOYMENTS);
+        gh_doc_error(loader, model->deployments[GH_MAX_DEPLOYMENTS].where, "limit", "%u deployments: at most %d",
+            model->deployment_count, GH_MAX_DEPLOYMENTS);
     }
     if (model->model_count > GH_MAX_MODELS) {
-        gh_doc_error(loader, model->models[GH_MAX_MODELS].where, "limit", "%u models: at most %d", model->model_count, GH_MAX_MODELS);
+        gh_doc_error(loader, model->models[GH_MAX_MODELS].where, "limit", "%u models: at most %d", model->model_count,
+            GH_MAX_MODELS);
     }
     if (model->node_count > GH_MAX_NODES) {
-        gh_doc_error(loader, model->nodes[GH_MAX_NODES].where, "limit", "%u nodes: at most %d", model->node_count, GH_MAX_NODES);
+        gh_doc_error(loader, model->nodes[GH_MAX_NODES].where, "limit", "%u nodes: at most %d", model->node_count,
+            GH_MAX_NODES);
     }
 }
 
 /* ---- patterns ---- */
 
-static int path_cmp(const void *left, const void *right)
+static int
+path_cmp(const void *left, const void *right)
 {
     const gh_str_t *a = left, *b = right;
 
     return gh_str_cmp(*a, *b);
 }
 
-static paths_t collect_paths(gh_loader_t *loader)
+static paths_t
+collect_paths(gh_loader_t *loader)
 {
     paths_t paths = { NULL, 0 };
 
@@ -98,7 +106,8 @@ static paths_t collect_paths(gh_loader_t *loader)
     return paths;
 }
 
-static bool any_covers(const gh_str_list_t *patterns, gh_str_t path)
+static bool
+any_covers(const gh_str_list_t *patterns, gh_str_t path)
 {
     if (patterns == NULL) {
         return true;
@@ -112,7 +121,8 @@ static bool any_covers(const gh_str_list_t *patterns, gh_str_t path)
 }
 
 /* Keys stand in no document: a pattern of keys is judged by its app. */
-static gh_str_t app_part(gh_str_t pattern)
+static gh_str_t
+app_part(gh_str_t pattern)
 {
     unsigned slashes = 0;
 
@@ -125,7 +135,8 @@ static gh_str_t app_part(gh_str_t pattern)
     return pattern;
 }
 
-static bool covers_tenant(const paths_t *paths, const gh_cover_check_t *check)
+static bool
+covers_tenant(const paths_t *paths, const gh_cover_check_t *check)
 {
     gh_str_t pattern = app_part(check->pattern);
     gh_str_t prefix = pattern;
@@ -151,7 +162,8 @@ static bool covers_tenant(const paths_t *paths, const gh_cover_check_t *check)
     return false;
 }
 
-static bool covers_model(const gh_model_t *model, gh_str_t pattern)
+static bool
+covers_model(const gh_model_t *model, gh_str_t pattern)
 {
     for (uint32_t i = 0; i < model->model_count; i++) {
         if (gh_pattern_covers(pattern, model->models[i].name)) {
@@ -166,29 +178,32 @@ static bool covers_model(const gh_model_t *model, gh_str_t pattern)
     return false;
 }
 
-static void check_covers(gh_loader_t *loader, bool errors_only)
+static void
+check_covers(gh_loader_t *loader, bool errors_only)
 {
     paths_t paths = collect_paths(loader);
 
     for (uint32_t i = 0; i < loader->cover_count; i++) {
         const gh_cover_check_t *check = &loader->covers[i];
-        const char             *what = check->models ? "model" : check->applies_to ? "tenant of its policy" : "tenant";
+        const char *what = check->models ? "model" : check->applies_to ? "tenant of its policy" : "tenant";
 
         if (check->models ? covers_model(loader->model, check->pattern) : covers_tenant(&paths, check)) {
             continue;
         }
         if (check->forbid) {
-            gh_doc_error(loader, check->where, "covers_nothing", "%s: pattern \"%.*s\" covers no %s", check->what, GH_STR_ARG(check->pattern),
-                         what);
+            gh_doc_error(loader, check->where, "covers_nothing", "%s: pattern \"%.*s\" covers no %s", check->what,
+                GH_STR_ARG(check->pattern), what);
         } else if (!errors_only) {
-            gh_doc_warn(loader, check->where, "covers_nothing", "%s: pattern \"%.*s\" covers no %s", check->what, GH_STR_ARG(check->pattern), what);
+            gh_doc_warn(loader, check->where, "covers_nothing", "%s: pattern \"%.*s\" covers no %s", check->what,
+                GH_STR_ARG(check->pattern), what);
         }
     }
 }
 
 /* ---- policies, tenants, nodes ---- */
 
-static void check_tenants(gh_loader_t *loader)
+static void
+check_tenants(gh_loader_t *loader)
 {
     for (uint32_t o = 0; o < loader->model->organisation_count; o++) {
         const gh_model_organisation_t *organisation = &loader->model->organisations[o];
@@ -198,22 +213,23 @@ static void check_tenants(gh_loader_t *loader)
             without += organisation->tenants[t].policy < 0;
         }
         if (without != 0 && without == organisation->tenant_count) {
-            gh_doc_warn(loader, organisation->where, "no_policy", "no policy covers organisation \"%.*s\": every request is denied",
-                        GH_STR_ARG(organisation->id));
+            gh_doc_warn(loader, organisation->where, "no_policy",
+                "no policy covers organisation \"%.*s\": every request is denied", GH_STR_ARG(organisation->id));
             continue;
         }
         for (uint32_t t = 0; without != 0 && t < organisation->tenant_count; t++) {
             const gh_model_tenant_t *tenant = &organisation->tenants[t];
 
             if (tenant->policy < 0) {
-                gh_doc_warn(loader, tenant->where, "no_policy", "no policy covers tenant \"%.*s\": every request is denied",
-                            GH_STR_ARG(tenant->path));
+                gh_doc_warn(loader, tenant->where, "no_policy",
+                    "no policy covers tenant \"%.*s\": every request is denied", GH_STR_ARG(tenant->path));
             }
         }
     }
 }
 
-static void check_classes(gh_loader_t *loader)
+static void
+check_classes(gh_loader_t *loader)
 {
     for (uint32_t i = 0; i < loader->policy_count; i++) {
         const gh_model_policy_t *policy = loader->policies[i];
@@ -224,14 +240,16 @@ static void check_classes(gh_loader_t *loader)
         }
         for (uint32_t k = 0; k < policy->classes.count && k < GH_MAX_CLASSES; k++) {
             if (!(allowed >> k & 1)) {
-                gh_doc_warn(loader, policy->where, "class_without_allow", "class \"%.*s\" of policy \"%.*s\" has no allow: it may go nowhere",
-                            GH_STR_ARG(policy->classes.items[k]), GH_STR_ARG(policy->name));
+                gh_doc_warn(loader, policy->where, "class_without_allow",
+                    "class \"%.*s\" of policy \"%.*s\" has no allow: it may go nowhere",
+                    GH_STR_ARG(policy->classes.items[k]), GH_STR_ARG(policy->name));
             }
         }
     }
 }
 
-static const gh_model_node_t *find_node(const gh_model_t *model, gh_str_t id)
+static const gh_model_node_t *
+find_node(const gh_model_t *model, gh_str_t id)
 {
     for (uint32_t i = 0; i < model->node_count; i++) {
         if (gh_str_eq(model->nodes[i].id, id)) {
@@ -241,25 +259,29 @@ static const gh_model_node_t *find_node(const gh_model_t *model, gh_str_t id)
     return NULL;
 }
 
-static void check_pins(gh_loader_t *loader, bool errors_only)
+static void
+check_pins(gh_loader_t *loader, bool errors_only)
 {
     for (uint32_t i = 0; i < loader->pin_count; i++) {
         const gh_node_pin_t   *pin = &loader->pins[i];
         const gh_model_node_t *node = find_node(loader->model, pin->id);
 
         if (node == NULL && !errors_only) {
-            gh_doc_warn(loader, pin->where, "unknown_node", "guard \"%.*s\" pins node \"%.*s\", which no fleet document lists", GH_STR_ARG(pin->guard),
-                        GH_STR_ARG(pin->id));
+            gh_doc_warn(loader, pin->where, "unknown_node",
+                "guard \"%.*s\" pins node \"%.*s\", which no fleet document lists", GH_STR_ARG(pin->guard),
+                GH_STR_ARG(pin->id));
         }
         if (node != NULL && node->country >= 0 && pin->country >= 0 && node->country != pin->country) {
-            gh_doc_error(loader, node->where, "conflict", "node \"%.*s\" is in %s here, but guard \"%.*s\" pins it to %s (%s:%u:%u)", GH_STR_ARG(node->id),
-                         gh_country_codes[node->country], GH_STR_ARG(pin->guard), gh_country_codes[pin->country], pin->where.source,
-                         pin->where.line, pin->where.column);
+            gh_doc_error(loader, node->where, "conflict",
+                "node \"%.*s\" is in %s here, but guard \"%.*s\" pins it to %s (%s:%u:%u)", GH_STR_ARG(node->id),
+                gh_country_codes[node->country], GH_STR_ARG(pin->guard), gh_country_codes[pin->country],
+                pin->where.source, pin->where.line, pin->where.column);
         }
     }
 }
 
-static void check_nodes(gh_loader_t *loader)
+static void
+check_nodes(gh_loader_t *loader)
 {
     const gh_model_t *model = loader->model;
 
@@ -271,18 +293,21 @@ static void check_nodes(gh_loader_t *loader)
 
             gh_places_add(&place, model->nodes[k].country);
             if (!gh_places_inside(place, policy->audit_store)) {
-                gh_doc_warn(loader, policy->where, "audit_store", "node \"%.*s\" keeps records outside \"audit_store\" of policy \"%.*s\"",
-                            GH_STR_ARG(model->nodes[k].id), GH_STR_ARG(policy->name));
+                gh_doc_warn(loader, policy->where, "audit_store",
+                    "node \"%.*s\" keeps records outside \"audit_store\" of policy \"%.*s\"",
+                    GH_STR_ARG(model->nodes[k].id), GH_STR_ARG(policy->name));
             }
         }
     }
     if (model->deployment_count != 0 && model->node_count == 0) {
-        gh_doc_warn(loader, model->deployments[0].where, "no_nodes", "no fleet document lists a node: nothing is served");
+        gh_doc_warn(loader, model->deployments[0].where, "no_nodes",
+            "no fleet document lists a node: nothing is served");
     }
 }
 
 /* Warnings of the whole set are kept for a set without errors: most would only repeat what an error says. */
-void gh_documents_check(gh_loader_t *loader)
+void
+gh_documents_check(gh_loader_t *loader)
 {
     bool wrong;
 

@@ -6,8 +6,8 @@
 #define MAX_TOKENS 1000000000ull
 
 static const gh_member_t fleet_members[] = {
-    { "kind", GH_IS_STRING, GH_REQUIRED }, { "nodes", GH_IS_LIST, 0 }, { "models", GH_IS_OBJECT, 0 }, { "deployments", GH_IS_LIST, 0 },
-    { NULL, 0, 0 }
+    { "kind", GH_IS_STRING, GH_REQUIRED }, { "nodes", GH_IS_LIST, 0 }, { "models", GH_IS_OBJECT, 0 },
+    { "deployments", GH_IS_LIST, 0 }, { NULL, 0, 0 }
 };
 
 static const gh_member_t node_members[] = {
@@ -18,7 +18,8 @@ static const gh_member_t entry_members[] = {
     { "context", GH_IS_NUMBER, 0 }, { "max_output", GH_IS_NUMBER, 0 }, { "aliases", GH_IS_LIST, 0 }, { NULL, 0, 0 }
 };
 
-static void read_nodes(gh_loader_t *loader, const gh_node_t *list)
+static void
+read_nodes(gh_loader_t *loader, const gh_node_t *list)
 {
     if (list == NULL) {
         return;
@@ -46,16 +47,19 @@ static void read_nodes(gh_loader_t *loader, const gh_node_t *list)
     }
 }
 
-static void read_entry(gh_loader_t *loader, const gh_node_t *node, gh_model_entry_t *entry)
+static void
+read_entry(gh_loader_t *loader, const gh_node_t *node, gh_model_entry_t *entry)
 {
     const gh_node_t *aliases;
+    const char      *what;
 
     entry->name = node->key;
     entry->where = GH_WHERE_KEY(loader, node);
     if (gh_doc_model_name(loader, node->key, entry->where)) {
         gh_doc_given(loader, "model", entry->name, entry->where);
     }
-    if (!gh_doc_members(loader, node, gh_doc_format(loader, "model \"%.*s\"", GH_STR_ARG(node->key)).data, entry_members)) {
+    what = gh_doc_format(loader, "model \"%.*s\"", GH_STR_ARG(node->key)).data;
+    if (!gh_doc_members(loader, node, what, entry_members)) {
         return;
     }
     gh_doc_integer(loader, gh_doc_get(node, "context", GH_IS_NUMBER), MAX_TOKENS, &entry->context);
@@ -70,15 +74,17 @@ static void read_entry(gh_loader_t *loader, const gh_node_t *node, gh_model_entr
     }
 }
 
-void gh_fleet_read_catalogue(gh_loader_t *loader, const gh_document_t *document)
+void
+gh_fleet_read_catalogue(gh_loader_t *loader, const gh_document_t *document)
 {
     const gh_node_t *models = gh_doc_get(document->root, "models", GH_IS_OBJECT);
+    gh_model_t      *model = loader->model;
 
     gh_doc_members(loader, document->root, "a fleet document", fleet_members);
     read_nodes(loader, gh_doc_get(document->root, "nodes", GH_IS_LIST));
 
     for (const gh_node_t *node = models ? models->first : NULL; node; node = node->next) {
-        gh_model_entry_t *entry = gh_doc_push(loader, &loader->model->models, &loader->model->model_count, sizeof(*entry));
+        gh_model_entry_t *entry = gh_doc_push(loader, &model->models, &model->model_count, sizeof(*entry));
 
         if (entry != NULL) {
             read_entry(loader, node, entry);
@@ -86,14 +92,16 @@ void gh_fleet_read_catalogue(gh_loader_t *loader, const gh_document_t *document)
     }
 }
 
-static int by_name(const void *a, const void *b)
+static int
+by_name(const void *a, const void *b)
 {
     const gh_model_entry_t *const *left = a, *const *right = b;
 
     return gh_str_cmp((*left)->name, (*right)->name);
 }
 
-void gh_catalogue_index(gh_loader_t *loader)
+void
+gh_catalogue_index(gh_loader_t *loader)
 {
     uint32_t count = loader->model->model_count;
 
@@ -108,7 +116,8 @@ void gh_catalogue_index(gh_loader_t *loader)
     qsort(loader->catalogue, count, sizeof(*loader->catalogue), by_name);
 }
 
-int32_t gh_catalogue_find(gh_loader_t *loader, gh_str_t name)
+int32_t
+gh_catalogue_find(gh_loader_t *loader, gh_str_t name)
 {
     gh_model_entry_t   key = { .name = name }, *pointer = &key;
     gh_model_entry_t **found;

@@ -3,21 +3,25 @@
 
 #include <string.h>
 
-#define MAX_PRIORITY 1000000ull
-#define MAX_PRICE    1000000000000000ull   /* micro-dollars per 1,000,000 tokens */
+#define MAX_PRIORITY     1000000ull
+#define DEFAULT_PRIORITY 100
+#define MAX_PRICE        1000000000000000ull   /* micro-dollars per 1,000,000 tokens */
 
 static const gh_member_t deployment_members[] = {
-    { "id", GH_IS_STRING, GH_REQUIRED }, { "backend", GH_IS_STRING, GH_REQUIRED }, { "provider", GH_IS_STRING, GH_REQUIRED },
-    { "dialect", GH_IS_STRING, GH_REQUIRED }, { "models", GH_IS_OBJECT, GH_REQUIRED }, { "serves", GH_IS_LIST, 0 },
-    { "priority", GH_IS_NUMBER, 0 }, { "partition", GH_IS_STRING, 0 }, { "region", GH_IS_STRING, 0 }, { "sku", GH_IS_STRING, 0 },
-    { "seller", GH_IS_STRING, 0 }, { "profile", GH_IS_STRING, 0 }, { "host", GH_IS_STRING, 0 }, { "country", GH_IS_STRING, 0 },
-    { "api_version", GH_IS_STRING, 0 }, { "endpoints", GH_IS_LIST, 0 }, GH_FACT_MEMBERS, { NULL, 0, 0 }
+    { "id", GH_IS_STRING, GH_REQUIRED }, { "backend", GH_IS_STRING, GH_REQUIRED },
+    { "provider", GH_IS_STRING, GH_REQUIRED }, { "dialect", GH_IS_STRING, GH_REQUIRED },
+    { "models", GH_IS_OBJECT, GH_REQUIRED }, { "serves", GH_IS_LIST, 0 }, { "priority", GH_IS_NUMBER, 0 },
+    { "partition", GH_IS_STRING, 0 }, { "region", GH_IS_STRING, 0 }, { "sku", GH_IS_STRING, 0 },
+    { "seller", GH_IS_STRING, 0 }, { "profile", GH_IS_STRING, 0 }, { "host", GH_IS_STRING, 0 },
+    { "country", GH_IS_STRING, 0 }, { "api_version", GH_IS_STRING, 0 }, { "endpoints", GH_IS_LIST, 0 },
+    GH_FACT_MEMBERS, { NULL, 0, 0 }
 };
 
 static const gh_member_t entry_members[] = {
-    { "upstream", GH_IS_STRING, 0 }, { "price", GH_IS_OBJECT, 0 }, { "source", GH_IS_STRING, 0 }, { "as_of", GH_IS_STRING, 0 },
-    { "serves", GH_IS_LIST, 0 }, { "priority", GH_IS_NUMBER, 0 }, { "sku", GH_IS_STRING, 0 }, { "seller", GH_IS_STRING, 0 },
-    { "profile", GH_IS_STRING, 0 }, { "endpoints", GH_IS_LIST, 0 }, GH_FACT_MEMBERS, { NULL, 0, 0 }
+    { "upstream", GH_IS_STRING, 0 }, { "price", GH_IS_OBJECT, 0 }, { "source", GH_IS_STRING, 0 },
+    { "as_of", GH_IS_STRING, 0 }, { "serves", GH_IS_LIST, 0 }, { "priority", GH_IS_NUMBER, 0 },
+    { "sku", GH_IS_STRING, 0 }, { "seller", GH_IS_STRING, 0 }, { "profile", GH_IS_STRING, 0 },
+    { "endpoints", GH_IS_LIST, 0 }, GH_FACT_MEMBERS, { NULL, 0, 0 }
 };
 
 static const gh_member_t price_members[] = {
@@ -26,8 +30,6 @@ static const gh_member_t price_members[] = {
 };
 
 static const char *const providers[] = { "azure", "aws", "openai", "anthropic", "self", "other", NULL };
-static const char *const dialects[GH_DIALECTS + 1] = { "openai", "azure-v1", "azure-classic", "bedrock-openai", NULL };
-static const char *const endpoints[GH_ENDPOINTS + 1] = { "chat.completions", "completions", "embeddings", NULL };
 
 typedef struct {                    /* what a deployment says and a model's entry may override */
     gh_str_t      sku, seller, profile;
@@ -51,22 +53,26 @@ typedef struct {
     gh_str_t         last_why;
 } deployment_t;
 
-static bool is(gh_str_t provider, const char *name)
+/* An unreadable provider is reported once, not everywhere. */
+static bool
+is(gh_str_t provider, const char *name)
 {
-    return provider.len == 0 || gh_str_is(provider, name);   /* an unreadable provider is reported once, not everywhere */
+    return provider.len == 0 || gh_str_is(provider, name);
 }
 
-static void only_for(deployment_t *d, const gh_node_t *node, const char *provider)
+static void
+only_for(deployment_t *d, const gh_node_t *node, const char *provider)
 {
     if (node != NULL && !is(d->provider, provider)) {
-        gh_doc_error(d->loader, GH_WHERE_KEY(d->loader, node), "conflict", "\"%.*s\" is for provider \"%s\" only", GH_STR_ARG(node->key),
-                     provider);
+        gh_doc_error(d->loader, GH_WHERE_KEY(d->loader, node), "conflict", "\"%.*s\" is for provider \"%s\" only",
+            GH_STR_ARG(node->key), provider);
     }
 }
 
 /* ---- settings ---- */
 
-static void read_profile(deployment_t *d, const gh_node_t *object, gh_str_t *profile)
+static void
+read_profile(deployment_t *d, const gh_node_t *object, gh_str_t *profile)
 {
     const gh_node_t *node = gh_doc_get(object, "profile", GH_IS_STRING);
     gh_str_t         text = gh_doc_text(d->loader, node, 64);
@@ -76,14 +82,15 @@ static void read_profile(deployment_t *d, const gh_node_t *object, gh_str_t *pro
         return;
     }
     if (text.len < 2 || text.data[text.len - 1] != '.' || memchr(text.data, '.', text.len - 1) != NULL) {
-        gh_doc_error(d->loader, GH_WHERE(d->loader, node), "bad_profile", "profile \"%.*s\" must be a prefix that ends in its only dot, such as \"eu.\"",
-                     GH_STR_ARG(text));
+        gh_doc_error(d->loader, GH_WHERE(d->loader, node), "bad_profile",
+            "profile \"%.*s\" must be a prefix that ends in its only dot, such as \"eu.\"", GH_STR_ARG(text));
         return;
     }
     *profile = text;
 }
 
-static void read_endpoints(deployment_t *d, const gh_node_t *object, settings_t *settings)
+static void
+read_endpoints(deployment_t *d, const gh_node_t *object, settings_t *settings)
 {
     const gh_node_t *list = gh_doc_get(object, "endpoints", GH_IS_LIST);
 
@@ -102,16 +109,19 @@ static void read_endpoints(deployment_t *d, const gh_node_t *object, settings_t 
             gh_doc_error(d->loader, GH_WHERE(d->loader, node), "wrong_type", "an endpoint must be a string");
             continue;
         }
-        index = gh_doc_word(d->loader, node, "endpoint", endpoints);
+        index = gh_doc_word_of(d->loader, node, "endpoint", gh_endpoint_names, GH_ENDPOINTS);
         if (index >= 0 && (settings->endpoints >> index & 1)) {
-            gh_doc_error(d->loader, GH_WHERE(d->loader, node), "duplicate", "\"%.*s\" stands in this list twice", GH_STR_ARG(node->text));
+            gh_doc_error(d->loader, GH_WHERE(d->loader, node), "duplicate", "\"%.*s\" stands in this list twice",
+                GH_STR_ARG(node->text));
         }
         settings->endpoints |= index >= 0 ? 1u << index : 0;
     }
 }
 
-/* Reads what object says into settings, which already holds what it overrides; statements are the caller's to merge. */
-static void read_settings(deployment_t *d, const gh_node_t *object, const char *what, settings_t *settings, gh_statements_t *stated)
+/* Reads what object says into settings, which already holds what it overrides; the caller merges statements. */
+static void
+read_settings(deployment_t *d, const gh_node_t *object, const char *what, settings_t *settings,
+    gh_statements_t *stated)
 {
     static const char *const sellers[] = { "anthropic", NULL };
     gh_loader_t             *loader = d->loader;
@@ -142,7 +152,8 @@ static void read_settings(deployment_t *d, const gh_node_t *object, const char *
 
 /* ---- targets ---- */
 
-static void read_price(gh_loader_t *loader, const gh_node_t *entry, gh_model_target_t *target)
+static void
+read_price(gh_loader_t *loader, const gh_node_t *entry, gh_model_target_t *target)
 {
     const gh_node_t *object = gh_doc_get(entry, "price", GH_IS_OBJECT);
     const gh_node_t *as_of = gh_doc_get(entry, "as_of", GH_IS_STRING);
@@ -172,7 +183,8 @@ static void read_price(gh_loader_t *loader, const gh_node_t *entry, gh_model_tar
     }
 }
 
-static bool mentions(gh_str_t text, const char *lower_word)
+static bool
+mentions(gh_str_t text, const char *lower_word)
 {
     size_t len = strlen(lower_word);
 
@@ -189,16 +201,19 @@ static bool mentions(gh_str_t text, const char *lower_word)
     return false;
 }
 
-static void warn_missing(deployment_t *d, const settings_t *settings)
+static void
+warn_missing(deployment_t *d, const settings_t *settings)
 {
     static const struct { gh_fact_t fact; const char *name; } facts[] = {
         { GH_FACT_STORE, "store" }, { GH_FACT_OPERATOR_HOME, "operator_home" }, { GH_FACT_TRAINING, "training" },
     };
 
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
-        if (!settings->stated.facts[facts[i].fact].stated && !d->warned[facts[i].fact] && !gh_node_get(d->node, facts[i].name)) {
+        if (!settings->stated.facts[facts[i].fact].stated && !d->warned[facts[i].fact]
+            && !gh_node_get(d->node, facts[i].name)) {
             d->warned[facts[i].fact] = true;
-            gh_doc_warn(d->loader, d->where, "unknown_fact", "\"%s\" of %s is unknown: it is not stated", facts[i].name, d->what);
+            gh_doc_warn(d->loader, d->where, "unknown_fact", "\"%s\" of %s is unknown: it is not stated",
+                facts[i].name, d->what);
         }
     }
     if (settings->serves.count == 0 && !d->warned_serves) {
@@ -211,7 +226,8 @@ static void warn_missing(deployment_t *d, const settings_t *settings)
     }
 }
 
-static int32_t find_model(deployment_t *d, const gh_node_t *node)
+static int32_t
+find_model(deployment_t *d, const gh_node_t *node)
 {
     gh_loader_t *loader = d->loader;
     int32_t      index = gh_catalogue_find(loader, node->key);
@@ -222,8 +238,9 @@ static int32_t find_model(deployment_t *d, const gh_node_t *node)
     }
     for (uint32_t i = 0; i < loader->model->model_count; i++) {
         if (gh_list_find(&loader->model->models[i].aliases, node->key) >= 0) {
-            gh_doc_error(loader, GH_WHERE_KEY(loader, node), "unknown_model", "\"%.*s\" is an alias of model \"%.*s\": use the model's name",
-                         GH_STR_ARG(node->key), GH_STR_ARG(loader->model->models[i].name));
+            gh_doc_error(loader, GH_WHERE_KEY(loader, node), "unknown_model",
+                "\"%.*s\" is an alias of model \"%.*s\": use the model's name", GH_STR_ARG(node->key),
+                GH_STR_ARG(loader->model->models[i].name));
             return -1;
         }
     }
@@ -231,12 +248,13 @@ static int32_t find_model(deployment_t *d, const gh_node_t *node)
     for (uint32_t i = 0; names && i < loader->model->model_count; i++) {
         names[i] = loader->model->models[i].name;
     }
-    gh_doc_error(loader, GH_WHERE_KEY(loader, node), "unknown_model", "model \"%.*s\" is not in the catalogue%s", GH_STR_ARG(node->key),
-                 names ? gh_doc_near(loader, node->key, names, loader->model->model_count) : "");
+    gh_doc_error(loader, GH_WHERE_KEY(loader, node), "unknown_model", "model \"%.*s\" is not in the catalogue%s",
+        GH_STR_ARG(node->key), names ? gh_doc_near(loader, node->key, names, loader->model->model_count) : "");
     return -1;
 }
 
-static void check_profile(deployment_t *d, const gh_node_t *node, const settings_t *settings, gh_str_t upstream)
+static void
+check_profile(deployment_t *d, const gh_node_t *node, const settings_t *settings, gh_str_t upstream)
 {
     gh_str_t own;
 
@@ -245,17 +263,21 @@ static void check_profile(deployment_t *d, const gh_node_t *node, const settings
     }
     own = gh_facts_profile(d->loader->facts[0], upstream);
     if (own.len != 0 && !gh_str_eq(own, settings->profile)) {
-        gh_doc_error(d->loader, GH_WHERE_KEY(d->loader, node), "conflict", "upstream \"%.*s\" has profile \"%.*s\", but \"profile\" is \"%.*s\"",
-                     GH_STR_ARG(upstream), GH_STR_ARG(own), GH_STR_ARG(settings->profile));
+        gh_doc_error(d->loader, GH_WHERE_KEY(d->loader, node), "conflict",
+            "upstream \"%.*s\" has profile \"%.*s\", but \"profile\" is \"%.*s\"", GH_STR_ARG(upstream),
+            GH_STR_ARG(own), GH_STR_ARG(settings->profile));
     }
 }
 
-static void resolve_target(deployment_t *d, const gh_node_t *node, settings_t *settings, gh_model_target_t *target)
+static void
+resolve_target(deployment_t *d, const gh_node_t *node, settings_t *settings, gh_model_target_t *target)
 {
     gh_loader_t     *loader = d->loader;
     bool             claude = mentions(target->upstream, "claude") || mentions(node->key, "claude");
-    gh_facts_query_t query = { .provider = d->provider, .region = d->region, .sku = settings->sku, .seller = settings->seller,
-                               .profile = settings->profile, .upstream = target->upstream, .host = d->host };
+    gh_facts_query_t query = {
+        .provider = d->provider, .region = d->region, .sku = settings->sku, .seller = settings->seller,
+        .profile = settings->profile, .upstream = target->upstream, .host = d->host
+    };
     gh_str_t         why;
 
     if (gh_str_is(d->provider, "azure") && claude) {
@@ -271,12 +293,13 @@ static void resolve_target(deployment_t *d, const gh_node_t *node, settings_t *s
     gh_statements_resolve(loader, &settings->stated, &query, target, &why);
     if (d->provider.len != 0 && why.len != 0 && !gh_str_eq(why, d->last_why)) {
         d->last_why = why;
-        gh_doc_warn(loader, GH_WHERE_KEY(loader, node), "unknown_fact", "\"process\" of model \"%.*s\" of %s is unknown: %.*s",
-                    GH_STR_ARG(node->key), d->what, GH_STR_ARG(why));
+        gh_doc_warn(loader, GH_WHERE_KEY(loader, node), "unknown_fact",
+            "\"process\" of model \"%.*s\" of %s is unknown: %.*s", GH_STR_ARG(node->key), d->what, GH_STR_ARG(why));
     }
 }
 
-static void read_target(deployment_t *d, const gh_node_t *node)
+static void
+read_target(deployment_t *d, const gh_node_t *node)
 {
     gh_loader_t       *loader = d->loader;
     gh_str_t           what = gh_doc_format(loader, "model \"%.*s\" of %s", GH_STR_ARG(node->key), d->what);
@@ -310,7 +333,8 @@ static void read_target(deployment_t *d, const gh_node_t *node)
 
 /* ---- deployments ---- */
 
-static bool partition_fits(gh_str_t provider, gh_str_t partition)
+static bool
+partition_fits(gh_str_t provider, gh_str_t partition)
 {
     if (gh_str_is(provider, "azure") || gh_str_is(provider, "aws")) {
         return gh_str_eq(provider, partition)
@@ -320,7 +344,8 @@ static bool partition_fits(gh_str_t provider, gh_str_t partition)
 }
 
 /* The stated one, or the region's. The two must agree. */
-static int read_partition(deployment_t *d)
+static int
+read_partition(deployment_t *d)
 {
     gh_loader_t     *loader = d->loader;
     const gh_node_t *node = gh_doc_get(d->node, "partition", GH_IS_STRING);
@@ -332,30 +357,33 @@ static int read_partition(deployment_t *d)
     if (node == NULL) {
         index = region.len ? gh_list_find(all, region) : -1;
         if (index < 0) {
-            gh_doc_warn(loader, d->where, "unknown_fact", "\"partition\" of %s is unknown: it is not stated", d->what);
+            gh_doc_warn(
+                loader, d->where, "unknown_fact", "\"partition\" of %s is unknown: it is not stated", d->what);
         }
         return index;
     }
     index = gh_list_find(all, node->text);
     if (index < 0) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_word", "unknown partition \"%.*s\"%s", GH_STR_ARG(node->text),
-                     gh_doc_near(loader, node->text, all->items, all->count));
+        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_word", "unknown partition \"%.*s\"%s",
+            GH_STR_ARG(node->text), gh_doc_near(loader, node->text, all->items, all->count));
         return -1;
     }
     if (region.len != 0 && !gh_str_eq(region, node->text)) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "conflict", "region \"%.*s\" is in partition \"%.*s\", not \"%.*s\"", GH_STR_ARG(d->region),
-                     GH_STR_ARG(region), GH_STR_ARG(node->text));
+        gh_doc_error(loader, GH_WHERE(loader, node), "conflict",
+            "region \"%.*s\" is in partition \"%.*s\", not \"%.*s\"", GH_STR_ARG(d->region), GH_STR_ARG(region),
+            GH_STR_ARG(node->text));
         return -1;
     }
     if (d->provider.len != 0 && !partition_fits(d->provider, node->text)) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "conflict", "partition \"%.*s\" is not one of provider \"%.*s\"", GH_STR_ARG(node->text),
-                     GH_STR_ARG(d->provider));
+        gh_doc_error(loader, GH_WHERE(loader, node), "conflict", "partition \"%.*s\" is not one of provider \"%.*s\"",
+            GH_STR_ARG(node->text), GH_STR_ARG(d->provider));
         return -1;
     }
     return index;
 }
 
-static void check_operator(deployment_t *d)
+static void
+check_operator(deployment_t *d)
 {
     const gh_statement_t *home = &d->settings.stated.facts[GH_FACT_OPERATOR_HOME];
     gh_places_t           known;
@@ -373,12 +401,13 @@ static void check_operator(deployment_t *d)
     }
 }
 
-static void read_dialect(deployment_t *d, gh_model_deployment_t *out)
+static void
+read_dialect(deployment_t *d, gh_model_deployment_t *out)
 {
     gh_loader_t     *loader = d->loader;
     const gh_node_t *dialect = gh_doc_get(d->node, "dialect", GH_IS_STRING);
     const gh_node_t *version = gh_doc_get(d->node, "api_version", GH_IS_STRING);
-    int              index = dialect ? gh_doc_word(loader, dialect, "dialect", dialects) : -1;
+    int              index = dialect ? gh_doc_word_of(loader, dialect, "dialect", gh_dialect_names, GH_DIALECTS) : -1;
     gh_str_t         text = gh_doc_text(loader, version, 32);
 
     if (index < 0) {
@@ -390,24 +419,32 @@ static void read_dialect(deployment_t *d, gh_model_deployment_t *out)
         char c = text.data[i];
 
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.')) {
-            gh_doc_error(loader, GH_WHERE(loader, version), "bad_text", "\"%.*s\" is not an API version", GH_STR_ARG(text));
+            gh_doc_error(
+                loader, GH_WHERE(loader, version), "bad_text", "\"%.*s\" is not an API version", GH_STR_ARG(text));
             return;
         }
     }
     if (index == GH_DIALECT_AZURE_CLASSIC && gh_node_get(d->node, "api_version") == NULL) {
-        gh_doc_error(loader, GH_WHERE(loader, dialect), "missing_member", "dialect \"azure-classic\" needs \"api_version\"");
+        gh_doc_error(
+            loader, GH_WHERE(loader, dialect), "missing_member", "dialect \"azure-classic\" needs \"api_version\"");
     }
     if (index != GH_DIALECT_AZURE_CLASSIC && version != NULL) {
-        gh_doc_error(loader, GH_WHERE_KEY(loader, version), "conflict", "\"api_version\" is for dialect \"azure-classic\" only");
+        gh_doc_error(loader, GH_WHERE_KEY(loader, version), "conflict",
+            "\"api_version\" is for dialect \"azure-classic\" only");
     }
 }
 
-static void read_deployment(gh_loader_t *loader, const gh_node_t *node)
+static void
+read_deployment(gh_loader_t *loader, const gh_node_t *node)
 {
-    const gh_node_t       *id = gh_doc_get(node, "id", GH_IS_STRING), *provider = gh_doc_get(node, "provider", GH_IS_STRING);
-    const gh_node_t       *host = gh_doc_get(node, "host", GH_IS_STRING), *models = gh_doc_get(node, "models", GH_IS_OBJECT);
-    deployment_t           d = { .loader = loader, .node = node, .what = "a deployment", .index = loader->model->deployment_count,
-                                 .settings.priority = 100 };
+    const gh_node_t       *id = gh_doc_get(node, "id", GH_IS_STRING);
+    const gh_node_t       *provider = gh_doc_get(node, "provider", GH_IS_STRING);
+    const gh_node_t       *host = gh_doc_get(node, "host", GH_IS_STRING);
+    const gh_node_t       *models = gh_doc_get(node, "models", GH_IS_OBJECT);
+    deployment_t           d = {
+        .loader = loader, .node = node, .what = "a deployment", .index = loader->model->deployment_count,
+        .settings.priority = DEFAULT_PRIORITY
+    };
     gh_model_deployment_t *out;
 
     if (id != NULL) {
@@ -449,7 +486,8 @@ static void read_deployment(gh_loader_t *loader, const gh_node_t *node)
     }
 }
 
-void gh_fleet_read_deployments(gh_loader_t *loader, const gh_document_t *document)
+void
+gh_fleet_read_deployments(gh_loader_t *loader, const gh_document_t *document)
 {
     const gh_node_t *list = gh_doc_get(document->root, "deployments", GH_IS_LIST);
 

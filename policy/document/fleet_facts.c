@@ -1,6 +1,6 @@
 /*
- * A statement becomes known only here, and only with evidence beside it. Everything that is missing, empty or without evidence stays
- * unknown, with a warning that says which fact and why.
+ * A statement becomes known only here, and only with evidence beside it. Everything that is missing, empty or without
+ * evidence stays unknown, with a warning that says which fact and why.
  */
 #include "policy/document/fleet_facts.h"
 
@@ -18,9 +18,9 @@ static const gh_member_t evidence_members[] = {
 };
 
 static const gh_member_t by_fact_members[] = {
-    { "process", GH_IS_OBJECT, 0 }, { "country", GH_IS_OBJECT, 0 }, { "destinations", GH_IS_OBJECT, 0 }, { "store", GH_IS_OBJECT, 0 },
-    { "operator_home", GH_IS_OBJECT, 0 }, { "attest", GH_IS_OBJECT, 0 }, { "training", GH_IS_OBJECT, 0 },
-    { "features", GH_IS_OBJECT, 0 }, { NULL, 0, 0 }
+    { "process", GH_IS_OBJECT, 0 }, { "country", GH_IS_OBJECT, 0 }, { "destinations", GH_IS_OBJECT, 0 },
+    { "store", GH_IS_OBJECT, 0 }, { "operator_home", GH_IS_OBJECT, 0 }, { "attest", GH_IS_OBJECT, 0 },
+    { "training", GH_IS_OBJECT, 0 }, { "features", GH_IS_OBJECT, 0 }, { NULL, 0, 0 }
 };
 
 static const gh_member_t store_members[] = {
@@ -41,7 +41,8 @@ typedef struct {
 
 /* ---- evidence ---- */
 
-static void read_evidence(gh_loader_t *loader, const gh_node_t *node, uint64_t *until_ms)
+static void
+read_evidence(gh_loader_t *loader, const gh_node_t *node, uint64_t *until_ms)
 {
     const gh_node_t *on, *until;
     uint64_t         on_ms = 0, last_ms;
@@ -53,17 +54,20 @@ static void read_evidence(gh_loader_t *loader, const gh_node_t *node, uint64_t *
     until = gh_doc_get(node, "until", GH_IS_STRING);
 
     if (on != NULL && gh_doc_date(loader, on, &on_ms, NULL) && on_ms > loader->now_ms + GH_DAY_MS) {
-        gh_doc_error(loader, GH_WHERE(loader, on), "bad_date", "evidence of %.*s is in the future", GH_STR_ARG(on->text));
+        gh_doc_error(
+            loader, GH_WHERE(loader, on), "bad_date", "evidence of %.*s is in the future", GH_STR_ARG(on->text));
     }
     if (until != NULL && gh_doc_date(loader, until, &last_ms, NULL)) {
         *until_ms = last_ms + GH_DAY_MS;
         if (last_ms < on_ms) {
-            gh_doc_error(loader, GH_WHERE(loader, until), "bad_date", "evidence ends on %.*s, before it begins", GH_STR_ARG(until->text));
+            gh_doc_error(loader, GH_WHERE(loader, until), "bad_date", "evidence ends on %.*s, before it begins",
+                GH_STR_ARG(until->text));
         }
     }
 }
 
-static bool is_single(const gh_node_t *evidence)
+static bool
+is_single(const gh_node_t *evidence)
 {
     return gh_node_get(evidence, "by") || gh_node_get(evidence, "on") || gh_node_get(evidence, "source")
            || gh_node_get(evidence, "until");
@@ -74,17 +78,21 @@ typedef struct {
     uint64_t         until_ms;
 } evidence_t;
 
-static bool stated_at_all(const gh_statements_t *out, int fact)
+static bool
+stated_at_all(const gh_statements_t *out, int fact)
 {
     return out->facts[fact].stated
-           || (fact == GH_FACT_PROCESS && (out->facts[GH_FACT_COUNTRY].stated || out->facts[GH_FACT_DESTINATIONS].stated));
+           || (fact == GH_FACT_PROCESS
+               && (out->facts[GH_FACT_COUNTRY].stated || out->facts[GH_FACT_DESTINATIONS].stated));
 }
 
-static void read_evidence_by_fact(reading_t *r, const gh_node_t *object, evidence_t all[GH_FACTS])
+static void
+read_evidence_by_fact(reading_t *r, const gh_node_t *object, evidence_t all[GH_FACTS])
 {
     gh_doc_members(r->loader, object, "evidence by fact", by_fact_members);
     if (object->count == 0) {
-        gh_doc_error(r->loader, GH_WHERE(r->loader, object), "missing_member", "evidence must say \"by\", \"on\" and \"source\"");
+        gh_doc_error(r->loader, GH_WHERE(r->loader, object), "missing_member",
+            "evidence must say \"by\", \"on\" and \"source\"");
     }
     for (int fact = 0; fact < GH_FACTS; fact++) {
         const gh_node_t *node = gh_doc_get(object, fact_names[fact], GH_IS_OBJECT);
@@ -95,8 +103,8 @@ static void read_evidence_by_fact(reading_t *r, const gh_node_t *object, evidenc
         all[fact].node = node;
         read_evidence(r->loader, node, &all[fact].until_ms);
         if (!stated_at_all(r->out, fact)) {
-            gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "evidence_alone", "evidence for \"%s\", which %s does not state here",
-                        fact_names[fact], r->whose);
+            gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "evidence_alone",
+                "evidence for \"%s\", which %s does not state here", fact_names[fact], r->whose);
         }
     }
     if (all[GH_FACT_COUNTRY].node == NULL) {
@@ -108,7 +116,8 @@ static void read_evidence_by_fact(reading_t *r, const gh_node_t *object, evidenc
 }
 
 /* Statements without evidence become unknown; the others take its end. */
-static void apply_evidence(reading_t *r)
+static void
+apply_evidence(reading_t *r)
 {
     const gh_node_t *object = gh_doc_get(r->object, "evidence", GH_IS_OBJECT);
     evidence_t       all[GH_FACTS] = { { NULL, 0 } };
@@ -133,25 +142,27 @@ static void apply_evidence(reading_t *r)
         statement->until_ms = all[fact].until_ms;
         if (all[fact].node == NULL) {
             statement->known = false;
-            gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, member), "unknown_fact", "\"%s\" of %s is unknown: it is stated without evidence",
-                        fact_names[fact], r->whose);
+            gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, member), "unknown_fact",
+                "\"%s\" of %s is unknown: it is stated without evidence", fact_names[fact], r->whose);
         } else if (statement->until_ms != 0 && r->loader->now_ms >= statement->until_ms) {
-            gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, member), "unknown_fact", "\"%s\" of %s is unknown: its evidence has ended",
-                        fact_names[fact], r->whose);
+            gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, member), "unknown_fact",
+                "\"%s\" of %s is unknown: its evidence has ended", fact_names[fact], r->whose);
         }
     }
 }
 
 /* ---- the facts ---- */
 
-static void empty(reading_t *r, const gh_node_t *node)
+static void
+empty(reading_t *r, const gh_node_t *node)
 {
-    gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "unknown_fact", "\"%.*s\" of %s is unknown: it is empty", GH_STR_ARG(node->key),
-                r->whose);
+    gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "unknown_fact", "\"%.*s\" of %s is unknown: it is empty",
+        GH_STR_ARG(node->key), r->whose);
 }
 
 /* process, operator_home: codes and sets. */
-static void read_places(reading_t *r, gh_fact_t fact, unsigned types)
+static void
+read_places(reading_t *r, gh_fact_t fact, unsigned types)
 {
     const gh_node_t *node = gh_doc_get(r->object, fact_names[fact], types);
     gh_statement_t  *statement = &r->out->facts[fact];
@@ -167,7 +178,8 @@ static void read_places(reading_t *r, gh_fact_t fact, unsigned types)
     statement->known = gh_doc_places(r->loader, node, &r->scope, &statement->places);
 }
 
-static void read_country(reading_t *r, gh_str_t provider)
+static void
+read_country(reading_t *r, gh_str_t provider)
 {
     const gh_node_t *node = gh_doc_get(r->object, "country", GH_IS_STRING);
     gh_statement_t  *statement = &r->out->facts[GH_FACT_COUNTRY];
@@ -177,7 +189,8 @@ static void read_country(reading_t *r, gh_str_t provider)
         return;
     }
     if (provider.len != 0 && !gh_str_is(provider, "self")) {
-        gh_doc_error(r->loader, GH_WHERE_KEY(r->loader, node), "conflict", "\"country\" is for provider \"self\" only");
+        gh_doc_error(
+            r->loader, GH_WHERE_KEY(r->loader, node), "conflict", "\"country\" is for provider \"self\" only");
     }
     statement->stated = true;
     country = gh_doc_country(r->loader, node);
@@ -187,7 +200,8 @@ static void read_country(reading_t *r, gh_str_t provider)
     }
 }
 
-static bool region_country(gh_loader_t *loader, gh_str_t provider, gh_str_t region, gh_places_t *places)
+static bool
+region_country(gh_loader_t *loader, gh_str_t provider, gh_str_t region, gh_places_t *places)
 {
     bool found = false;
 
@@ -202,7 +216,8 @@ static bool region_country(gh_loader_t *loader, gh_str_t provider, gh_str_t regi
     return found;
 }
 
-static void read_destinations(reading_t *r, gh_str_t provider)
+static void
+read_destinations(reading_t *r, gh_str_t provider)
 {
     const gh_node_t *node = gh_doc_get(r->object, "destinations", GH_IS_LIST);
     gh_statement_t  *statement = &r->out->facts[GH_FACT_DESTINATIONS];
@@ -211,7 +226,8 @@ static void read_destinations(reading_t *r, gh_str_t provider)
         return;
     }
     if (provider.len != 0 && !gh_str_is(provider, "aws")) {
-        gh_doc_error(r->loader, GH_WHERE_KEY(r->loader, node), "conflict", "\"destinations\" is for provider \"aws\" only");
+        gh_doc_error(
+            r->loader, GH_WHERE_KEY(r->loader, node), "conflict", "\"destinations\" is for provider \"aws\" only");
     }
     statement->stated = true;
     statement->known = node->count != 0;
@@ -224,14 +240,15 @@ static void read_destinations(reading_t *r, gh_str_t provider)
         } else if (!region_country(r->loader, GH_STR("aws"), item->text, &statement->places)) {
             statement->known = false;
             gh_doc_warn(r->loader, GH_WHERE(r->loader, item), "unknown_fact",
-                        "\"destinations\" of %s is unknown: region \"%.*s\" is not in %.*s", r->whose, GH_STR_ARG(item->text),
-                        GH_STR_ARG(gh_facts_name(r->loader->facts[0])));
+                "\"destinations\" of %s is unknown: region \"%.*s\" is not in %.*s", r->whose, GH_STR_ARG(item->text),
+                GH_STR_ARG(gh_facts_name(r->loader->facts[0])));
         }
     }
 }
 
 /* "nothing" or {"in", "days"}. false: unknown. */
-static bool read_store_value(reading_t *r, const gh_node_t *node, gh_model_store_t *store)
+static bool
+read_store_value(reading_t *r, const gh_node_t *node, gh_model_store_t *store)
 {
     const gh_node_t *in;
     uint64_t         days;
@@ -241,8 +258,8 @@ static bool read_store_value(reading_t *r, const gh_node_t *node, gh_model_store
 
     if (node->type == GH_NODE_STRING) {
         if (!gh_str_is(node->text, "nothing")) {
-            gh_doc_error(r->loader, GH_WHERE(r->loader, node), "unknown_word", "\"store\" must be \"nothing\" or {\"in\", \"days\"}, not \"%.*s\"",
-                         GH_STR_ARG(node->text));
+            gh_doc_error(r->loader, GH_WHERE(r->loader, node), "unknown_word",
+                "\"store\" must be \"nothing\" or {\"in\", \"days\"}, not \"%.*s\"", GH_STR_ARG(node->text));
             return false;
         }
         *store = (gh_model_store_t) { .places = gh_places_none(), .nothing = true, .days_known = true };
@@ -261,13 +278,14 @@ static bool read_store_value(reading_t *r, const gh_node_t *node, gh_model_store
     }
     known = gh_doc_places(r->loader, in, &r->scope, &store->places);
     if (!store->days_known) {
-        gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "unknown_fact", "the days of \"store\" of %s are unknown: they are not stated",
-                    r->whose);
+        gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "unknown_fact",
+            "the days of \"store\" of %s are unknown: they are not stated", r->whose);
     }
     return known;
 }
 
-static void read_store(reading_t *r)
+static void
+read_store(reading_t *r)
 {
     const gh_node_t *node = gh_doc_get(r->object, "store", GH_IS_STRING | GH_IS_OBJECT);
 
@@ -277,7 +295,8 @@ static void read_store(reading_t *r)
     }
 }
 
-static void read_attest_and_training(reading_t *r)
+static void
+read_attest_and_training(reading_t *r)
 {
     const gh_node_t *attest = gh_doc_get(r->object, "attest", GH_IS_LIST);
     const gh_node_t *training = gh_doc_get(r->object, "training", GH_IS_BOOL);
@@ -292,7 +311,8 @@ static void read_attest_and_training(reading_t *r)
     }
 }
 
-static bool is_feature_name(gh_str_t name)
+static bool
+is_feature_name(gh_str_t name)
 {
     if (name.len == 0 || name.len > 63) {
         return false;
@@ -300,7 +320,8 @@ static bool is_feature_name(gh_str_t name)
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (i > 0 && (c == '_' || c == '-' || c == '.' || c == ':')))) {
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')
+                || (i > 0 && (c == '_' || c == '-' || c == '.' || c == ':')))) {
             return false;
         }
     }
@@ -308,7 +329,8 @@ static bool is_feature_name(gh_str_t name)
 }
 
 /* A feature's member that is not there is unknown, as for a deployment. */
-static void read_feature(reading_t *r, const gh_node_t *node, gh_model_feature_t *feature)
+static void
+read_feature(reading_t *r, const gh_node_t *node, gh_model_feature_t *feature)
 {
     gh_str_t         what = gh_doc_format(r->loader, "feature \"%.*s\" of %s", GH_STR_ARG(node->key), r->whose);
     const gh_node_t *process, *store;
@@ -326,13 +348,14 @@ static void read_feature(reading_t *r, const gh_node_t *node, gh_model_feature_t
     store = gh_doc_get(node, "store", GH_IS_STRING | GH_IS_OBJECT);
 
     if (process == NULL || store == NULL) {
-        gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "unknown_fact", "%s is unknown: it must state \"process\" and \"store\"", own.whose);
+        gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "unknown_fact",
+            "%s is unknown: it must state \"process\" and \"store\"", own.whose);
     }
     if (process != NULL && process->type == GH_NODE_STRING && gh_str_is(process->text, "nothing")) {
         feature->process = gh_places_none();
     } else if (process != NULL && process->type == GH_NODE_STRING) {
-        gh_doc_error(r->loader, GH_WHERE(r->loader, process), "unknown_word", "\"process\" of a feature must be \"nothing\" or a list, not \"%.*s\"",
-                     GH_STR_ARG(process->text));
+        gh_doc_error(r->loader, GH_WHERE(r->loader, process), "unknown_word",
+            "\"process\" of a feature must be \"nothing\" or a list, not \"%.*s\"", GH_STR_ARG(process->text));
     } else if (process != NULL && process->count == 0) {
         empty(&own, process);
     } else if (process != NULL && !gh_doc_places(r->loader, process, &r->scope, &feature->process)) {
@@ -343,7 +366,8 @@ static void read_feature(reading_t *r, const gh_node_t *node, gh_model_feature_t
     }
 }
 
-static void read_features(reading_t *r)
+static void
+read_features(reading_t *r)
 {
     const gh_node_t *object = gh_doc_get(r->object, "features", GH_IS_OBJECT);
 
@@ -356,7 +380,8 @@ static void read_features(reading_t *r)
         gh_model_feature_t *feature;
 
         if (!is_feature_name(node->key)) {
-            gh_doc_error(r->loader, GH_WHERE_KEY(r->loader, node), "bad_name", "\"%.*s\" is not the name of a feature", GH_STR_ARG(node->key));
+            gh_doc_error(r->loader, GH_WHERE_KEY(r->loader, node), "bad_name",
+                "\"%.*s\" is not the name of a feature", GH_STR_ARG(node->key));
             continue;
         }
         feature = gh_doc_push(r->loader, &r->out->features, &r->out->feature_count, sizeof(*feature));
@@ -366,7 +391,9 @@ static void read_features(reading_t *r)
     }
 }
 
-void gh_statements_read(gh_loader_t *loader, const gh_node_t *object, const char *whose, gh_str_t provider, gh_statements_t *out)
+void
+gh_statements_read(gh_loader_t *loader, const gh_node_t *object, const char *whose, gh_str_t provider,
+    gh_statements_t *out)
 {
     reading_t r = { .loader = loader, .object = object, .whose = whose, .out = out };
 

@@ -1,7 +1,8 @@
-/* From statements and the facts artefact to the facts of one target. Wherever two sources disagree, the wider one counts. */
+/* From statements and the facts artefact to the facts of one target: of two sources, the wider one counts. */
 #include "policy/document/fleet_facts.h"
 
-gh_statements_t gh_statements_merge(const gh_statements_t *deployment, const gh_statements_t *entry)
+gh_statements_t
+gh_statements_merge(const gh_statements_t *deployment, const gh_statements_t *entry)
 {
     gh_statements_t out = *deployment;
 
@@ -27,7 +28,8 @@ gh_statements_t gh_statements_merge(const gh_statements_t *deployment, const gh_
 }
 
 /* Over every artefact in use: the strictest rule, the union of the places. */
-static gh_process_rule_t derive(gh_loader_t *loader, const gh_facts_query_t *query, gh_places_t *places, gh_str_t *why)
+static gh_process_rule_t
+derive(gh_loader_t *loader, const gh_facts_query_t *query, gh_places_t *places, gh_str_t *why)
 {
     gh_process_rule_t strictest = GH_PROCESS_DERIVED;
 
@@ -47,14 +49,16 @@ static gh_process_rule_t derive(gh_loader_t *loader, const gh_facts_query_t *que
     return strictest;
 }
 
-static void sooner(uint64_t *until_ms, uint64_t other)
+static void
+sooner(uint64_t *until_ms, uint64_t other)
 {
     if (other != 0 && (*until_ms == 0 || other < *until_ms)) {
         *until_ms = other;
     }
 }
 
-static void resolve_process(gh_loader_t *loader, const gh_statements_t *stated, const gh_facts_query_t *query,
+static void
+resolve_process(gh_loader_t *loader, const gh_statements_t *stated, const gh_facts_query_t *query,
     gh_model_target_t *target, gh_str_t *why)
 {
     static const gh_fact_t sources[] = { GH_FACT_PROCESS, GH_FACT_COUNTRY, GH_FACT_DESTINATIONS };
@@ -85,7 +89,8 @@ static void resolve_process(gh_loader_t *loader, const gh_statements_t *stated, 
     }
 }
 
-void gh_statements_resolve(gh_loader_t *loader, const gh_statements_t *stated, const gh_facts_query_t *query,
+void
+gh_statements_resolve(gh_loader_t *loader, const gh_statements_t *stated, const gh_facts_query_t *query,
     gh_model_target_t *target, gh_str_t *why)
 {
     const gh_statement_t *facts = stated->facts;

@@ -14,7 +14,8 @@ typedef struct {
 
 static const char *const kind_names[] = { "residency/1", "fleet/1", "tenants/1", NULL };
 
-static kind_t read_kind(gh_loader_t *loader, const gh_node_t *root)
+static kind_t
+read_kind(gh_loader_t *loader, const gh_node_t *root)
 {
     const gh_node_t *kind;
 
@@ -33,8 +34,9 @@ static kind_t read_kind(gh_loader_t *loader, const gh_node_t *root)
         gh_str_t name = gh_str_from(kind_names[i]), stem = { name.data, name.len - 1 };
 
         if (gh_str_starts(kind->text, stem) && !gh_str_eq(kind->text, name)) {
-            gh_doc_error(loader, GH_WHERE(loader, kind), "unknown_word", "kind \"%.*s\" is a version that this program does not know: it reads \"%s\"",
-                         GH_STR_ARG(kind->text), kind_names[i]);
+            gh_doc_error(loader, GH_WHERE(loader, kind), "unknown_word",
+                "kind \"%.*s\" is a version that this program does not know: it reads \"%s\"", GH_STR_ARG(kind->text),
+                kind_names[i]);
             return KIND_NONE;
         }
     }
@@ -43,7 +45,8 @@ static kind_t read_kind(gh_loader_t *loader, const gh_node_t *root)
     return index < 0 ? KIND_NONE : (kind_t) index;
 }
 
-static parsed_t parse(gh_loader_t *loader, const gh_document_source_t *source)
+static parsed_t
+parse(gh_loader_t *loader, const gh_document_source_t *source)
 {
     parsed_t   parsed = { .kind = KIND_NONE };
     gh_str_t   path = gh_str_copy(loader->arena, source->path);
@@ -56,7 +59,8 @@ static parsed_t parse(gh_loader_t *loader, const gh_document_source_t *source)
     loader->source = parsed.document.source = path.data;
 
     if (gh_json_parse(loader->arena, source->bytes, path.data, &parsed.document.root, &error) != GH_OK) {
-        gh_report_add(loader->report, GH_SEVERITY_ERROR, error.code, path.data, error.line, error.column, "%s", error.text);
+        gh_report_add(
+            loader->report, GH_SEVERITY_ERROR, error.code, path.data, error.line, error.column, "%s", error.text);
         parsed.document.root = NULL;
     } else {
         parsed.kind = read_kind(loader, parsed.document.root);
@@ -69,7 +73,8 @@ static parsed_t parse(gh_loader_t *loader, const gh_document_source_t *source)
 
 /* ---- facts ---- */
 
-static void pin(gh_loader_t *loader, const parsed_t *parsed, const gh_str_t *names, size_t count, bool *used)
+static void
+pin(gh_loader_t *loader, const parsed_t *parsed, const gh_str_t *names, size_t count, bool *used)
 {
     const gh_node_t *node = gh_doc_get(parsed->document.root, "facts", GH_IS_STRING);
 
@@ -82,13 +87,14 @@ static void pin(gh_loader_t *loader, const parsed_t *parsed, const gh_str_t *nam
         }
     }
     if (node != NULL) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_facts", "unknown facts \"%.*s\"%s", GH_STR_ARG(node->text),
-                     gh_doc_near(loader, node->text, names, count));
+        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_facts", "unknown facts \"%.*s\"%s",
+            GH_STR_ARG(node->text), gh_doc_near(loader, node->text, names, count));
     }
 }
 
 /* The newest artefact and every one that a policy pins. */
-static int load_facts(gh_loader_t *loader, const parsed_t *parsed, size_t count)
+static int
+load_facts(gh_loader_t *loader, const parsed_t *parsed, size_t count)
 {
     gh_str_t   names[GH_MAX_FACTS];
     bool       used[GH_MAX_FACTS] = { true };
@@ -106,7 +112,8 @@ static int load_facts(gh_loader_t *loader, const parsed_t *parsed, size_t count)
             continue;
         }
         if (gh_facts_load(loader->arena, names[i], &loader->facts[loader->facts_count], &error) != GH_OK) {
-            gh_report_add(loader->report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s", error.text);
+            gh_report_add(loader->report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s",
+                error.text);
             return GH_ERROR;
         }
         loader->facts_count++;
@@ -114,7 +121,8 @@ static int load_facts(gh_loader_t *loader, const parsed_t *parsed, size_t count)
     return GH_OK;
 }
 
-static void add_name(gh_loader_t *loader, gh_str_list_t *list, gh_str_t name)
+static void
+add_name(gh_loader_t *loader, gh_str_list_t *list, gh_str_t name)
 {
     gh_str_t *item;
 
@@ -128,7 +136,8 @@ static void add_name(gh_loader_t *loader, gh_str_list_t *list, gh_str_t name)
 }
 
 /* Names that come from the artefacts: partitions, sets. */
-static void fill_from_facts(gh_loader_t *loader)
+static void
+fill_from_facts(gh_loader_t *loader)
 {
     static const char *const others[] = { "self", "openai", "anthropic", "other", NULL };
     gh_model_t              *model = loader->model;
@@ -159,14 +168,16 @@ static void fill_from_facts(gh_loader_t *loader)
 
 /* ---- digests ---- */
 
-static int source_cmp(const void *left, const void *right)
+static int
+source_cmp(const void *left, const void *right)
 {
     const gh_model_source_t *a = left, *b = right;
 
     return gh_str_cmp(a->path, b->path);
 }
 
-static int digest(gh_loader_t *loader, const gh_document_source_t *sources, size_t count)
+static int
+digest(gh_loader_t *loader, const gh_document_source_t *sources, size_t count)
 {
     gh_model_t *model = loader->model;
     size_t      size = 0, len = 0;
@@ -214,7 +225,8 @@ static int digest(gh_loader_t *loader, const gh_document_source_t *sources, size
 
 /* ---- the report ---- */
 
-static int item_cmp(const void *left, const void *right)
+static int
+item_cmp(const void *left, const void *right)
 {
     const gh_report_item_t *a = left, *b = right;
     int                     order = strcmp(a->error.source, b->error.source);
@@ -232,7 +244,8 @@ static int item_cmp(const void *left, const void *right)
 }
 
 /* By place; what was found more than once (a class of an organisation, seen from each tenant) is said once. */
-static void sort_report(gh_report_t *report, size_t first)
+static void
+sort_report(gh_report_t *report, size_t first)
 {
     size_t kept = first;
 
@@ -252,7 +265,8 @@ static void sort_report(gh_report_t *report, size_t first)
 
 /* ---- all of it ---- */
 
-static void read_kinds(gh_loader_t *loader, const parsed_t *parsed, size_t count, kind_t kind,
+static void
+read_kinds(gh_loader_t *loader, const parsed_t *parsed, size_t count, kind_t kind,
     void (*read)(gh_loader_t *loader, const gh_document_t *document))
 {
     for (size_t i = 0; i < count; i++) {
@@ -263,7 +277,8 @@ static void read_kinds(gh_loader_t *loader, const parsed_t *parsed, size_t count
     }
 }
 
-static void read_all(gh_loader_t *loader, const parsed_t *parsed, size_t count)
+static void
+read_all(gh_loader_t *loader, const parsed_t *parsed, size_t count)
 {
     gh_model_t *model = loader->model;
 
@@ -289,7 +304,8 @@ static void read_all(gh_loader_t *loader, const parsed_t *parsed, size_t count)
     }
 }
 
-int gh_documents_load(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
+int
+gh_documents_load(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
     gh_model_t **model, gh_report_t *report)
 {
     gh_loader_t loader = { .arena = arena, .report = report, .now_ms = now_ms, .source = "" };

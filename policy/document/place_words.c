@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static bool named_set(const gh_place_scope_t *scope, gh_str_t word, gh_places_t *places)
+static bool
+named_set(const gh_place_scope_t *scope, gh_str_t word, gh_places_t *places)
 {
     bool found = false;
 
@@ -20,7 +21,8 @@ static bool named_set(const gh_place_scope_t *scope, gh_str_t word, gh_places_t 
     return found;
 }
 
-static int32_t own_index(const gh_place_scope_t *scope, gh_str_t word)
+static int32_t
+own_index(const gh_place_scope_t *scope, gh_str_t word)
 {
     for (uint32_t i = 0; i < scope->own_count; i++) {
         if (gh_str_eq(scope->own[i].name, word)) {
@@ -30,7 +32,8 @@ static int32_t own_index(const gh_place_scope_t *scope, gh_str_t word)
     return -1;
 }
 
-static const char *near_code(gh_loader_t *loader, gh_str_t word, const gh_place_scope_t *scope)
+static const char *
+near_code(gh_loader_t *loader, gh_str_t word, const gh_place_scope_t *scope)
 {
     char     code[2];
     gh_str_t candidates[GH_MAX_PLACES + 128];
@@ -62,7 +65,8 @@ static const char *near_code(gh_loader_t *loader, gh_str_t word, const gh_place_
     return gh_doc_near(loader, word, candidates, count);
 }
 
-static bool place(gh_loader_t *loader, const gh_node_t *node, const gh_place_scope_t *scope, gh_places_t *places)
+static bool
+place(gh_loader_t *loader, const gh_node_t *node, const gh_place_scope_t *scope, gh_places_t *places)
 {
     int32_t own;
     int     country;
@@ -90,7 +94,8 @@ static bool place(gh_loader_t *loader, const gh_node_t *node, const gh_place_sco
     return false;
 }
 
-bool gh_doc_places(gh_loader_t *loader, const gh_node_t *list, const gh_place_scope_t *scope, gh_places_t *places)
+bool
+gh_doc_places(gh_loader_t *loader, const gh_node_t *list, const gh_place_scope_t *scope, gh_places_t *places)
 {
     const gh_node_t *node = list->type == GH_NODE_STRING ? list : list->first;
     bool             ok = true;
@@ -109,13 +114,15 @@ bool gh_doc_places(gh_loader_t *loader, const gh_node_t *list, const gh_place_sc
     return ok;
 }
 
-int gh_doc_country(gh_loader_t *loader, const gh_node_t *node)
+int
+gh_doc_country(gh_loader_t *loader, const gh_node_t *node)
 {
     int country = gh_country_index(node->text);
 
     if (country < 0) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_place", "\"%.*s\" is not an ISO 3166-1 code of a country%s",
-                     GH_STR_ARG(node->text), near_code(loader, node->text, NULL));
+        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_place",
+            "\"%.*s\" is not an ISO 3166-1 code of a country%s", GH_STR_ARG(node->text),
+            near_code(loader, node->text, NULL));
     }
     return country;
 }
@@ -132,7 +139,8 @@ typedef struct {
     own_state_t       states[GH_MAX_PLACES];
 } own_places_t;
 
-static void resolve(own_places_t *own, int32_t index)
+static void
+resolve(own_places_t *own, int32_t index)
 {
     const gh_node_t *list = own->nodes[index];
     bool             cycle = false;
@@ -146,8 +154,8 @@ static void resolve(own_places_t *own, int32_t index)
             resolve(own, other);
         } else if (other >= 0 && own->states[other] == RESOLVING) {
             cycle = true;
-            gh_doc_error(own->loader, GH_WHERE(own->loader, node), "place_cycle", "place \"%.*s\" is defined through itself",
-                         GH_STR_ARG(node->text));
+            gh_doc_error(own->loader, GH_WHERE(own->loader, node), "place_cycle",
+                "place \"%.*s\" is defined through itself", GH_STR_ARG(node->text));
         }
     }
     if (!cycle) {
@@ -156,7 +164,8 @@ static void resolve(own_places_t *own, int32_t index)
     own->states[index] = DONE;
 }
 
-void gh_doc_own_places(gh_loader_t *loader, const gh_node_t *object, gh_place_scope_t *scope)
+void
+gh_doc_own_places(gh_loader_t *loader, const gh_node_t *object, gh_place_scope_t *scope)
 {
     own_places_t own = { .loader = loader, .scope = scope };
     uint32_t     count = 0;

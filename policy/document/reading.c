@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static void report(gh_loader_t *loader, gh_severity_t severity, gh_where_t where, const char *code, const char *format, va_list args)
+static void
+report(gh_loader_t *loader, gh_severity_t severity, gh_where_t where, const char *code, const char *format,
+    va_list args)
 {
     char text[GH_ERROR_TEXT];
 
@@ -13,7 +15,8 @@ static void report(gh_loader_t *loader, gh_severity_t severity, gh_where_t where
     gh_report_add(loader->report, severity, code, where.source, where.line, where.column, "%s", text);
 }
 
-void gh_doc_error(gh_loader_t *loader, gh_where_t where, const char *code, const char *format, ...)
+void
+gh_doc_error(gh_loader_t *loader, gh_where_t where, const char *code, const char *format, ...)
 {
     va_list args;
 
@@ -22,7 +25,8 @@ void gh_doc_error(gh_loader_t *loader, gh_where_t where, const char *code, const
     va_end(args);
 }
 
-void gh_doc_warn(gh_loader_t *loader, gh_where_t where, const char *code, const char *format, ...)
+void
+gh_doc_warn(gh_loader_t *loader, gh_where_t where, const char *code, const char *format, ...)
 {
     va_list args;
 
@@ -31,12 +35,14 @@ void gh_doc_warn(gh_loader_t *loader, gh_where_t where, const char *code, const 
     va_end(args);
 }
 
-static char upper(char c)
+static char
+upper(char c)
 {
     return c >= 'a' && c <= 'z' ? (char) (c - 'a' + 'A') : c;
 }
 
-static bool same_letters(gh_str_t a, gh_str_t b)
+static bool
+same_letters(gh_str_t a, gh_str_t b)
 {
     if (a.len != b.len) {
         return false;
@@ -49,7 +55,8 @@ static bool same_letters(gh_str_t a, gh_str_t b)
     return true;
 }
 
-const char *gh_doc_near(gh_loader_t *loader, gh_str_t word, const gh_str_t *candidates, size_t count)
+const char *
+gh_doc_near(gh_loader_t *loader, gh_str_t word, const gh_str_t *candidates, size_t count)
 {
     gh_str_t near = { "", 0 };
 
@@ -67,7 +74,8 @@ const char *gh_doc_near(gh_loader_t *loader, gh_str_t word, const gh_str_t *cand
     return gh_doc_format(loader, "; did you mean \"%.*s\"?", GH_STR_ARG(near)).data;
 }
 
-gh_str_t gh_doc_format(gh_loader_t *loader, const char *format, ...)
+gh_str_t
+gh_doc_format(gh_loader_t *loader, const char *format, ...)
 {
     char     text[1024];
     gh_str_t copy;
@@ -78,7 +86,9 @@ gh_str_t gh_doc_format(gh_loader_t *loader, const char *format, ...)
     len = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
 
-    copy = gh_str_copy(loader->arena, (gh_str_t) { text, len < 0 ? 0 : (size_t) len < sizeof(text) ? (size_t) len : sizeof(text) - 1 });
+    copy = gh_str_copy(loader->arena, (gh_str_t) { text, len < 0                       ? 0
+                                                        : (size_t) len < sizeof(text) ? (size_t) len
+                                                                                      : sizeof(text) - 1 });
     if (copy.data == NULL) {
         loader->report->no_memory = 1;
         return (gh_str_t) { "", 0 };
@@ -86,7 +96,8 @@ gh_str_t gh_doc_format(gh_loader_t *loader, const char *format, ...)
     return copy;
 }
 
-void *gh_doc_push(gh_loader_t *loader, void *items, uint32_t *count, size_t size)
+void *
+gh_doc_push(gh_loader_t *loader, void *items, uint32_t *count, size_t size)
 {
     void **array = items;
 
@@ -102,7 +113,8 @@ void *gh_doc_push(gh_loader_t *loader, void *items, uint32_t *count, size_t size
     return (char *) *array + (size_t) (*count)++ * size;
 }
 
-void gh_doc_given(gh_loader_t *loader, const char *what, gh_str_t id, gh_where_t where)
+void
+gh_doc_given(gh_loader_t *loader, const char *what, gh_str_t id, gh_where_t where)
 {
     gh_given_id_t *given;
 
@@ -115,7 +127,8 @@ void gh_doc_given(gh_loader_t *loader, const char *what, gh_str_t id, gh_where_t
     }
 }
 
-const char *gh_doc_types(gh_loader_t *loader, unsigned types)
+const char *
+gh_doc_types(gh_loader_t *loader, unsigned types)
 {
     static const struct { unsigned types; const char *name; } names[] = {
         { GH_IS_OBJECT, "an object" }, { GH_IS_LIST, "a list" }, { GH_IS_STRING, "a string" },
@@ -131,12 +144,14 @@ const char *gh_doc_types(gh_loader_t *loader, unsigned types)
     return text.data;
 }
 
-static const char *type_name(const gh_node_t *node)
+static const char *
+type_name(const gh_node_t *node)
 {
     return node->type == GH_NODE_ARRAY ? "a list" : gh_node_type_name(node->type);
 }
 
-static const gh_member_t *find_member(const gh_member_t *table, gh_str_t name)
+static const gh_member_t *
+find_member(const gh_member_t *table, gh_str_t name)
 {
     for (; table->name; table++) {
         if (gh_str_is(name, table->name)) {
@@ -146,7 +161,8 @@ static const gh_member_t *find_member(const gh_member_t *table, gh_str_t name)
     return NULL;
 }
 
-static void unknown_member(gh_loader_t *loader, const gh_node_t *member, const char *what, const gh_member_t *table)
+static void
+unknown_member(gh_loader_t *loader, const gh_node_t *member, const char *what, const gh_member_t *table)
 {
     gh_str_t names[64];
     size_t   count = 0;
@@ -160,10 +176,12 @@ static void unknown_member(gh_loader_t *loader, const gh_node_t *member, const c
                  GH_STR_ARG(member->key), gh_doc_near(loader, member->key, names, count));
 }
 
-bool gh_doc_members(gh_loader_t *loader, const gh_node_t *object, const char *what, const gh_member_t *table)
+bool
+gh_doc_members(gh_loader_t *loader, const gh_node_t *object, const char *what, const gh_member_t *table)
 {
     if (object->type != GH_NODE_OBJECT) {
-        gh_doc_error(loader, GH_WHERE(loader, object), "wrong_type", "%s must be an object, not %s", what, type_name(object));
+        gh_doc_error(
+            loader, GH_WHERE(loader, object), "wrong_type", "%s must be an object, not %s", what, type_name(object));
         return false;
     }
     for (const gh_node_t *node = object->first; node; node = node->next) {
@@ -172,9 +190,11 @@ bool gh_doc_members(gh_loader_t *loader, const gh_node_t *object, const char *wh
         if (member == NULL) {
             unknown_member(loader, node, what, table);
         } else if (member->need == GH_LATER) {
-            gh_doc_error(loader, GH_WHERE_KEY(loader, node), "not_supported", "\"%s\" is not supported yet", member->name);
+            gh_doc_error(
+                loader, GH_WHERE_KEY(loader, node), "not_supported", "\"%s\" is not supported yet", member->name);
         } else if (member->need == GH_FOREIGN) {
-            gh_doc_error(loader, GH_WHERE_KEY(loader, node), "foreign_member", "%s cannot say \"%s\"", what, member->name);
+            gh_doc_error(
+                loader, GH_WHERE_KEY(loader, node), "foreign_member", "%s cannot say \"%s\"", what, member->name);
         } else if (!(member->types >> node->type & 1)) {
             gh_doc_error(loader, GH_WHERE(loader, node), "wrong_type", "\"%s\" must be %s, not %s", member->name,
                          gh_doc_types(loader, member->types), type_name(node));
@@ -188,7 +208,8 @@ bool gh_doc_members(gh_loader_t *loader, const gh_node_t *object, const char *wh
     return true;
 }
 
-const gh_node_t *gh_doc_get(const gh_node_t *object, const char *name, unsigned types)
+const gh_node_t *
+gh_doc_get(const gh_node_t *object, const char *name, unsigned types)
 {
     const gh_node_t *node = gh_node_get(object, name);
 

@@ -134,8 +134,9 @@ bool gh_doc_name(gh_loader_t *loader, const gh_node_t *node);
 gh_str_t gh_doc_id(gh_loader_t *loader, const gh_node_t *object, const char *member);
 /* Model names: 1..255 bytes of printable ASCII without space, '*' and '"'. */
 bool gh_doc_model_name(gh_loader_t *loader, gh_str_t text, gh_where_t where);
-/* Index in words; -1 reported, with the nearest. what: "provider". */
+/* Index in words (ended by NULL, or counted: at most 32); -1 reported, with the nearest. what: "provider". */
 int gh_doc_word(gh_loader_t *loader, const gh_node_t *node, const char *what, const char *const *words);
+int gh_doc_word_of(gh_loader_t *loader, const gh_node_t *node, const char *what, const char *const *words, size_t count);
 /* A string of 1..limit bytes without control bytes, copied by reference; empty and reported otherwise. NULL gives "". */
 gh_str_t gh_doc_text(gh_loader_t *loader, const gh_node_t *node, size_t limit);
 /* An integer 0..max; false and reported otherwise. node NULL: false. */

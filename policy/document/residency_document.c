@@ -3,22 +3,24 @@
 
 #include <string.h>
 
-#define LATER_MEMBERS                                                                                                      \
-    { "networks", 0, GH_LATER }, { "detectors", 0, GH_LATER }, { "sessions", 0, GH_LATER }, { "approvals", 0, GH_LATER },  \
-    { "stale_nodes", 0, GH_LATER }, { NULL, 0, 0 }
+#define LATER_MEMBERS                                                                        \
+    { "networks", 0, GH_LATER }, { "detectors", 0, GH_LATER }, { "sessions", 0, GH_LATER },  \
+    { "approvals", 0, GH_LATER }, { "stale_nodes", 0, GH_LATER }, { NULL, 0, 0 }
 
 static const gh_member_t policy_members[] = {
     { "kind", GH_IS_STRING, GH_REQUIRED }, { "name", GH_IS_STRING, GH_REQUIRED }, { "role", GH_IS_STRING, 0 },
     { "applies_to", GH_IS_STRING | GH_IS_LIST, GH_REQUIRED }, { "facts", GH_IS_STRING, GH_REQUIRED },
     { "places", GH_IS_OBJECT, 0 }, { "classes", GH_IS_LIST, GH_REQUIRED }, { "classify", GH_IS_OBJECT, GH_REQUIRED },
-    { "allow", GH_IS_LIST, 0 }, { "forbid", GH_IS_LIST, 0 }, { "audit_store", GH_IS_OBJECT, 0 }, { "nodes", 0, GH_FOREIGN }, LATER_MEMBERS
+    { "allow", GH_IS_LIST, 0 }, { "forbid", GH_IS_LIST, 0 }, { "audit_store", GH_IS_OBJECT, 0 },
+    { "nodes", 0, GH_FOREIGN }, LATER_MEMBERS
 };
 
 static const gh_member_t guard_members[] = {
     { "kind", GH_IS_STRING, GH_REQUIRED }, { "name", GH_IS_STRING, GH_REQUIRED }, { "role", GH_IS_STRING, 0 },
     { "applies_to", GH_IS_STRING | GH_IS_LIST, GH_REQUIRED }, { "facts", GH_IS_STRING, GH_REQUIRED },
     { "places", GH_IS_OBJECT, 0 }, { "nodes", GH_IS_LIST, 0 }, { "forbid", GH_IS_LIST, 0 },
-    { "allow", 0, GH_FOREIGN }, { "classes", 0, GH_FOREIGN }, { "classify", 0, GH_FOREIGN }, { "audit_store", 0, GH_FOREIGN }, LATER_MEMBERS
+    { "allow", 0, GH_FOREIGN }, { "classes", 0, GH_FOREIGN }, { "classify", 0, GH_FOREIGN },
+    { "audit_store", 0, GH_FOREIGN }, LATER_MEMBERS
 };
 
 static const gh_member_t classify_members[] = {
@@ -40,18 +42,20 @@ static const gh_member_t pin_members[] = {
 static const gh_member_t audit_store_members[] = { { "within", GH_IS_LIST, GH_REQUIRED }, { NULL, 0, 0 } };
 
 /* Index of a class, or -1 and reported. */
-static int32_t class_index(gh_loader_t *loader, const gh_node_t *node, const gh_model_policy_t *policy)
+static int32_t
+class_index(gh_loader_t *loader, const gh_node_t *node, const gh_model_policy_t *policy)
 {
     int32_t index = gh_list_find(&policy->classes, node->text);
 
     if (index < 0) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_word", "unknown class \"%.*s\"%s", GH_STR_ARG(node->text),
-                     gh_doc_near(loader, node->text, policy->classes.items, policy->classes.count));
+        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_word", "unknown class \"%.*s\"%s",
+            GH_STR_ARG(node->text), gh_doc_near(loader, node->text, policy->classes.items, policy->classes.count));
     }
     return index;
 }
 
-static void read_assigns(gh_loader_t *loader, const gh_node_t *list, gh_model_policy_t *policy)
+static void
+read_assigns(gh_loader_t *loader, const gh_node_t *list, gh_model_policy_t *policy)
 {
     if (list == NULL) {
         return;
@@ -74,19 +78,22 @@ static void read_assigns(gh_loader_t *loader, const gh_node_t *list, gh_model_po
         if (assign != NULL) {
             assign->tenants = gh_doc_list(loader, tenants, GH_LIST_TENANT_PATTERNS, 0);
             assign->class_index = index < 0 ? 0 : (uint32_t) index;
-            gh_doc_must_cover(loader, tenants, &assign->tenants, &(gh_cover_check_t) { .applies_to = &policy->applies_to, .what = "assign" });
+            gh_doc_must_cover(loader, tenants, &assign->tenants,
+                &(gh_cover_check_t) { .applies_to = &policy->applies_to, .what = "assign" });
         }
     }
 }
 
 /* "header:NAME": the lower-case name, or empty and reported. */
-static gh_str_t label_header(gh_loader_t *loader, const gh_node_t *node)
+static gh_str_t
+label_header(gh_loader_t *loader, const gh_node_t *node)
 {
     static const char other[] = "!#$%&'*+-.^_`|~";
     gh_str_t          name = { "", 0 };
     char             *lower;
 
-    if (node->type != GH_NODE_STRING || !gh_str_starts(node->text, GH_STR("header:")) || node->text.len == 7 || node->text.len > 7 + 64) {
+    if (node->type != GH_NODE_STRING || !gh_str_starts(node->text, GH_STR("header:")) || node->text.len == 7
+        || node->text.len > 7 + 64) {
         gh_doc_error(loader, GH_WHERE(loader, node), "bad_label", "a label must be \"header:NAME\"");
         return name;
     }
@@ -99,14 +106,16 @@ static gh_str_t label_header(gh_loader_t *loader, const gh_node_t *node)
         if (c >= 'A' && c <= 'Z') {
             lower[i] = (char) (c - 'A' + 'a');
         } else if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr(other, c))) {
-            gh_doc_error(loader, GH_WHERE(loader, node), "bad_label", "\"%.*s\" is not a header name", GH_STR_ARG(name));
+            gh_doc_error(
+                loader, GH_WHERE(loader, node), "bad_label", "\"%.*s\" is not a header name", GH_STR_ARG(name));
             return (gh_str_t) { "", 0 };
         }
     }
     return name;
 }
 
-static void read_labels(gh_loader_t *loader, const gh_node_t *list, gh_model_policy_t *policy)
+static void
+read_labels(gh_loader_t *loader, const gh_node_t *list, gh_model_policy_t *policy)
 {
     if (list == NULL) {
         return;
@@ -122,7 +131,8 @@ static void read_labels(gh_loader_t *loader, const gh_node_t *list, gh_model_pol
             continue;
         }
         if (gh_list_find(&policy->label_headers, name) >= 0) {
-            gh_doc_error(loader, GH_WHERE(loader, node), "duplicate", "\"%.*s\" stands in this list twice", GH_STR_ARG(node->text));
+            gh_doc_error(loader, GH_WHERE(loader, node), "duplicate", "\"%.*s\" stands in this list twice",
+                GH_STR_ARG(node->text));
             continue;
         }
         item = gh_doc_push(loader, &policy->label_headers.items, &policy->label_headers.count, sizeof(*item));
@@ -132,7 +142,8 @@ static void read_labels(gh_loader_t *loader, const gh_node_t *list, gh_model_pol
     }
 }
 
-static void read_classify(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy)
+static void
+read_classify(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy)
 {
     static const char *const words[] = { "deny", "highest", NULL };
     const gh_node_t         *object = gh_doc_get(root, "classify", GH_IS_OBJECT);
@@ -152,7 +163,8 @@ static void read_classify(gh_loader_t *loader, const gh_node_t *root, gh_model_p
     read_labels(loader, gh_doc_get(object, "labels", GH_IS_LIST), policy);
 
     node = gh_doc_get(object, "unknown_label", GH_IS_STRING);
-    policy->unknown_label = node && gh_doc_word(loader, node, "unknown_label", words) == 1 ? GH_LABEL_HIGHEST : GH_LABEL_DENY;
+    policy->unknown_label
+        = node && gh_doc_word(loader, node, "unknown_label", words) == 1 ? GH_LABEL_HIGHEST : GH_LABEL_DENY;
 
     node = gh_doc_get(object, "uninspected", GH_IS_LIST);
     if (node != NULL) {
@@ -163,7 +175,8 @@ static void read_classify(gh_loader_t *loader, const gh_node_t *root, gh_model_p
     }
 }
 
-static void read_pins(gh_loader_t *loader, const gh_node_t *list, const gh_model_policy_t *policy)
+static void
+read_pins(gh_loader_t *loader, const gh_node_t *list, const gh_model_policy_t *policy)
 {
     if (list == NULL) {
         return;
@@ -183,8 +196,8 @@ static void read_pins(gh_loader_t *loader, const gh_node_t *list, const gh_model
         if (id == NULL || country == NULL || !gh_doc_name(loader, id)) {
             continue;
         }
-        gh_doc_given(loader, "node of this guard", gh_doc_format(loader, "%.*s/%.*s", GH_STR_ARG(policy->name), GH_STR_ARG(id->text)),
-                     GH_WHERE(loader, id));
+        gh_doc_given(loader, "node of this guard",
+            gh_doc_format(loader, "%.*s/%.*s", GH_STR_ARG(policy->name), GH_STR_ARG(id->text)), GH_WHERE(loader, id));
         pin = gh_doc_push(loader, &loader->pins, &loader->pin_count, sizeof(*pin));
         if (pin != NULL) {
             *pin = (gh_node_pin_t) { policy->name, id->text, gh_doc_country(loader, country), GH_WHERE(loader, country) };
@@ -192,17 +205,20 @@ static void read_pins(gh_loader_t *loader, const gh_node_t *list, const gh_model
     }
 }
 
-static void read_classes(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy)
+static void
+read_classes(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy)
 {
     const gh_node_t *list = gh_doc_get(root, "classes", GH_IS_LIST);
 
     policy->classes = gh_doc_list(loader, list, GH_LIST_NAMES, 0);
     if (policy->classes.count > GH_MAX_CLASSES) {
-        gh_doc_error(loader, GH_WHERE(loader, list), "limit", "%u classes: a policy may have %d", policy->classes.count, GH_MAX_CLASSES);
+        gh_doc_error(loader, GH_WHERE(loader, list), "limit", "%u classes: a policy may have %d",
+            policy->classes.count, GH_MAX_CLASSES);
     }
 }
 
-static void read_applies_to(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy)
+static void
+read_applies_to(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy)
 {
     const gh_node_t *node = gh_doc_get(root, "applies_to", GH_IS_STRING | GH_IS_LIST);
     unsigned         limit = policy->guard ? 3 : 2;
@@ -211,15 +227,19 @@ static void read_applies_to(gh_loader_t *loader, const gh_node_t *root, gh_model
 
     for (uint32_t i = 0; i < policy->applies_to.count; i++) {
         if (gh_doc_segments(policy->applies_to.items[i]) > limit) {
-            gh_doc_error(loader, GH_WHERE(loader, node), "bad_pattern", "pattern \"%.*s\" is below %s, and a %s applies to whole ones",
-                         GH_STR_ARG(policy->applies_to.items[i]), policy->guard ? "an app" : "a tenant", policy->guard ? "guard" : "policy");
+            gh_doc_error(loader, GH_WHERE(loader, node), "bad_pattern",
+                "pattern \"%.*s\" is below %s, and a %s applies to whole ones",
+                GH_STR_ARG(policy->applies_to.items[i]), policy->guard ? "an app" : "a tenant",
+                policy->guard ? "guard" : "policy");
         }
     }
-    gh_doc_must_cover(loader, node, &policy->applies_to, &(gh_cover_check_t) { .forbid = policy->guard, .what = policy->guard ? "guard" : "policy" });
+    gh_doc_must_cover(loader, node, &policy->applies_to,
+        &(gh_cover_check_t) { .forbid = policy->guard, .what = policy->guard ? "guard" : "policy" });
 }
 
 /* The artefact that the policy pins; the newest when that is wrong, which the first pass has reported. */
-static void read_facts(gh_loader_t *loader, const gh_node_t *root, gh_facts_t **pinned)
+static void
+read_facts(gh_loader_t *loader, const gh_node_t *root, gh_facts_t **pinned)
 {
     const gh_node_t *node = gh_doc_get(root, "facts", GH_IS_STRING);
 
@@ -232,7 +252,8 @@ static void read_facts(gh_loader_t *loader, const gh_node_t *root, gh_facts_t **
     }
 }
 
-static bool read_role(gh_loader_t *loader, const gh_node_t *root)
+static bool
+read_role(gh_loader_t *loader, const gh_node_t *root)
 {
     static const char *const words[] = { "guard", NULL };
     const gh_node_t         *node = gh_doc_get(root, "role", GH_IS_STRING);
@@ -240,7 +261,8 @@ static bool read_role(gh_loader_t *loader, const gh_node_t *root)
     return node != NULL && gh_doc_word(loader, node, "role", words) == 0;
 }
 
-void gh_residency_read(gh_loader_t *loader, const gh_document_t *document)
+void
+gh_residency_read(gh_loader_t *loader, const gh_document_t *document)
 {
     const gh_node_t    *root = document->root, *audit_store, *within;
     gh_model_policy_t  *policy = gh_arena_alloc(loader->arena, sizeof(*policy));   /* others keep pointers into it */
@@ -256,7 +278,8 @@ void gh_residency_read(gh_loader_t *loader, const gh_document_t *document)
     }
     policy->guard = read_role(loader, root);
     policy->where = GH_WHERE(loader, name ? name : root);
-    gh_doc_members(loader, root, policy->guard ? "a guard" : "a policy", policy->guard ? guard_members : policy_members);
+    gh_doc_members(
+        loader, root, policy->guard ? "a guard" : "a policy", policy->guard ? guard_members : policy_members);
     policy->name = gh_doc_id(loader, root, "name");
     gh_doc_given(loader, "residency document", policy->name, policy->where);
 

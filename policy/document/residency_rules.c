@@ -1,5 +1,6 @@
 /*
- * Rules: scope and facts. An allow says "within" and a forbid says "touches", so that neither can be mistaken for the other.
+ * Rules: scope and facts. An allow says "within" and a forbid says "touches", so that neither can be mistaken for the
+ * other.
  */
 #include "policy/document/residency_rules.h"
 
@@ -8,8 +9,9 @@
 static const gh_member_t allow_members[] = {
     { "id", GH_IS_STRING, GH_REQUIRED }, { "why", GH_IS_STRING, 0 }, { "law", GH_IS_STRING, 0 },
     { "tenants", GH_IS_LIST, 0 }, { "models", GH_IS_LIST, 0 }, { "origin", 0, GH_LATER },
-    { "classes", GH_IS_LIST, GH_REQUIRED }, { "process", GH_IS_OBJECT, GH_REQUIRED }, { "store", GH_IS_STRING | GH_IS_OBJECT, GH_REQUIRED },
-    { "operator_home", GH_IS_OBJECT, 0 }, { "partitions", GH_IS_LIST, 0 }, { "attest", GH_IS_LIST, 0 },
+    { "classes", GH_IS_LIST, GH_REQUIRED }, { "process", GH_IS_OBJECT, GH_REQUIRED },
+    { "store", GH_IS_STRING | GH_IS_OBJECT, GH_REQUIRED }, { "operator_home", GH_IS_OBJECT, 0 },
+    { "partitions", GH_IS_LIST, 0 }, { "attest", GH_IS_LIST, 0 },
     { "training", GH_IS_STRING, 0 }, { "unlisted_features", GH_IS_STRING, 0 }, { "until", GH_IS_STRING, 0 },
     { "approvals", 0, GH_LATER }, { NULL, 0, 0 }
 };
@@ -17,7 +19,8 @@ static const gh_member_t allow_members[] = {
 static const gh_member_t forbid_members[] = {
     { "id", GH_IS_STRING, GH_REQUIRED }, { "why", GH_IS_STRING, 0 }, { "law", GH_IS_STRING, 0 },
     { "tenants", GH_IS_LIST, 0 }, { "models", GH_IS_LIST, 0 }, { "origin", 0, GH_LATER },
-    { "classes", GH_IS_LIST, 0 }, { "process", GH_IS_OBJECT, 0 }, { "store", GH_IS_OBJECT, 0 }, { "operator_home", GH_IS_OBJECT, 0 },
+    { "classes", GH_IS_LIST, 0 }, { "process", GH_IS_OBJECT, 0 }, { "store", GH_IS_OBJECT, 0 },
+    { "operator_home", GH_IS_OBJECT, 0 },
     { "partitions", GH_IS_LIST, 0 }, { "training", GH_IS_BOOL, 0 },
     { "attest", 0, GH_FOREIGN }, { "unlisted_features", 0, GH_FOREIGN }, { NULL, 0, 0 }
 };
@@ -37,19 +40,22 @@ typedef struct {
     const char             *what;      /* "allow \"x\"" */
 } reading_t;
 
-gh_places_t gh_residency_within(gh_loader_t *loader, const gh_node_t *list, const gh_place_scope_t *scope)
+gh_places_t
+gh_residency_within(gh_loader_t *loader, const gh_node_t *list, const gh_place_scope_t *scope)
 {
     gh_places_t places;
 
     if (list->count == 0) {
-        gh_doc_error(loader, GH_WHERE(loader, list), "empty_list", "\"%.*s\" must not be empty", GH_STR_ARG(list->key));
+        gh_doc_error(
+            loader, GH_WHERE(loader, list), "empty_list", "\"%.*s\" must not be empty", GH_STR_ARG(list->key));
     }
     gh_doc_places(loader, list, scope, &places);
     return places;
 }
 
 /* {"within": [...]} or {"touches": [...]} */
-static void read_places(reading_t *r, const char *member, uint32_t states, gh_places_t *places)
+static void
+read_places(reading_t *r, const char *member, uint32_t states, gh_places_t *places)
 {
     const gh_node_t *object = gh_doc_get(r->node, member, GH_IS_OBJECT), *list;
     bool             allow = r->rule->kind == GH_RULE_ALLOW, store = states == GH_STATES_STORE;
@@ -57,8 +63,9 @@ static void read_places(reading_t *r, const char *member, uint32_t states, gh_pl
     if (object == NULL) {
         return;
     }
-    gh_doc_members(r->loader, object, gh_doc_format(r->loader, "\"%s\" of %s", member, allow ? "an allow" : "a forbid").data,
-                   allow ? store ? store_members : within_members : touches_members);
+    gh_doc_members(r->loader, object,
+        gh_doc_format(r->loader, "\"%s\" of %s", member, allow ? "an allow" : "a forbid").data,
+        allow ? store ? store_members : within_members : touches_members);
     list = gh_doc_get(object, allow ? "within" : "touches", GH_IS_LIST);
     if (list != NULL) {
         *places = gh_residency_within(r->loader, list, r->scope);
@@ -66,7 +73,8 @@ static void read_places(reading_t *r, const char *member, uint32_t states, gh_pl
     }
 }
 
-static void read_store(reading_t *r)
+static void
+read_store(reading_t *r)
 {
     const gh_node_t *node = gh_doc_get(r->node, "store", GH_IS_STRING | GH_IS_OBJECT), *days;
     uint64_t         number;
@@ -79,7 +87,7 @@ static void read_store(reading_t *r)
             r->rule->states |= GH_STATES_STORE_NOTHING;
         } else if (r->rule->kind == GH_RULE_ALLOW) {
             gh_doc_error(r->loader, GH_WHERE(r->loader, node), "unknown_word",
-                         "\"store\" must be \"nothing\" or {\"within\", \"max_days\"}, not \"%.*s\"", GH_STR_ARG(node->text));
+                "\"store\" must be \"nothing\" or {\"within\", \"max_days\"}, not \"%.*s\"", GH_STR_ARG(node->text));
         }
         return;
     }
@@ -92,11 +100,13 @@ static void read_store(reading_t *r)
     }
 }
 
-static void read_scope(reading_t *r)
+static void
+read_scope(reading_t *r)
 {
     const gh_node_t *tenants = gh_doc_get(r->node, "tenants", GH_IS_LIST);
     const gh_node_t *models = gh_doc_get(r->node, "models", GH_IS_LIST);
-    gh_cover_check_t check = { .applies_to = &r->policy->applies_to, .what = r->what, .forbid = r->rule->kind == GH_RULE_FORBID };
+    gh_cover_check_t check
+        = { .applies_to = &r->policy->applies_to, .what = r->what, .forbid = r->rule->kind == GH_RULE_FORBID };
 
     if (tenants != NULL) {
         r->rule->states |= GH_STATES_TENANTS;
@@ -111,7 +121,8 @@ static void read_scope(reading_t *r)
     }
 }
 
-static const gh_node_t *full_list(reading_t *r, const char *member)
+static const gh_node_t *
+full_list(reading_t *r, const char *member)
 {
     const gh_node_t *list = gh_doc_get(r->node, member, GH_IS_LIST);
 
@@ -121,7 +132,8 @@ static const gh_node_t *full_list(reading_t *r, const char *member)
     return list;
 }
 
-static void read_classes(reading_t *r)
+static void
+read_classes(reading_t *r)
 {
     const gh_node_t *list = full_list(r, "classes");
 
@@ -129,7 +141,8 @@ static void read_classes(reading_t *r)
         return;
     }
     if (r->policy->guard) {
-        gh_doc_error(r->loader, GH_WHERE_KEY(r->loader, list), "guard_class", "a guard has no classes, so its forbids cannot name any");
+        gh_doc_error(r->loader, GH_WHERE_KEY(r->loader, list), "guard_class",
+            "a guard has no classes, so its forbids cannot name any");
         return;
     }
     r->rule->class_mask = gh_doc_mask(r->loader, list, "class", &r->policy->classes);
@@ -138,7 +151,8 @@ static void read_classes(reading_t *r)
     }
 }
 
-static void read_partitions(reading_t *r)
+static void
+read_partitions(reading_t *r)
 {
     const gh_node_t *list = full_list(r, "partitions");
 
@@ -148,7 +162,8 @@ static void read_partitions(reading_t *r)
     }
 }
 
-static void read_accepted(reading_t *r, const char *member, uint32_t states)
+static void
+read_accepted(reading_t *r, const char *member, uint32_t states)
 {
     static const char *const words[] = { "accepted", NULL };
     const gh_node_t         *node = gh_doc_get(r->node, member, GH_IS_STRING);
@@ -158,7 +173,8 @@ static void read_accepted(reading_t *r, const char *member, uint32_t states)
     }
 }
 
-static void read_until(reading_t *r)
+static void
+read_until(reading_t *r)
 {
     const gh_node_t *node = gh_doc_get(r->node, "until", GH_IS_STRING);
     uint64_t         day;
@@ -169,11 +185,13 @@ static void read_until(reading_t *r)
     r->rule->states |= GH_STATES_UNTIL;
     r->rule->until_ms = day + GH_DAY_MS;
     if (r->loader->now_ms >= r->rule->until_ms) {
-        gh_doc_warn(r->loader, GH_WHERE(r->loader, node), "ended", "%s ended on %.*s and fits nothing", r->what, GH_STR_ARG(node->text));
+        gh_doc_warn(r->loader, GH_WHERE(r->loader, node), "ended", "%s ended on %.*s and fits nothing", r->what,
+            GH_STR_ARG(node->text));
     }
 }
 
-static void read_allow(reading_t *r)
+static void
+read_allow(reading_t *r)
 {
     const gh_node_t *attest = full_list(r, "attest");
 
@@ -186,24 +204,28 @@ static void read_allow(reading_t *r)
     }
 }
 
-static void read_forbid(reading_t *r)
+static void
+read_forbid(reading_t *r)
 {
     const gh_node_t *training = gh_doc_get(r->node, "training", GH_IS_BOOL);
     const gh_node_t *until = gh_node_get(r->node, "until");
 
     if (training != NULL && training->type == GH_NODE_FALSE) {
-        gh_doc_error(r->loader, GH_WHERE(r->loader, training), "unknown_word", "\"training\" of a forbid can only be true");
+        gh_doc_error(
+            r->loader, GH_WHERE(r->loader, training), "unknown_word", "\"training\" of a forbid can only be true");
     }
     if (training != NULL) {
         r->rule->states |= GH_STATES_TRAINING;
     }
     if (until != NULL) {
-        gh_doc_error(r->loader, GH_WHERE_KEY(r->loader, until), "forbid_until", "\"until\" stands on allows only: a forbid does not end");
+        gh_doc_error(r->loader, GH_WHERE_KEY(r->loader, until), "forbid_until",
+            "\"until\" stands on allows only: a forbid does not end");
     }
 }
 
 /* "until" of a forbid is known, to say why not. */
-static void check_members(reading_t *r)
+static void
+check_members(reading_t *r)
 {
     gh_member_t table[sizeof(forbid_members) / sizeof(forbid_members[0]) + 1] = { { "until", GH_IS_STRING, 0 } };
 
@@ -217,7 +239,8 @@ static void check_members(reading_t *r)
     gh_doc_members(r->loader, r->node, r->what, table);
 }
 
-static void read_rule(reading_t *r)
+static void
+read_rule(reading_t *r)
 {
     gh_loader_t     *loader = r->loader;
     gh_model_rule_t *rule = r->rule;
@@ -230,8 +253,8 @@ static void read_rule(reading_t *r)
         r->what = gh_doc_format(loader, "%s \"%.*s\"", allow ? "allow" : "forbid", GH_STR_ARG(id->text)).data;
         rule->id = gh_doc_id(loader, r->node, "id");
         if (rule->id.len != 0) {
-            gh_doc_given(loader, "rule", gh_doc_format(loader, "%.*s/%.*s", GH_STR_ARG(r->policy->name), GH_STR_ARG(rule->id)),
-                         rule->where);
+            gh_doc_given(loader, "rule",
+                gh_doc_format(loader, "%.*s/%.*s", GH_STR_ARG(r->policy->name), GH_STR_ARG(rule->id)), rule->where);
         }
     }
     check_members(r);
@@ -250,14 +273,16 @@ static void read_rule(reading_t *r)
     }
 }
 
-void gh_residency_rules(gh_loader_t *loader, const gh_node_t *list, uint8_t kind, gh_model_policy_t *policy,
+void
+gh_residency_rules(gh_loader_t *loader, const gh_node_t *list, uint8_t kind, gh_model_policy_t *policy,
     const gh_place_scope_t *scope)
 {
     if (list == NULL) {
         return;
     }
     if (list->count == 0) {
-        gh_doc_error(loader, GH_WHERE(loader, list), "empty_list", "\"%.*s\" must not be empty", GH_STR_ARG(list->key));
+        gh_doc_error(
+            loader, GH_WHERE(loader, list), "empty_list", "\"%.*s\" must not be empty", GH_STR_ARG(list->key));
     }
     for (const gh_node_t *node = list->first; node; node = node->next) {
         reading_t r = { .loader = loader, .node = node, .policy = policy, .scope = scope };

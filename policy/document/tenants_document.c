@@ -6,17 +6,19 @@
 
 #define MAX_AMOUNT 9007199254740991ull
 
-#define COMMON_MEMBERS                                                                                                 \
-    { "id", GH_IS_STRING, GH_REQUIRED }, { "classes", GH_IS_LIST, 0 }, { "places", GH_IS_LIST, 0 },                    \
-    { "models", GH_IS_LIST, 0 }, { "objective", GH_IS_STRING, 0 }, { "audit", GH_IS_STRING, 0 },                       \
-    { "limits", GH_IS_LIST, 0 }, { "claims", 0, GH_LATER }, { "sessions", 0, GH_LATER }, { "tools", 0, GH_LATER },     \
+#define COMMON_MEMBERS                                                                                              \
+    { "id", GH_IS_STRING, GH_REQUIRED }, { "classes", GH_IS_LIST, 0 }, { "places", GH_IS_LIST, 0 },                 \
+    { "models", GH_IS_LIST, 0 }, { "objective", GH_IS_STRING, 0 }, { "audit", GH_IS_STRING, 0 },                    \
+    { "limits", GH_IS_LIST, 0 }, { "claims", 0, GH_LATER }, { "sessions", 0, GH_LATER }, { "tools", 0, GH_LATER },  \
     { "approvals", 0, GH_LATER }, { "credentials", 0, GH_LATER }
 
 static const gh_member_t document_members[] = {
     { "kind", GH_IS_STRING, GH_REQUIRED }, { "organisations", GH_IS_LIST, GH_REQUIRED }, { NULL, 0, 0 }
 };
 
-static const gh_member_t organisation_members[] = { { "tenants", GH_IS_LIST, GH_REQUIRED }, COMMON_MEMBERS, { NULL, 0, 0 } };
+static const gh_member_t organisation_members[] = {
+    { "tenants", GH_IS_LIST, GH_REQUIRED }, COMMON_MEMBERS, { NULL, 0, 0 }
+};
 static const gh_member_t tenant_members[] = { { "apps", GH_IS_LIST, 0 }, COMMON_MEMBERS, { NULL, 0, 0 } };
 static const gh_member_t app_members[] = { { "key_limits", GH_IS_LIST, 0 }, COMMON_MEMBERS, { NULL, 0, 0 } };
 
@@ -25,7 +27,9 @@ static const gh_member_t limit_members[] = {
     { "class", GH_IS_STRING, GH_REQUIRED }, { NULL, 0, 0 }
 };
 
-static const char *const dimensions[] = { "requests", "tokens", "micro-dollars", "in-flight", "input", "output", "streams", NULL };
+static const char *const dimensions[] = {
+    "requests", "tokens", "micro-dollars", "in-flight", "input", "output", "streams", NULL
+};
 static const char *const windows[] = { "none", "second", "minute", "day", "month", NULL };
 static const char *const limit_classes[] = { "budget", "rate", "shadow", NULL };
 
@@ -39,7 +43,8 @@ typedef struct {                    /* inherited from organisation to tenant to 
     gh_places_t      places;
 } level_t;
 
-static void read_limit(gh_loader_t *loader, const gh_node_t *node, gh_limit_list_t *list)
+static void
+read_limit(gh_loader_t *loader, const gh_node_t *node, gh_limit_list_t *list)
 {
     const gh_node_t  *dimension, *per, *class;
     gh_model_limit_t *limit;
@@ -64,7 +69,8 @@ static void read_limit(gh_loader_t *loader, const gh_node_t *node, gh_limit_list
     gh_doc_integer(loader, gh_doc_get(node, "amount", GH_IS_NUMBER), MAX_AMOUNT, &limit->amount);
 }
 
-static gh_limit_list_t read_limits(gh_loader_t *loader, const gh_node_t *object, const char *member)
+static gh_limit_list_t
+read_limits(gh_loader_t *loader, const gh_node_t *object, const char *member)
 {
     const gh_node_t *node = gh_doc_get(object, member, GH_IS_LIST);
     gh_limit_list_t  list = { NULL, 0 };
@@ -72,14 +78,16 @@ static gh_limit_list_t read_limits(gh_loader_t *loader, const gh_node_t *object,
     if (node == NULL || node->count == 0) {
         return list;
     }
-    gh_doc_warn(loader, GH_WHERE_KEY(loader, node), "limits", "\"%s\" are kept, but nothing enforces them yet", member);
+    gh_doc_warn(
+        loader, GH_WHERE_KEY(loader, node), "limits", "\"%s\" are kept, but nothing enforces them yet", member);
     for (const gh_node_t *item = node->first; item; item = item->next) {
         read_limit(loader, item, &list);
     }
     return list;
 }
 
-static gh_str_list_t read_models(gh_loader_t *loader, const gh_node_t *object)
+static gh_str_list_t
+read_models(gh_loader_t *loader, const gh_node_t *object)
 {
     const gh_node_t *node = gh_doc_get(object, "models", GH_IS_LIST);
     gh_str_list_t    list = gh_doc_list(loader, node, GH_LIST_MODEL_PATTERNS, 0);
@@ -89,7 +97,8 @@ static gh_str_list_t read_models(gh_loader_t *loader, const gh_node_t *object)
 }
 
 /* What one object says over what it inherits; classes and places wait until the policy is known. */
-static void read_common(gh_loader_t *loader, const gh_node_t *object, level_t *level)
+static void
+read_common(gh_loader_t *loader, const gh_node_t *object, level_t *level)
 {
     static const char *const audits[] = { "required", "best-effort", NULL };
     static const char *const objectives[] = { "cost", "latency", NULL };
@@ -112,7 +121,8 @@ static void read_common(gh_loader_t *loader, const gh_node_t *object, level_t *l
     }
 }
 
-static gh_place_scope_t scope_of(gh_loader_t *loader, int32_t policy)
+static gh_place_scope_t
+scope_of(gh_loader_t *loader, int32_t policy)
 {
     gh_place_scope_t scope = { .facts = loader->facts, .facts_count = 1 };
 
@@ -124,7 +134,8 @@ static gh_place_scope_t scope_of(gh_loader_t *loader, int32_t policy)
     return scope;
 }
 
-static void narrow(gh_loader_t *loader, const gh_node_t *object, level_t *level)
+static void
+narrow(gh_loader_t *loader, const gh_node_t *object, level_t *level)
 {
     const gh_node_t *node = gh_doc_get(object, "places", GH_IS_LIST);
     gh_place_scope_t scope = scope_of(loader, level->policy);
@@ -137,11 +148,13 @@ static void narrow(gh_loader_t *loader, const gh_node_t *object, level_t *level)
     level->places = level->narrowed ? gh_places_intersect(level->places, places) : places;
     level->narrowed = true;
     if (gh_places_empty(level->places)) {
-        gh_doc_warn(loader, GH_WHERE_KEY(loader, node), "narrowed_away", "nothing is left of the places that the levels above allow");
+        gh_doc_warn(loader, GH_WHERE_KEY(loader, node), "narrowed_away",
+            "nothing is left of the places that the levels above allow");
     }
 }
 
-static uint32_t classes(gh_loader_t *loader, const gh_node_t *object, const level_t *level)
+static uint32_t
+classes(gh_loader_t *loader, const gh_node_t *object, const level_t *level)
 {
     const gh_node_t *node = gh_doc_get(object, "classes", GH_IS_LIST);
 
@@ -150,14 +163,16 @@ static uint32_t classes(gh_loader_t *loader, const gh_node_t *object, const leve
     }
     if (level->policy < 0) {
         if (!loader->incomplete) {
-            gh_doc_error(loader, GH_WHERE_KEY(loader, node), "no_policy", "\"classes\" mean nothing here: no policy covers the tenant");
+            gh_doc_error(loader, GH_WHERE_KEY(loader, node), "no_policy",
+                "\"classes\" mean nothing here: no policy covers the tenant");
         }
         return 0;
     }
     return gh_doc_mask(loader, node, "class", &loader->policies[level->policy]->classes);
 }
 
-static int32_t find_policy(gh_loader_t *loader, const gh_model_tenant_t *tenant)
+static int32_t
+find_policy(gh_loader_t *loader, const gh_model_tenant_t *tenant)
 {
     int32_t found = -1;
 
@@ -172,8 +187,9 @@ static int32_t find_policy(gh_loader_t *loader, const gh_model_tenant_t *tenant)
             continue;
         }
         if (found >= 0) {
-            gh_doc_error(loader, tenant->where, "two_policies", "tenant \"%.*s\" is covered by two policies, \"%.*s\" and \"%.*s\"",
-                         GH_STR_ARG(tenant->path), GH_STR_ARG(loader->policies[found]->name), GH_STR_ARG(policy->name));
+            gh_doc_error(loader, tenant->where, "two_policies",
+                "tenant \"%.*s\" is covered by two policies, \"%.*s\" and \"%.*s\"", GH_STR_ARG(tenant->path),
+                GH_STR_ARG(loader->policies[found]->name), GH_STR_ARG(policy->name));
             return found;
         }
         found = (int32_t) i;
@@ -181,7 +197,9 @@ static int32_t find_policy(gh_loader_t *loader, const gh_model_tenant_t *tenant)
     return found;
 }
 
-static void read_app(gh_loader_t *loader, const gh_node_t *node, const gh_model_tenant_t *tenant, level_t level, gh_model_app_t *app)
+static void
+read_app(gh_loader_t *loader, const gh_node_t *node, const gh_model_tenant_t *tenant, level_t level,
+    gh_model_app_t *app)
 {
     const gh_node_t *id = gh_doc_get(node, "id", GH_IS_STRING);
 
@@ -203,7 +221,9 @@ static void read_app(gh_loader_t *loader, const gh_node_t *node, const gh_model_
     app->key_limits = read_limits(loader, node, "key_limits");
 }
 
-static void read_tenant(gh_loader_t *loader, const gh_node_t *node, gh_str_t organisation, level_t level, gh_model_tenant_t *tenant)
+static void
+read_tenant(gh_loader_t *loader, const gh_node_t *node, gh_str_t organisation, level_t level,
+    gh_model_tenant_t *tenant)
 {
     const gh_node_t *id = gh_doc_get(node, "id", GH_IS_STRING), *apps = gh_doc_get(node, "apps", GH_IS_LIST);
 
@@ -242,7 +262,8 @@ static void read_tenant(gh_loader_t *loader, const gh_node_t *node, gh_str_t org
     }
 }
 
-static void read_organisation(gh_loader_t *loader, const gh_node_t *node, gh_model_organisation_t *organisation)
+static void
+read_organisation(gh_loader_t *loader, const gh_node_t *node, gh_model_organisation_t *organisation)
 {
     const gh_node_t *id = gh_doc_get(node, "id", GH_IS_STRING), *tenants = gh_doc_get(node, "tenants", GH_IS_LIST);
     level_t          level = { .policy = -1 };
@@ -270,7 +291,8 @@ static void read_organisation(gh_loader_t *loader, const gh_node_t *node, gh_mod
     }
 }
 
-void gh_tenants_read(gh_loader_t *loader, const gh_document_t *document)
+void
+gh_tenants_read(gh_loader_t *loader, const gh_document_t *document)
 {
     gh_model_t      *model = loader->model;
     const gh_node_t *list = gh_doc_get(document->root, "organisations", GH_IS_LIST);

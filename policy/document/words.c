@@ -5,12 +5,14 @@
 
 #define MAX_NAME 63
 
-static bool name_byte(char c)
+static bool
+name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
 }
 
-static bool is_name(gh_str_t text)
+static bool
+is_name(gh_str_t text)
 {
     if (text.len == 0 || text.len > MAX_NAME || text.data[0] == '-') {
         return false;
@@ -23,17 +25,19 @@ static bool is_name(gh_str_t text)
     return true;
 }
 
-bool gh_doc_name(gh_loader_t *loader, const gh_node_t *node)
+bool
+gh_doc_name(gh_loader_t *loader, const gh_node_t *node)
 {
     if (is_name(node->text)) {
         return true;
     }
     gh_doc_error(loader, GH_WHERE(loader, node), "bad_name",
-                 "\"%.*s\" is not a name: 1 to 63 of a-z, 0-9 and \"-\", not beginning with \"-\"", GH_STR_ARG(node->text));
+        "\"%.*s\" is not a name: 1 to 63 of a-z, 0-9 and \"-\", not beginning with \"-\"", GH_STR_ARG(node->text));
     return false;
 }
 
-gh_str_t gh_doc_id(gh_loader_t *loader, const gh_node_t *object, const char *member)
+gh_str_t
+gh_doc_id(gh_loader_t *loader, const gh_node_t *object, const char *member)
 {
     const gh_node_t *node = gh_doc_get(object, member, GH_IS_STRING);
 
@@ -43,7 +47,8 @@ gh_str_t gh_doc_id(gh_loader_t *loader, const gh_node_t *object, const char *mem
     return node->text;
 }
 
-static bool is_model_name(gh_str_t text)
+static bool
+is_model_name(gh_str_t text)
 {
     if (text.len == 0 || text.len > 255) {
         return false;
@@ -56,33 +61,47 @@ static bool is_model_name(gh_str_t text)
     return true;
 }
 
-bool gh_doc_model_name(gh_loader_t *loader, gh_str_t text, gh_where_t where)
+bool
+gh_doc_model_name(gh_loader_t *loader, gh_str_t text, gh_where_t where)
 {
     if (is_model_name(text)) {
         return true;
     }
     gh_doc_error(loader, where, "bad_name",
-                 "\"%.*s\" is not a model name: 1 to 255 printable ASCII bytes without space, \"*\" and quote", GH_STR_ARG(text));
+        "\"%.*s\" is not a model name: 1 to 255 printable ASCII bytes without space, \"*\" and quote",
+        GH_STR_ARG(text));
     return false;
 }
 
-int gh_doc_word(gh_loader_t *loader, const gh_node_t *node, const char *what, const char *const *words)
+int
+gh_doc_word_of(gh_loader_t *loader, const gh_node_t *node, const char *what, const char *const *words, size_t count)
 {
     gh_str_t candidates[32];
-    size_t   count = 0;
 
-    for (int i = 0; words[i]; i++) {
-        if (gh_str_is(node->text, words[i])) {
-            return i;
+    for (size_t i = 0; i < count && i < 32; i++) {
+        candidates[i] = gh_str_from(words[i]);
+        if (gh_str_eq(node->text, candidates[i])) {
+            return (int) i;
         }
-        candidates[count++] = gh_str_from(words[i]);
     }
     gh_doc_error(loader, GH_WHERE(loader, node), "unknown_word", "unknown %s \"%.*s\"%s", what, GH_STR_ARG(node->text),
-                 gh_doc_near(loader, node->text, candidates, count));
+        gh_doc_near(loader, node->text, candidates, count));
     return -1;
 }
 
-gh_str_t gh_doc_text(gh_loader_t *loader, const gh_node_t *node, size_t limit)
+int
+gh_doc_word(gh_loader_t *loader, const gh_node_t *node, const char *what, const char *const *words)
+{
+    size_t count = 0;
+
+    while (words[count] != NULL) {
+        count++;
+    }
+    return gh_doc_word_of(loader, node, what, words, count);
+}
+
+gh_str_t
+gh_doc_text(gh_loader_t *loader, const gh_node_t *node, size_t limit)
 {
     if (node == NULL) {
         return (gh_str_t) { "", 0 };
@@ -94,14 +113,16 @@ gh_str_t gh_doc_text(gh_loader_t *loader, const gh_node_t *node, size_t limit)
     }
     for (size_t i = 0; i < node->text.len; i++) {
         if ((unsigned char) node->text.data[i] < ' ' || node->text.data[i] == 0x7f) {
-            gh_doc_error(loader, GH_WHERE(loader, node), "bad_text", "\"%.*s\" holds a control byte", GH_STR_ARG(node->key));
+            gh_doc_error(
+                loader, GH_WHERE(loader, node), "bad_text", "\"%.*s\" holds a control byte", GH_STR_ARG(node->key));
             return (gh_str_t) { "", 0 };
         }
     }
     return node->text;
 }
 
-bool gh_doc_integer(gh_loader_t *loader, const gh_node_t *node, uint64_t max, uint64_t *out)
+bool
+gh_doc_integer(gh_loader_t *loader, const gh_node_t *node, uint64_t max, uint64_t *out)
 {
     *out = 0;
 
@@ -110,14 +131,15 @@ bool gh_doc_integer(gh_loader_t *loader, const gh_node_t *node, uint64_t max, ui
     }
     if (gh_node_u64(node, out) != GH_OK || *out > max) {
         *out = 0;
-        gh_doc_error(loader, GH_WHERE(loader, node), "bad_number", "\"%.*s\" must be an integer from 0 to %llu", GH_STR_ARG(node->key),
-                     (unsigned long long) max);
+        gh_doc_error(loader, GH_WHERE(loader, node), "bad_number", "\"%.*s\" must be an integer from 0 to %llu",
+            GH_STR_ARG(node->key), (unsigned long long) max);
         return false;
     }
     return true;
 }
 
-static bool digits(gh_str_t text, size_t from, size_t count, uint32_t *out)
+static bool
+digits(gh_str_t text, size_t from, size_t count, uint32_t *out)
 {
     *out = 0;
 
@@ -131,7 +153,8 @@ static bool digits(gh_str_t text, size_t from, size_t count, uint32_t *out)
 }
 
 /* Days since 1970-01-01 in the proleptic Gregorian calendar; year >= 1970. */
-static uint64_t days_since_1970(uint32_t year, uint32_t month, uint32_t day)
+static uint64_t
+days_since_1970(uint32_t year, uint32_t month, uint32_t day)
 {
     static const uint16_t before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
     uint32_t              y = year - 1;
@@ -141,22 +164,25 @@ static uint64_t days_since_1970(uint32_t year, uint32_t month, uint32_t day)
     return (uint64_t) (year - 1970) * 365 + leaps + before[month - 1] + (leap && month > 2) + day - 1;
 }
 
-static uint32_t month_days(uint32_t year, uint32_t month)
+static uint32_t
+month_days(uint32_t year, uint32_t month)
 {
     static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 
     return days[month - 1] + (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
 }
 
-bool gh_doc_date(gh_loader_t *loader, const gh_node_t *node, uint64_t *ms, uint32_t *yyyymmdd)
+bool
+gh_doc_date(gh_loader_t *loader, const gh_node_t *node, uint64_t *ms, uint32_t *yyyymmdd)
 {
     gh_str_t text = node->text;
     uint32_t year = 0, month = 0, day = 0;
 
-    if (text.len != 10 || text.data[4] != '-' || text.data[7] != '-' || !digits(text, 0, 4, &year) || !digits(text, 5, 2, &month)
-        || !digits(text, 8, 2, &day) || year < 1970 || month < 1 || month > 12 || day < 1 || day > month_days(year, month))
-    {
-        gh_doc_error(loader, GH_WHERE(loader, node), "bad_date", "\"%.*s\" is not a date: YYYY-MM-DD", GH_STR_ARG(text));
+    if (text.len != 10 || text.data[4] != '-' || text.data[7] != '-' || !digits(text, 0, 4, &year)
+        || !digits(text, 5, 2, &month) || !digits(text, 8, 2, &day) || year < 1970 || month < 1 || month > 12
+        || day < 1 || day > month_days(year, month)) {
+        gh_doc_error(
+            loader, GH_WHERE(loader, node), "bad_date", "\"%.*s\" is not a date: YYYY-MM-DD", GH_STR_ARG(text));
         return false;
     }
     if (ms != NULL) {
@@ -170,7 +196,8 @@ bool gh_doc_date(gh_loader_t *loader, const gh_node_t *node, uint64_t *ms, uint3
 
 /* ---- patterns ---- */
 
-unsigned gh_doc_segments(gh_str_t pattern)
+unsigned
+gh_doc_segments(gh_str_t pattern)
 {
     unsigned count = 1;
 
@@ -183,7 +210,8 @@ unsigned gh_doc_segments(gh_str_t pattern)
     return count;
 }
 
-static const char *tenant_pattern_mistake(gh_str_t text)
+static const char *
+tenant_pattern_mistake(gh_str_t text)
 {
     size_t   begin = 0;
     unsigned segments = gh_doc_segments(text);
@@ -220,7 +248,8 @@ static const char *tenant_pattern_mistake(gh_str_t text)
     return NULL;
 }
 
-static bool string_ok(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t kind)
+static bool
+string_ok(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t kind)
 {
     const char *mistake = NULL;
     gh_str_t    text = node->text;
@@ -244,12 +273,14 @@ static bool string_ok(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t
         break;
     }
     if (mistake != NULL) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "bad_pattern", "pattern \"%.*s\" %s", GH_STR_ARG(node->text), mistake);
+        gh_doc_error(
+            loader, GH_WHERE(loader, node), "bad_pattern", "pattern \"%.*s\" %s", GH_STR_ARG(node->text), mistake);
     }
     return mistake == NULL;
 }
 
-int32_t gh_list_find(const gh_str_list_t *list, gh_str_t name)
+int32_t
+gh_list_find(const gh_str_list_t *list, gh_str_t name)
 {
     for (uint32_t i = 0; i < list->count; i++) {
         if (gh_str_eq(list->items[i], name)) {
@@ -259,7 +290,8 @@ int32_t gh_list_find(const gh_str_list_t *list, gh_str_t name)
     return -1;
 }
 
-static void list_add(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t kind, gh_str_list_t *list)
+static void
+list_add(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t kind, gh_str_list_t *list)
 {
     gh_str_t *item;
 
@@ -272,7 +304,8 @@ static void list_add(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t 
         return;
     }
     if (gh_list_find(list, node->text) >= 0) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "duplicate", "\"%.*s\" stands in this list twice", GH_STR_ARG(node->text));
+        gh_doc_error(loader, GH_WHERE(loader, node), "duplicate", "\"%.*s\" stands in this list twice",
+            GH_STR_ARG(node->text));
         return;
     }
     item = gh_doc_push(loader, &list->items, &list->count, sizeof(*item));
@@ -281,7 +314,8 @@ static void list_add(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t 
     }
 }
 
-gh_str_list_t gh_doc_list(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t kind, unsigned flags)
+gh_str_list_t
+gh_doc_list(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t kind, unsigned flags)
 {
     gh_str_list_t list = { NULL, 0 };
 
@@ -293,7 +327,8 @@ gh_str_list_t gh_doc_list(gh_loader_t *loader, const gh_node_t *node, gh_list_ki
         return list;
     }
     if (node->count == 0 && !(flags & GH_ALLOW_EMPTY)) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "empty_list", "\"%.*s\" must not be empty", GH_STR_ARG(node->key));
+        gh_doc_error(
+            loader, GH_WHERE(loader, node), "empty_list", "\"%.*s\" must not be empty", GH_STR_ARG(node->key));
     }
     for (const gh_node_t *item = node->first; item; item = item->next) {
         list_add(loader, item, kind, &list);
@@ -301,7 +336,9 @@ gh_str_list_t gh_doc_list(gh_loader_t *loader, const gh_node_t *node, gh_list_ki
     return list;
 }
 
-void gh_doc_must_cover(gh_loader_t *loader, const gh_node_t *node, const gh_str_list_t *list, const gh_cover_check_t *check)
+void
+gh_doc_must_cover(gh_loader_t *loader, const gh_node_t *node, const gh_str_list_t *list,
+    const gh_cover_check_t *check)
 {
     const gh_node_t *item = node == NULL || node->type == GH_NODE_STRING ? node : node->first;
 
@@ -322,18 +359,20 @@ void gh_doc_must_cover(gh_loader_t *loader, const gh_node_t *node, const gh_str_
 
 /* ---- masks ---- */
 
-uint32_t gh_doc_mask(gh_loader_t *loader, const gh_node_t *node, const char *what, const gh_str_list_t *words)
+uint32_t
+gh_doc_mask(gh_loader_t *loader, const gh_node_t *node, const char *what, const gh_str_list_t *words)
 {
     uint32_t mask = 0;
 
-    for (const gh_node_t *item = node->type == GH_NODE_STRING ? node : node->first; item; item = item == node ? NULL : item->next) {
+    for (const gh_node_t *item = node->type == GH_NODE_STRING ? node : node->first; item;
+         item = item == node ? NULL : item->next) {
         int32_t index = item->type == GH_NODE_STRING ? gh_list_find(words, item->text) : -1;
 
         if (item->type != GH_NODE_STRING) {
             gh_doc_error(loader, GH_WHERE(loader, item), "wrong_type", "a %s must be a string", what);
         } else if (index < 0) {
-            gh_doc_error(loader, GH_WHERE(loader, item), "unknown_word", "unknown %s \"%.*s\"%s", what, GH_STR_ARG(item->text),
-                         gh_doc_near(loader, item->text, words->items, words->count));
+            gh_doc_error(loader, GH_WHERE(loader, item), "unknown_word", "unknown %s \"%.*s\"%s", what,
+                GH_STR_ARG(item->text), gh_doc_near(loader, item->text, words->items, words->count));
         } else if (index < 32) {
             mask |= 1u << index;
         }
@@ -341,12 +380,14 @@ uint32_t gh_doc_mask(gh_loader_t *loader, const gh_node_t *node, const char *wha
     return mask;
 }
 
-uint64_t gh_doc_partitions(gh_loader_t *loader, const gh_node_t *node)
+uint64_t
+gh_doc_partitions(gh_loader_t *loader, const gh_node_t *node)
 {
     return node ? gh_doc_mask(loader, node, "partition", &loader->model->partitions) : 0;
 }
 
-uint64_t gh_doc_attests(gh_loader_t *loader, const gh_node_t *node)
+uint64_t
+gh_doc_attests(gh_loader_t *loader, const gh_node_t *node)
 {
     gh_str_list_t  names = gh_doc_list(loader, node, GH_LIST_NAMES, GH_ALLOW_EMPTY);
     gh_str_list_t *all = &loader->model->attests;
@@ -364,7 +405,8 @@ uint64_t gh_doc_attests(gh_loader_t *loader, const gh_node_t *node)
             }
             *item = names.items[i];
             if (index == GH_MAX_NAMES) {
-                gh_doc_error(loader, GH_WHERE(loader, node), "limit", "more than %d different attestations", GH_MAX_NAMES);
+                gh_doc_error(
+                    loader, GH_WHERE(loader, node), "limit", "more than %d different attestations", GH_MAX_NAMES);
             }
         }
         if (index < GH_MAX_NAMES) {

@@ -49,6 +49,36 @@ check_meta(const gh_meta_page_t *page, gh_error_t *error)
     return GH_OK;
 }
 
+static int
+read_metas(int fd, gh_meta_page_t meta[2], gh_error_t *error)
+{
+    if (read_exactly(fd, &meta[0], sizeof(meta[0]), 0, error) != GH_OK || check_meta(&meta[0], error) != GH_OK
+        || read_exactly(fd, &meta[1], sizeof(meta[1]), meta[0].free_tree.pad, error) != GH_OK
+        || check_meta(&meta[1], error) != GH_OK)
+    {
+        return GH_ERROR;
+    }
+    if (meta[0].free_tree.pad != meta[1].free_tree.pad) {
+        return gh_error_set(error, "store_damaged", "the meta pages of data.mdb name different page sizes");
+    }
+    if (meta[0].transaction % 2 != 0 || (meta[1].transaction % 2 != 1 && meta[1].transaction != 0)) {
+        return gh_error_set(error, "store_damaged", "the meta pages of data.mdb are out of order");
+    }
+    return GH_OK;
+}
+
+int
+gh_pages_newest(int fd, uint64_t *transaction, gh_error_t *error)
+{
+    gh_meta_page_t meta[2];
+
+    if (read_metas(fd, meta, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    *transaction = meta[0].transaction > meta[1].transaction ? meta[0].transaction : meta[1].transaction;
+    return GH_OK;
+}
+
 int
 gh_pages_check_file(int fd, gh_error_t *error)
 {
@@ -59,14 +89,8 @@ gh_pages_check_file(int fd, gh_error_t *error)
     if (fstat(fd, &st) != 0) {
         return gh_error_set(error, "store_damaged", "data.mdb: %s", strerror(errno));
     }
-    if (read_exactly(fd, &meta[0], sizeof(meta[0]), 0, error) != GH_OK || check_meta(&meta[0], error) != GH_OK
-        || read_exactly(fd, &meta[1], sizeof(meta[1]), meta[0].free_tree.pad, error) != GH_OK
-        || check_meta(&meta[1], error) != GH_OK)
-    {
+    if (read_metas(fd, meta, error) != GH_OK) {
         return GH_ERROR;
-    }
-    if (meta[0].free_tree.pad != meta[1].free_tree.pad) {
-        return gh_error_set(error, "store_damaged", "the meta pages of data.mdb name different page sizes");
     }
     last = meta[0].transaction > meta[1].transaction ? meta[0].last_page : meta[1].last_page;
     if ((uint64_t) st.st_size / meta[0].free_tree.pad <= last) {

@@ -40,6 +40,9 @@ int gh_pages_check_file(int fd, gh_error_t *error);
  */
 int gh_pages_snapshot(gh_pages_t *pages, int fd, uint64_t transaction, gh_error_t *error);
 
+/* The newest transaction the file holds. GH_ERROR "store_damaged". */
+int gh_pages_newest(int fd, uint64_t *transaction, gh_error_t *error);
+
 /* A named database. GH_ERROR "store_damaged" when there is none, or it is of another kind. */
 int gh_pages_tree(const gh_pages_t *pages, const char *name, gh_tree_t *tree, gh_error_t *error);
 

@@ -96,11 +96,12 @@ gh_store_mdb_error(int rc, const char *what, gh_error_t *error)
     return gh_error_set(error, code, "%s: %s", what, mdb_strerror(rc));
 }
 
-/* The path still leads to the file that is open. */
+/* Once a second: the path still leads to the file that is open, which was not overwritten with an older one. */
 static int
 check_path(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
 {
     struct stat st;
+    uint64_t    newest;
 
     if (store->checked_ms != 0 && now_ms >= store->checked_ms && now_ms - store->checked_ms < CHECK_PATH_MS) {
         return GH_OK;
@@ -111,6 +112,13 @@ check_path(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
     if (st.st_dev != store->device || st.st_ino != store->inode) {
         return gh_error_set(error, "store_replaced",
             "the store's file was replaced by another one while it was in use: restart what uses it");
+    }
+    if (gh_pages_newest(store->fd, &newest, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (newest < store->pages.transaction) {
+        return gh_error_set(error, "store_damaged",
+            "the store's file was overwritten with an older one while it was in use: restart what uses it");
     }
     store->checked_ms = now_ms == 0 ? 1 : now_ms;
     return GH_OK;
@@ -135,23 +143,47 @@ check_file(const gh_store_t *store, gh_error_t *error)
 }
 
 static int
-renew(gh_store_t *store, gh_error_t *error)
+renew(gh_store_t *store, MDB_txn **reader, gh_error_t *error)
 {
-    int rc;
+    int rc = *reader == NULL ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, reader) : mdb_txn_renew(*reader);
 
-    if (store->reader == NULL) {
-        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->reader);
-    } else {
-        rc = mdb_txn_renew(store->reader);
-    }
     if (rc == MDB_MAP_RESIZED) {
         rc = mdb_env_set_mapsize(store->env, 0);
         if (rc == 0) {
-            rc = store->reader == NULL ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->reader)
-                                       : mdb_txn_renew(store->reader);
+            rc = *reader == NULL ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, reader) : mdb_txn_renew(*reader);
         }
     }
     return rc == 0 ? GH_OK : gh_store_mdb_error(rc, "a snapshot cannot be taken", error);
+}
+
+/*
+ * Is the snapshot the newest? A renewed snapshot stands in its reader slot, but without a fence the number it was taken by may have been
+ * read before a commit that is acknowledged already. So: the slot, a fence, and the newest number once more, through a second
+ * slot. (me_last_txnid will not do: it is the meta page's, which readers see for as long as the disk takes before the commit counts.)
+ */
+static int
+renew_newest(gh_store_t *store, uint64_t *transaction, gh_error_t *error)
+{
+    for (int i = 0; i < RENEW_TRIES; i++) {
+        uint64_t newest;
+
+        if (renew(store, &store->reader, error) != GH_OK) {
+            return GH_ERROR;
+        }
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (renew(store, &store->peek, error) != GH_OK) {
+            gh_store_end(store);
+            return GH_ERROR;
+        }
+        newest = mdb_txn_id(store->peek);
+        mdb_txn_reset(store->peek);
+        *transaction = mdb_txn_id(store->reader);
+        if (newest == *transaction) {
+            return GH_OK;
+        }
+        gh_store_end(store);
+    }
+    return gh_error_set(error, "store_busy", "the store is being written too fast for a snapshot");
 }
 
 static int
@@ -171,6 +203,10 @@ load_snapshot(gh_store_t *store, gh_error_t *error)
         return gh_error_set(error, "store_damaged", "the store has no record of the revision in force");
     }
     memcpy(&store->head, store->value.data, sizeof(store->head));
+    if (store->head.transaction != store->pages.transaction) {
+        return gh_error_set(error, "store_damaged", "data.mdb shows an older state than its newest transaction, %llu, left",
+            (unsigned long long) store->pages.transaction);
+    }
     if (store->head.revision < store->highest) {
         return gh_error_set(error, "store_damaged", "revision %llu is in force, lower than %llu which was used before",
             (unsigned long long) store->head.revision, (unsigned long long) store->highest);
@@ -178,16 +214,11 @@ load_snapshot(gh_store_t *store, gh_error_t *error)
     return GH_OK;
 }
 
-/*
- * A snapshot renewed without a fence may be older than a commit that was acknowledged before: the slot written must be seen
- * by writers before the newest transaction's number is read. Then that number must be the snapshot's.
- */
 int
 gh_store_begin(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
 {
-    MDB_envinfo info;
-    uint64_t    transaction;
-    int         rc;
+    uint64_t transaction;
+    int      rc;
 
     if (check_file(store, error) != GH_OK || check_path(store, now_ms, error) != GH_OK) {
         store->loaded = false;
@@ -198,29 +229,22 @@ gh_store_begin(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
         store->readers_ms = now_ms;
     }
     for (int i = 0; i < RENEW_TRIES; i++) {
-        if (renew(store, error) != GH_OK) {
-            store->loaded = false;
-            return gh_store_blame(store, error);
+        rc = renew_newest(store, &transaction, error);
+        if (rc == GH_OK && store->loaded && transaction == store->pages.transaction) {
+            return GH_OK;
         }
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        mdb_env_info(store->env, &info);
-        transaction = mdb_txn_id(store->reader);
-        if (info.me_last_txnid == transaction) {
-            if (store->loaded && transaction == store->pages.transaction) {
-                return GH_OK;
-            }
-            store->loaded = false;
+        store->loaded = false;
+        if (rc == GH_OK) {
             rc = gh_pages_snapshot(&store->pages, store->fd, transaction, error);
-            if (rc == GH_OK && load_snapshot(store, error) == GH_OK) {
-                store->loaded = true;
-                return GH_OK;
-            }
-            if (rc != 1) {
-                gh_store_end(store);
-                return gh_store_blame(store, error);
-            }
+        }
+        if (rc == GH_OK && load_snapshot(store, error) == GH_OK) {
+            store->loaded = true;
+            return GH_OK;
         }
         gh_store_end(store);
+        if (rc != 1) {
+            return gh_store_blame(store, error);
+        }
     }
     gh_error_set(error, "store_busy", "the store is being written too fast for a snapshot");
     return gh_store_blame(store, error);
@@ -232,6 +256,35 @@ gh_store_end(gh_store_t *store)
     if (store->reader != NULL) {
         mdb_txn_reset(store->reader);
     }
+}
+
+/*
+ * The other meta page, once, at open: a newest one damaged so that it looks old would put the state before it in force. The snapshot
+ * held keeps that state's pages from being reused; a writer may be overwriting the meta page itself.
+ */
+static int
+check_previous(gh_store_t *store, gh_error_t *error)
+{
+    gh_pages_t pages = store->pages, previous;
+    gh_head_t  head = store->head;
+    int        rc;
+
+    if (pages.transaction < 2) {
+        return GH_OK;
+    }
+    rc = gh_pages_snapshot(&previous, store->fd, pages.transaction - 1, error);
+    if (rc == 1) {
+        rc = gh_pages_snapshot(&previous, store->fd, pages.transaction + 1, error);
+        return rc != 1 ? rc : gh_error_set(error, "store_damaged", "the meta pages of data.mdb do not follow each other");
+    }
+    if (rc == GH_OK) {
+        store->pages = previous;
+        rc = load_snapshot(store, error);
+    }
+    store->pages = pages;
+    store->head = head;
+    store->loaded = false;
+    return rc;
 }
 
 int
@@ -374,6 +427,7 @@ open_writable(gh_store_t *store, gh_error_t *error)
         return GH_ERROR;
     }
     rc = gh_pages_check_all(&store->pages, error);
+    rc = rc == GH_OK ? check_previous(store, error) : rc;
     gh_store_end(store);
     if (rc != GH_OK) {
         return GH_ERROR;
@@ -427,6 +481,7 @@ gh_store_open(const gh_store_options_t *options, gh_error_t *error)
             rc = open_writable(store, error);
         } else {
             rc = gh_store_begin(store, 0, error);
+            rc = rc == GH_OK ? check_previous(store, error) : rc;
             gh_store_end(store);
         }
         store->checked_ms = 0;
@@ -447,6 +502,9 @@ gh_store_close(gh_store_t *store)
     }
     if (store->reader != NULL) {
         mdb_txn_abort(store->reader);
+    }
+    if (store->peek != NULL) {
+        mdb_txn_abort(store->peek);
     }
     if (store->env != NULL) {
         mdb_env_close(store->env);

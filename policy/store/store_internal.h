@@ -23,6 +23,7 @@ typedef struct {                      /* head: "current" */
     uint64_t finish_from;             /* dispatches begun at or after it may finish though forbidden */
     uint64_t time_ms;                 /* policy time: of the newest write */
     uint64_t last_uid;                /* highest given to an organisation, tenant, app or key */
+    uint64_t transaction;             /* LMDB's number of the transaction that wrote it: every one does */
 } gh_head_t;
 
 typedef struct {                      /* name: "k/org/tenant/app/name" */
@@ -41,6 +42,7 @@ struct gh_store_s {
     bool        writable;
     MDB_env    *env;
     MDB_txn    *reader;               /* reset between look-ups */
+    MDB_txn    *peek;                 /* a second slot, see renew_newest */
     int         fd;                   /* our own, for pread; never the lock file: closing that drops LMDB's locks */
     dev_t       device;
     ino_t       inode;

@@ -60,6 +60,7 @@ gh_edit_commit(gh_edit_t *edit, gh_error_t *error)
 {
     int rc;
 
+    edit->head.transaction = mdb_txn_id(edit->txn);
     if (gh_edit_put(edit, GH_DB_HEAD, GH_HEAD_KEY, &edit->head, sizeof(edit->head), error) != GH_OK) {
         gh_edit_abort(edit);
         return gh_store_blame(edit->store, error);

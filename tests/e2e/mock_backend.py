@@ -31,8 +31,7 @@ class Request:
 
     def __init__(self, backend, connection, index, sni):
         self.backend, self.connection, self.index, self.sni = backend, connection, index, sni
-        self.order = next(ORDER)
-        self.started = time.time()
+        self.order = self.started = None   # set when its head is there
         self.finished = None
         self.raw = b""
         self.method = self.target = self.version = ""
@@ -306,11 +305,13 @@ class MockBackend:
         return self.requests
 
     def refuse(self):
-        """Nothing listens any more: connections are refused. Open ones stay."""
+        """Nothing listens any more: connections are refused, and those that stood idle are ended."""
         if self.running:
             self.running = False
             self.listener.shutdown(socket.SHUT_RDWR)
             self.listener.close()
+            self.drop_connections()
+            time.sleep(0.05)
 
     def listen(self):
         if not self.running:
@@ -408,7 +409,7 @@ class MockBackend:
         request.raw = buffered
         while b"\r\n\r\n" not in request.raw:
             self._receive(sock, request)
-        request.started = time.time()
+        request.started, request.order = time.time(), next(ORDER)
         top, rest = request.raw.split(b"\r\n\r\n", 1)
         first, *lines = top.decode("latin-1").split("\r\n")
         request.method, request.target, request.version = first.split(" ", 2)

@@ -94,7 +94,7 @@ INVALID_JSON = {
     "leading zero": b'{"model":"m","temperature":01,' + MESSAGES.encode() + b"}",
     "plus": b'{"model":"m","temperature":+1,' + MESSAGES.encode() + b"}", "nan": b'{"model":"m","temperature":NaN,' + MESSAGES.encode() + b"}",
     "hex": b'{"model":"m","seed":0x10,' + MESSAGES.encode() + b"}", "comment": b'{/* */"model":"m",' + MESSAGES.encode() + b"}",
-    "bad escape": b'{"model":"\\x6d",' + MESSAGES.encode() + b"}", "depth": b'{"model":"m","messages":' + b"[" * DEEP + b"]" * DEEP + b"}",
+    "bad escape": b'{"model":"\\x6d",' + MESSAGES.encode() + b"}", "depth": b'{"model":"m","nobody":' + b"[" * DEEP + b"]" * DEEP + b"}",
     "depth of objects": b'{"model":"m","metadata":' + b'{"a":' * DEEP + b"1" + b"}" * (DEEP + 1)}
 
 
@@ -112,7 +112,7 @@ INVALID_REQUEST = {
     "n float": '{"model":"m","n":1.5,%s}' % MESSAGES, "n word": '{"model":"m","n":"1",%s}' % MESSAGES,
     "stream options": '{"model":"m","stream":true,"stream_options":[],%s}' % MESSAGES,
     "include usage": '{"model":"m","stream":true,"stream_options":{"include_usage":"yes"},%s}' % MESSAGES,
-    "max tokens": '{"model":"m","max_tokens":"many",%s}' % MESSAGES, "max tokens negative": '{"model":"m","max_tokens":-1,%s}' % MESSAGES}
+    "max tokens": '{"model":"m","max_tokens":"many",%s}' % MESSAGES}
 
 
 @pytest.mark.parametrize("name", INVALID_REQUEST)
@@ -338,10 +338,12 @@ def test_model_not_found_and_not_allowed(world):
 
 
 def test_names_from_clients_are_escaped(world):
-    """A model name that would be a header, an event or a record line."""
-    name = "x\r\nx-evil: 1\r\n\r\ndata: {}\u2028\"}\n"
-    found = expect_error(ask(world.gateway, body_of(name)), 404, "model_not_found")
-    assert not found.all("x-evil")
+    """A model name that would be a header, an event or a record line: refused for its control bytes, or unknown."""
+    for name in ("x\r\nx-evil: 1\r\n\r\ndata: {}\u2028\"}\n", "data: {\u2028\u2029\"}\\", "\u007f\u0085", "$gatehouse_key", "%s%n"):
+        found = ask(world.gateway, body_of(name))
+        assert found.status in (400, 404)
+        expect_error(found, found.status, "invalid_request" if found.status == 400 else "model_not_found")
+        assert not found.all("x-evil")
     assert all(line["type"] for line in world.gateway.record())
 
 

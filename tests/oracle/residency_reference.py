@@ -165,13 +165,19 @@ class World:
             return UNKNOWN
         return frozenset([row["country"]])
 
+    def partition_of(self, deployment):
+        """As stated, else the region's; None when unknown."""
+        row = self.facts.regions.get((deployment.get("provider"), deployment.get("region")), {})
+        if "partition" in deployment or row.get("verified") is False:
+            return deployment.get("partition")
+        return row.get("partition")
+
     def azure_derived(self, deployment, entry, model_name):
-        """(derived set, may it be stated instead)"""
+        """(derived set, must more be stated): Claude on Azure is run by Anthropic and may leave whatever the SKU says."""
         region = self.region_country("azure", deployment.get("region"))
         if region == UNKNOWN:
             return UNKNOWN, False
-        if model_name.startswith("claude") or entry["upstream"].startswith("claude"):
-            return None, True                               # sold and run by Anthropic, whatever the SKU says
+        anthropic = model_name.startswith("claude") or entry["upstream"].startswith("claude")
         for row in self.facts.rules["azure"]:
             if deployment.get("sku") not in row.get("sku", ()):
                 continue
@@ -179,8 +185,9 @@ class World:
                 continue
             if "when_region_country_in" in row and not region <= self.facts.sets[row["when_region_country_in"]]:
                 continue
-            return self.row_places(row["process"], region)
-        return UNKNOWN, False
+            places, state = self.row_places(row["process"], region)
+            return (region if places is None else places), state or anthropic
+        return UNKNOWN, False                               # no row: an unknown SKU
 
     def aws_derived(self, deployment, entry):
         region = self.region_country("aws", deployment.get("region"))
@@ -190,18 +197,15 @@ class World:
         if upstream.startswith("arn:") or profile.startswith("arn:"):
             return UNKNOWN, False
         head, _, rest = upstream.partition(".")
-        bare = head in self.facts.vendors and rest != ""
-        if not bare:                                        # "eu.anthropic.claude": a profile in the model's id
-            if rest.partition(".")[0] not in self.facts.vendors:
+        if not profile and not (head in self.facts.vendors and "." in upstream):
+            if head + "." not in self.facts.profiles and rest.partition(".")[0] not in self.facts.vendors:
                 return UNKNOWN, False
-            if profile and profile != head + ".":
-                return UNKNOWN, False                       # two answers to where it runs
-            profile = head + "."
+            profile = head + "."                            # "eu.anthropic.claude": the profile is in the model's id
         if not profile:
             return region, False
         if profile == "global.":
             return ANYWHERE, False
-        return None, True
+        return region, True                                 # a stated set adds to the source region
 
     def row_places(self, process, region):
         if process.get("region"):
@@ -217,35 +221,33 @@ class World:
     def process_of(self, deployment, entry, model_name):
         provider = deployment.get("provider")
         stated = self.stated_set(deployment, entry, "process")
-        region = NOTHING
         if provider == "azure":
             derived, state = self.azure_derived(deployment, entry, model_name)
         elif provider == "aws":
             derived, state = self.aws_derived(deployment, entry)
-            region = self.region_country("aws", deployment.get("region"))
             destinations = self.stated_set(deployment, entry, "destinations")
             if destinations is not None and not self.off("fact.destinations"):
                 stated = destinations if stated is None else stated | destinations
         elif provider == "self":
-            derived, state = None, True
+            derived, state = NOTHING, True
             country = self.stated_set(deployment, entry, "country")
             if country is not None:
                 stated = country if stated is None else stated | country
-        elif provider == "openai":
-            for row in self.facts.rules["openai"]:
-                if row["host"] in ("*", deployment.get("host")):
+        elif provider in ("openai", "anthropic"):           # the gateway sets no inference_geo of its own: any
+            key, value = ("host", deployment.get("host")) if provider == "openai" else ("inference_geo", None)
+            for row in self.facts.rules[provider]:
+                if row[key] in ("*", value):
                     derived, state = self.row_places(row["process"], NOTHING)
+                    derived = derived or NOTHING
                     break
         else:
             derived, state = UNKNOWN, False
-        if state:                                           # must be stated; the source region still counts
-            result = UNKNOWN if stated is None else stated | region
-        else:
+        if state and stated is None:
+            result = UNKNOWN                                # must be stated, and is not
+        elif stated is None or (self.off("fact.stated_process") and not state):
             result = derived
-            if stated is not None and not self.off("fact.stated_process"):
-                result = result | stated
-            if self.off("fact.derived_process") and stated is not None:
-                result = stated
+        else:
+            result = stated if self.off("fact.derived_process") else derived | stated
         if not self.off("fact.node_country"):
             result = result | {self.nodes.get(self.node, "?")}
         return result
@@ -289,18 +291,16 @@ class World:
             attest = attest["value"]
         attest = frozenset(attest) if is_stated and holds else None
         return Target(strict[0], strict[1], process, store, UNKNOWN if operator_home is None else operator_home,
-                      deployment.get("partition"), attest, training, unlisted)
+                      self.partition_of(deployment), attest, training, unlisted)
 
     def add_feature(self, process, store, adds, holds):
         if not holds:
             return UNKNOWN, UNKNOWN_STORE
-        if "process" in adds:
-            process = process | (self.facts.places(adds["process"]) if adds["process"] else UNKNOWN)
-        if "store" in adds:
-            more = self.store_value(adds["store"])
-            if not more.nothing:
-                days = more.days if store.nothing else None if None in (store.days, more.days) else max(store.days, more.days)
-                store = Store(False, store.places | more.places, days)
+        process = process | (self.facts.places(adds["process"]) if adds.get("process") else UNKNOWN)
+        more = self.store_value(adds.get("store"))          # what it does not state is unknown, as any fact
+        if not more.nothing:
+            days = more.days if store.nothing else None if None in (store.days, more.days) else max(store.days, more.days)
+            store = Store(False, store.places | more.places, days)
         return process, store
 
     # Rules.
@@ -477,6 +477,7 @@ class World:
             entry = deployment["models"].get(model_name)
             if entry is None:
                 continue
+            entry = dict({"upstream": model_name}, **entry)
             if request["endpoint"] not in deployment.get("endpoints", ()) and not self.off("gate.endpoint"):
                 continue
             if not any(covers(pattern, tenant) for pattern in deployment.get("serves", ())) and not self.off("gate.serves"):

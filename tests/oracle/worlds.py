@@ -9,7 +9,7 @@ import datetime
 import json
 import random
 
-from residency_reference import ANYWHERE, ISO_CODES, World
+from residency_reference import ANYWHERE, ISO_CODES, World, covers
 
 AZURE_REGIONS = (
     "westeurope", "northeurope", "swedencentral", "francecentral", "germanywestcentral", "switzerlandnorth", "norwayeast", "uksouth",
@@ -20,7 +20,7 @@ AWS_REGIONS = (
     "ap-southeast-6", "me-central-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1", "eu-mars-1")
 SKUS = ("Standard", "Standard", "Standard", "ProvisionedManaged", "DataZoneStandard", "DataZoneProvisionedManaged", "GlobalStandard",
         "GlobalBatch", "DeveloperTier", "Turbo")
-PROFILES = ("eu.", "us.", "au.", "apac.", "global.")
+PROFILES = ("eu.", "eu.", "us.", "us.", "au.", "apac.", "global.", "zz.")
 VENDORS = ("anthropic", "amazon", "openai", "mistral", "meta")
 COUNTRIES = ("DE", "SE", "FR", "NL", "IE", "NO", "CH", "GB", "US", "CA", "CN", "HK", "SG", "JP")
 SETS = ("EU", "EEA", "EU_DATA_BOUNDARY", "OPENAI_EUROPE", "GDPR_ADEQUATE", "DOJ_COUNTRIES_OF_CONCERN", "FIVE", "GDPR_TERRITORY")
@@ -97,11 +97,11 @@ class Maker:
         listed = {}
         for name in some(self.rng, FEATURES, 4):
             adds = {}
-            if self.chance(0.6):
+            if self.chance(0.93):
                 adds["process"] = some(self.rng, COUNTRIES, 2)
-            if self.chance(0.6):
+            if self.chance(0.93):
                 adds["store"] = {"in": some(self.rng, COUNTRIES, 2), "days": self.rng.choice((0, 7, 60))}
-                if self.chance(0.2):
+                if self.chance(0.45):
                     adds["store"] = "nothing"
             listed[name] = adds
         self.state(holder, "features", listed)
@@ -129,7 +129,7 @@ class Maker:
         if roll < 0.04:
             return "arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/abc"
         if roll < 0.07:
-            return "nobody.model-1"
+            return self.rng.choice(("nobody.model-1", deployment.get("profile", "eu.") + "nobody.model-1", "gpt-oss"))
         if roll < 0.15 and "profile" not in deployment:
             return self.rng.choice(PROFILES) + bare
         return deployment.get("profile", "") + bare
@@ -146,8 +146,10 @@ class Maker:
             if not self.chance(0.03):
                 self.state(result, "country", self.rng.choice(COUNTRIES))
         else:
-            result.update(provider="openai", partition="openai", dialect="openai")
-            result["host"] = self.rng.choice(("us.api.openai.com", "eu.api.openai.com", "api.openai.com"))
+            provider = self.rng.choice(("openai", "openai", "openai", "anthropic"))
+            result.update(provider=provider, partition=provider, dialect="openai")
+            if provider == "openai" and not self.chance(0.1):
+                result["host"] = self.rng.choice(("us.api.openai.com", "eu.api.openai.com", "api.openai.com"))
         if self.chance(0.02):
             del result["partition"]
         result["endpoints"] = list(ENDPOINTS) if self.chance(0.8) else some(self.rng, ENDPOINTS, 2)
@@ -208,8 +210,9 @@ class Maker:
         for organisation in document["organisations"]:
             policy = policies.get(organisation["id"])
             for tenant in organisation["tenants"]:
+                covered = policy and covers(policy["applies_to"], organisation["id"] + "/" + tenant["id"])
                 for holder in [tenant] + tenant["apps"]:
-                    if policy and policy["applies_to"].startswith(organisation["id"]) and self.chance(0.12):
+                    if covered and self.chance(0.12):
                         holder["classes"] = [self.rng.choice(policy["classes"])]
                     if self.chance(0.1):
                         process, store = self.any_target()
@@ -217,12 +220,12 @@ class Maker:
 
     # Names, patterns
 
-    def patterns(self, names):
-        """One or two patterns, each covering at least one of the names."""
+    def patterns(self, names, depth=3):
+        """One or two patterns of at most `depth` parts, each covering at least one of the names."""
         result = []
         for name in some(self.rng, sorted(names), 2):
             parts = name.split("/")
-            pattern = "/".join(parts[:self.rng.randint(1, 3)])
+            pattern = "/".join(parts[:self.rng.randint(1, depth)])
             roll = self.rng.random()
             if roll < 0.2 and "/" in pattern:
                 pattern = pattern[:self.rng.randint(pattern.index("/") + 1, len(pattern))] + "*"
@@ -362,8 +365,8 @@ class Maker:
             classify["unknown_label"] = self.rng.choice(("deny", "highest"))
         allow = [self.allow(number, some(self.rng, classes, 4) if number >= len(classes) else [classes[number]], own, names)
                  for number in range(len(classes) + self.rng.randint(0, 2))]
-        applies_to = organisation + "/*" if self.chance(0.6) else organisation if self.chance(0.8) else self.patterns(names)[0]
-        covered = [name for name in names if name.startswith(applies_to.rstrip("*"))]
+        applies_to = organisation + "/*" if self.chance(0.6) else organisation if self.chance(0.8) else self.patterns(names, 2)[0]
+        covered = [name for name in names if covers(applies_to, name)]
         forbid = [self.forbid(number, classes, own, covered or names) for number in range(self.rng.choice((0, 0, 1, 1, 2)))]
         result = {"kind": "residency/1", "name": organisation, "applies_to": applies_to, "facts": "regions/2026-11-21",
                   "places": own, "classes": classes, "classify": classify, "allow": allow, "forbid": forbid,
@@ -480,13 +483,14 @@ def add_forbid(rng, world):
 
 def add_class(rng, world):
     world = copied(world)
-    policies = {each["applies_to"].split("/")[0]: each for each in of_kind(world, "residency/1") if "classes" in each}
+    policies = [each for each in of_kind(world, "residency/1") if "classes" in each]
     for document in of_kind(world, "tenants/1"):
         for organisation in document["organisations"]:
-            policy = policies.get(organisation["id"])
-            if policy is None:
-                continue
             for tenant in organisation["tenants"]:
+                name = organisation["id"] + "/" + tenant["id"]
+                policy = next((each for each in policies if covers(each["applies_to"], name)), None)
+                if policy is None:
+                    continue
                 holder = rng.choice([tenant] + tenant["apps"])
                 holder["classes"] = sorted(set(holder.get("classes", [])) | {rng.choice(policy["classes"])})
     if rng.random() < 0.5:

@@ -1,6 +1,6 @@
 /*
- * Every folder of tests/data/documents: the *.json in it stand for, or beside, those of base/ with the same names (a file "alone" in the
- * folder: base/ is left out). expected.txt has every error and warning. Then what resolves to what, and running out of memory.
+ * Every folder of tests/data/documents: its *.json stand for those of base/ with the same names, or beside them, and
+ * expected.txt has every error and warning. Then what resolves to what, and running out of memory.
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -18,7 +18,8 @@ typedef struct {
     size_t               count;
 } files_t;
 
-static gh_str_t read_file(const char *folder, const char *name)
+static gh_str_t
+read_file(const char *folder, const char *name)
 {
     char   path[512];
     FILE  *file;
@@ -36,7 +37,8 @@ static gh_str_t read_file(const char *folder, const char *name)
     return (gh_str_t) { data, len };
 }
 
-static int add(files_t *files, const char *folder, const char *name)
+static int
+add(files_t *files, const char *folder, const char *name)
 {
     for (size_t i = 0; i < files->count; i++) {
         if (strcmp(files->names[i], name) == 0) {
@@ -53,12 +55,14 @@ static int add(files_t *files, const char *folder, const char *name)
     return 1;
 }
 
-static int by_name(const void *a, const void *b)
+static int
+by_name(const void *a, const void *b)
 {
     return gh_str_cmp(((const gh_document_source_t *) a)->path, ((const gh_document_source_t *) b)->path);
 }
 
-static void read_folder(files_t *files, const char *folder)
+static void
+read_folder(files_t *files, const char *folder)
 {
     DIR           *dir = opendir(folder);
     struct dirent *entry;
@@ -75,7 +79,8 @@ static void read_folder(files_t *files, const char *folder)
     }
 }
 
-static void free_files(files_t *files)
+static void
+free_files(files_t *files)
 {
     for (size_t i = 0; i < files->count; i++) {
         free((void *) (uintptr_t) files->sources[i].bytes.data);
@@ -83,23 +88,20 @@ static void free_files(files_t *files)
 }
 
 /* The names of the files stay in files->names: sources may be sorted, they only borrow. */
-static void gather(files_t *files, const char *name)
+static void
+gather(files_t *files, const char *name)
 {
-    char     folder[512];
-    gh_str_t alone;
+    char folder[512];
 
     memset(files, 0, sizeof(*files));
     snprintf(folder, sizeof(folder), FOLDER "/%s", name);
-    alone = read_file(folder, "alone");
     read_folder(files, folder);
-    if (alone.data == NULL) {
-        read_folder(files, FOLDER "/base");
-    }
-    free((void *) (uintptr_t) alone.data);
+    read_folder(files, FOLDER "/base");
     qsort(files->sources, files->count, sizeof(files->sources[0]), by_name);
 }
 
-static void test_folder(const char *name)
+static void
+test_folder(const char *name)
 {
     files_t      files;
     gh_heap_t    heap;
@@ -133,7 +135,8 @@ static void test_folder(const char *name)
     free_files(&files);
 }
 
-static void test_folders(void)
+static void
+test_folders(void)
 {
     struct dirent **entries;
     int             count = scandir(FOLDER, &entries, NULL, alphasort);
@@ -152,7 +155,8 @@ static void test_folders(void)
 
 /* ---- what base/ resolves to ---- */
 
-static gh_places_t of(const char *codes)
+static gh_places_t
+of(const char *codes)
 {
     gh_places_t places = gh_places_none();
 
@@ -162,7 +166,8 @@ static gh_places_t of(const char *codes)
     return places;
 }
 
-static void check_base_fleet(const gh_model_t *model)
+static void
+check_base_fleet(const gh_model_t *model)
 {
     const gh_model_target_t *azure = &model->targets[0], *gpu = &model->targets[1];
 
@@ -174,7 +179,8 @@ static void check_base_fleet(const gh_model_t *model)
     CHECK_INT(model->target_count, 2);
     CHECK_STR(azure->upstream, "gpt41-prod");
     CHECK(gh_places_equal(azure->process, of("SE")) && azure->process_until_ms == 0);
-    CHECK(azure->price.known && azure->price.input == 2000000 && azure->price.cached == 2000000 && azure->price.reasoning == 8000000);
+    CHECK(azure->price.known && azure->price.input == 2000000 && azure->price.cached == 2000000
+          && azure->price.reasoning == 8000000);
     CHECK_INT(azure->price_as_of, 20261101);
     CHECK_INT(azure->endpoints, 1 << GH_ENDPOINT_CHAT_COMPLETIONS | 1 << GH_ENDPOINT_EMBEDDINGS);
     CHECK_INT(azure->store.days, 30);
@@ -189,7 +195,8 @@ static void check_base_fleet(const gh_model_t *model)
     CHECK(!gpu->price.known && gpu->attest_mask == 0 && gpu->priority == 100);
 }
 
-static void check_base_policy(const gh_model_t *model)
+static void
+check_base_policy(const gh_model_t *model)
 {
     const gh_model_policy_t *policy = &model->policies[0];
 
@@ -204,7 +211,8 @@ static void check_base_policy(const gh_model_t *model)
     CHECK_INT(policy->rules[0].max_days, 30);
     CHECK_INT(policy->rules[1].states, GH_STATES_PROCESS | GH_STATES_STORE_NOTHING);
     CHECK_INT(gh_places_count(policy->rules[1].process), 27);
-    CHECK_INT(policy->rules[2].states, GH_STATES_PROCESS | GH_STATES_STORE_NOTHING | GH_STATES_PARTITIONS | GH_STATES_ATTEST);
+    CHECK_INT(policy->rules[2].states,
+        GH_STATES_PROCESS | GH_STATES_STORE_NOTHING | GH_STATES_PARTITIONS | GH_STATES_ATTEST);
     CHECK(gh_places_equal(policy->rules[2].process, of("SE NO")));
     CHECK_INT(policy->rules[2].class_mask, 4);
     CHECK_INT(policy->rules[3].kind, GH_RULE_FORBID);
@@ -213,7 +221,8 @@ static void check_base_policy(const gh_model_t *model)
     CHECK_STR(model->organisations[0].tenants[1].apps[0].path, "nordbank/web-bot/site");
 }
 
-static void test_base(void)
+static void
+test_base(void)
 {
     files_t     files;
     gh_heap_t   heap;
@@ -239,7 +248,8 @@ static void test_base(void)
 #define EVIDENCE "\"evidence\": {\"by\": \"b\", \"on\": \"2026-01-01\", \"source\": \"s\"%s}"
 
 /* The resolved target of a deployment with these members and a model with this name and entry. */
-static void target_of(const char *members, const char *name, const char *entry, gh_model_target_t *target)
+static void
+target_of(const char *members, const char *name, const char *entry, gh_model_target_t *target)
 {
     gh_heap_t   heap;
     gh_report_t report;
@@ -247,13 +257,16 @@ static void target_of(const char *members, const char *name, const char *entry, 
     char        text[4096];
 
     snprintf(text, sizeof(text),
-             "{\"kind\": \"fleet/1\", \"nodes\": [{\"id\": \"n\", \"country\": \"DE\"}], \"models\": {\"%s\": {}}, \"deployments\": "
-             "[{\"id\": \"d\", \"backend\": \"b\", \"dialect\": \"openai\", %s, \"models\": {\"%s\": {%s}}}]}",
-             name, members, name, entry);
+        "{\"kind\": \"fleet/1\", \"nodes\": [{\"id\": \"n\", \"country\": \"DE\"}], \"models\": {\"%s\": {}}, "
+        "\"deployments\": "
+        "[{\"id\": \"d\", \"backend\": \"b\", \"dialect\": \"openai\", %s, \"models\": {\"%s\": {%s}}}]}",
+        name, members, name, entry);
     memset(target, 0, sizeof(*target));
     gh_heap_init(&heap);
     gh_report_init(&report, &heap.arena);
-    if (CHECK(gh_documents_load(&heap.arena, &(gh_document_source_t) { GH_STR("f.json"), gh_str_from(text) }, 1, NOW_MS, &model, &report) == GH_OK)) {
+    if (CHECK(gh_documents_load(&heap.arena, &(gh_document_source_t) { GH_STR("f.json"), gh_str_from(text) }, 1,
+                  NOW_MS, &model, &report)
+              == GH_OK)) {
         *target = model->targets[0];
         target->features = NULL;
     } else if (report.count) {
@@ -262,7 +275,8 @@ static void target_of(const char *members, const char *name, const char *entry, 
     gh_heap_free(&heap);
 }
 
-static void process_is(const char *members, const char *entry, const char *name, gh_places_t expected, int line)
+static void
+process_is(const char *members, const char *entry, const char *name, gh_places_t expected, int line)
 {
     gh_model_target_t target;
 
@@ -275,7 +289,8 @@ static void process_is(const char *members, const char *entry, const char *name,
 #define AWS(region)        "\"provider\": \"aws\", \"region\": \"" region "\""
 #define PROVEN             "\"evidence\": {\"by\": \"b\", \"on\": \"2026-01-01\", \"source\": \"s\"}"
 
-static void test_process(void)
+static void
+test_process(void)
 {
     gh_places_t unknown = gh_places_unknown(), anywhere = gh_places_anywhere(), both = of("DE SE");
 
@@ -294,17 +309,22 @@ static void test_process(void)
     PROCESS(AZURE("swedencentral", "Standard"), "\"process\": [\"DE\"], " PROVEN, both);
     PROCESS(AZURE("swedencentral", "Standard") ", " PROVEN, "\"process\": [\"DE\"]", unknown);
     process_is(AZURE("swedencentral", "Standard"), "", "claude-x", unknown, __LINE__);
-    process_is(AZURE("swedencentral", "Standard") ", \"process\": [\"US\"], " PROVEN, "", "claude-x", of("SE US"), __LINE__);
+    process_is(
+        AZURE("swedencentral", "Standard") ", \"process\": [\"US\"], " PROVEN, "", "claude-x", of("SE US"), __LINE__);
     PROCESS(AZURE("swedencentral", "Standard") ", \"seller\": \"anthropic\"", "", unknown);
 
     PROCESS(AWS("eu-west-2"), "\"upstream\": \"openai.gpt-oss\"", of("GB"));
     PROCESS(AWS("eu-central-1"), "\"upstream\": \"global.openai.gpt-oss\"", anywhere);
     PROCESS(AWS("eu-central-1") ", \"profile\": \"global.\"", "\"upstream\": \"openai.gpt-oss\"", anywhere);
     PROCESS(AWS("eu-central-1"), "\"upstream\": \"eu.openai.gpt-oss\"", unknown);
-    PROCESS(AWS("eu-central-1"), "\"upstream\": \"eu.openai.gpt-oss\", \"destinations\": [\"eu-north-1\"], " PROVEN, both);
-    PROCESS(AWS("eu-central-1") ", \"profile\": \"eu.\", \"destinations\": [\"eu-north-1\"], " PROVEN, "\"upstream\": \"openai.gpt-oss\"", both);
-    PROCESS(AWS("eu-central-1") ", \"destinations\": [\"eu-north-1\", \"eu-west-9\"], " PROVEN, "\"upstream\": \"eu.openai.gpt-oss\"", unknown);
-    PROCESS(AWS("eu-central-1") ", \"destinations\": [\"eu-north-1\"], " PROVEN, "\"upstream\": \"arn:aws:bedrock:eu-central-1:1:x/y\"", unknown);
+    PROCESS(AWS("eu-central-1"), "\"upstream\": \"eu.openai.gpt-oss\", \"destinations\": [\"eu-north-1\"], " PROVEN,
+        both);
+    PROCESS(AWS("eu-central-1") ", \"profile\": \"eu.\", \"destinations\": [\"eu-north-1\"], " PROVEN,
+        "\"upstream\": \"openai.gpt-oss\"", both);
+    PROCESS(AWS("eu-central-1") ", \"destinations\": [\"eu-north-1\", \"eu-west-9\"], " PROVEN,
+        "\"upstream\": \"eu.openai.gpt-oss\"", unknown);
+    PROCESS(AWS("eu-central-1") ", \"destinations\": [\"eu-north-1\"], " PROVEN,
+        "\"upstream\": \"arn:aws:bedrock:eu-central-1:1:x/y\"", unknown);
     PROCESS(AWS("eu-central-1") ", \"process\": [\"SE\"], " PROVEN, "\"upstream\": \"own-import\"", unknown);
 
     PROCESS("\"provider\": \"self\", \"country\": \"SE\"", "", unknown);
@@ -318,20 +338,25 @@ static void test_process(void)
     PROCESS("\"provider\": \"anthropic\"", "", anywhere);
 }
 
-static void test_evidence(void)
+static void
+test_evidence(void)
 {
-    const char *self = "\"provider\": \"self\", \"country\": \"SE\", \"store\": \"nothing\", \"training\": true, \"operator_home\": [\"EU\"], \"attest\": [\"c5\"]";
+    const char *self = "\"provider\": \"self\", \"country\": \"SE\", \"store\": \"nothing\", \"training\": true, "
+                       "\"operator_home\": [\"EU\"], \"attest\": [\"c5\"]";
     const uint64_t    first_2027 = 1798761600000ull;
     char              members[2048];
     gh_model_target_t target;
 
     target_of(self, "m", "", &target);
-    CHECK(gh_places_has_unknown(target.process) && gh_places_has_unknown(target.store.places) && !target.store.nothing && !target.store.days_known);
-    CHECK(gh_places_has_unknown(target.operator_home) && target.attest_mask == 0 && target.training == GH_TRAINING_UNKNOWN);
+    CHECK(gh_places_has_unknown(target.process) && gh_places_has_unknown(target.store.places) && !target.store.nothing
+          && !target.store.days_known);
+    CHECK(gh_places_has_unknown(target.operator_home) && target.attest_mask == 0
+          && target.training == GH_TRAINING_UNKNOWN);
 
     snprintf(members, sizeof(members), "%s, " EVIDENCE, self, ", \"until\": \"2026-12-31\"");
     target_of(members, "m", "", &target);
-    CHECK(gh_places_equal(target.process, of("SE")) && target.store.nothing && target.attest_mask == 1 && target.training == GH_TRAINING_YES);
+    CHECK(gh_places_equal(target.process, of("SE")) && target.store.nothing && target.attest_mask == 1
+          && target.training == GH_TRAINING_YES);
     CHECK_INT(gh_places_count(target.operator_home), 27);
     CHECK_INT(target.process_until_ms, first_2027);
     CHECK_INT(target.store_until_ms, first_2027);
@@ -352,14 +377,20 @@ static void test_evidence(void)
 
 /* ---- tenants ---- */
 
-static void test_narrowing(void)
+static void
+test_narrowing(void)
 {
-    const char *residency = "{\"kind\": \"residency/1\", \"name\": \"p\", \"applies_to\": \"o\", \"facts\": \"regions/2026-11-21\", \"places\": "
-                            "{\"mine\": [\"DE\", \"SE\", \"FR\"]}, \"classes\": [\"a\", \"b\", \"c\"], \"classify\": {\"default\": \"a\"}}";
-    const char *tenants = "{\"kind\": \"tenants/1\", \"organisations\": [{\"id\": \"o\", \"classes\": [\"a\"], \"places\": [\"mine\"], \"audit\": \"best-effort\", "
-                          "\"tenants\": [{\"id\": \"t\", \"classes\": [\"b\"], \"apps\": [{\"id\": \"x\", \"places\": [\"SE\", \"NO\"], \"classes\": [\"c\"]}, "
+    const char *residency = "{\"kind\": \"residency/1\", \"name\": \"p\", \"applies_to\": \"o\", \"facts\": "
+                            "\"regions/2026-11-21\", \"places\": "
+                            "{\"mine\": [\"DE\", \"SE\", \"FR\"]}, \"classes\": [\"a\", \"b\", \"c\"], \"classify\": "
+                            "{\"default\": \"a\"}}";
+    const char *tenants = "{\"kind\": \"tenants/1\", \"organisations\": [{\"id\": \"o\", \"classes\": [\"a\"], "
+                          "\"places\": [\"mine\"], \"audit\": \"best-effort\", "
+                          "\"tenants\": [{\"id\": \"t\", \"classes\": [\"b\"], \"apps\": [{\"id\": \"x\", "
+                          "\"places\": [\"SE\", \"NO\"], \"classes\": [\"c\"]}, "
                           "{\"id\": \"y\", \"audit\": \"required\"}]}]}]}";
-    gh_document_source_t     sources[] = { { GH_STR("r.json"), gh_str_from(residency) }, { GH_STR("t.json"), gh_str_from(tenants) } };
+    gh_document_source_t sources[]
+        = { { GH_STR("r.json"), gh_str_from(residency) }, { GH_STR("t.json"), gh_str_from(tenants) } };
     gh_heap_t                heap;
     gh_report_t              report;
     gh_model_t              *model;
@@ -385,7 +416,8 @@ static void test_narrowing(void)
 
 /* ---- limits, memory ---- */
 
-static void too_many(const char *what, unsigned count, unsigned limit)
+static void
+too_many(const char *what, unsigned count, unsigned limit)
 {
     size_t      size = 400 + (size_t) count * 160, len = 0;
     char       *text = malloc(size), expected[64];
@@ -401,12 +433,15 @@ static void too_many(const char *what, unsigned count, unsigned limit)
     len += (size_t) snprintf(text + len, size - len, "}, \"deployments\": [");
     for (unsigned i = 0; i < (models ? 1 : count); i++) {
         len += (size_t) snprintf(text + len, size - len,
-                                 "%s{\"id\": \"d%u\", \"backend\": \"b\", \"provider\": \"self\", \"dialect\": \"openai\", \"models\": {\"m0\": {}}}", i ? ", " : "", i);
+            "%s{\"id\": \"d%u\", \"backend\": \"b\", \"provider\": \"self\", \"dialect\": \"openai\", \"models\": "
+            "{\"m0\": {}}}",
+            i ? ", " : "", i);
     }
     len += (size_t) snprintf(text + len, size - len, "]}");
     gh_heap_init(&heap);
     gh_report_init(&report, &heap.arena);
-    CHECK(gh_documents_load(&heap.arena, &(gh_document_source_t) { GH_STR("f.json"), { text, len } }, 1, NOW_MS, &model, &report)
+    CHECK(gh_documents_load(
+              &heap.arena, &(gh_document_source_t) { GH_STR("f.json"), { text, len } }, 1, NOW_MS, &model, &report)
           == (count > limit ? GH_ERROR : GH_OK));
     snprintf(expected, sizeof(expected), "%u %s: at most %u", count, what, limit);
     for (size_t i = 0; i < report.count; i++) {
@@ -417,7 +452,8 @@ static void too_many(const char *what, unsigned count, unsigned limit)
     free(text);
 }
 
-static void test_memory(void)
+static void
+test_memory(void)
 {
     files_t     files;
     gh_heap_t   heap;
@@ -442,7 +478,8 @@ static void test_memory(void)
     free_files(&files);
 }
 
-int main(void)
+int
+main(void)
 {
     gh_heap_t   heap;
     gh_report_t report;

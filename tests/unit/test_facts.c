@@ -8,7 +8,8 @@
 static gh_heap_t   heap;
 static gh_facts_t *facts;
 
-static gh_places_t of(const char *codes)
+static gh_places_t
+of(const char *codes)
 {
     gh_places_t places = gh_places_none();
 
@@ -18,14 +19,17 @@ static gh_places_t of(const char *codes)
     return places;
 }
 
-static const char *country(const char *provider, const char *region)
+static const char *
+country(const char *provider, const char *region)
 {
     int index;
 
-    return gh_facts_region(facts, gh_str_from(provider), gh_str_from(region), &index, NULL) ? gh_country_codes[index] : "?";
+    return gh_facts_region(facts, gh_str_from(provider), gh_str_from(region), &index, NULL) ? gh_country_codes[index]
+                                                                                            : "?";
 }
 
-static void test_load(void)
+static void
+test_load(void)
 {
     gh_str_t    names[4];
     gh_facts_t *again;
@@ -50,7 +54,8 @@ static void test_load(void)
     free(text);
 }
 
-static void test_regions(void)
+static void
+test_regions(void)
 {
     gh_str_t partition;
     int      index;
@@ -77,7 +82,8 @@ static void test_regions(void)
     CHECK_STR(partition, "azure-us-gov");
 }
 
-static void test_sets(void)
+static void
+test_sets(void)
 {
     gh_places_t places, eu, eea;
     gh_str_t    names[64];
@@ -87,7 +93,8 @@ static void test_sets(void)
     CHECK(gh_facts_set(facts, GH_STR("EU"), &eu) && gh_places_count(eu) == 27);
     CHECK(gh_facts_set(facts, GH_STR("EEA"), &eea) && gh_places_count(eea) == 30 && gh_places_inside(eu, eea));
     CHECK(!gh_places_touch(eu, of("GB CH NO IS LI")));
-    CHECK(gh_facts_set(facts, GH_STR("EU_DATA_BOUNDARY"), &places) && !gh_places_inside(places, eu) && !gh_places_touch(places, of("GB")));
+    CHECK(gh_facts_set(facts, GH_STR("EU_DATA_BOUNDARY"), &places) && !gh_places_inside(places, eu)
+          && !gh_places_touch(places, of("GB")));
     CHECK(gh_places_touch(places, of("CH")) && gh_places_touch(places, of("NO")));
     CHECK(gh_facts_set(facts, GH_STR("ANYWHERE"), &places) && gh_places_equal(places, gh_places_anywhere()));
     CHECK(gh_facts_set(facts, GH_STR("DOJ_COUNTRIES_OF_CONCERN"), &places) && gh_places_touch(places, of("HK")));
@@ -102,7 +109,8 @@ static void test_sets(void)
     CHECK(!gh_facts_operator_home(facts, GH_STR("self"), &places));
 }
 
-static void process(int line, gh_process_rule_t rule, gh_places_t places, gh_facts_query_t query)
+static void
+process(int line, gh_process_rule_t rule, gh_places_t places, gh_facts_query_t query)
 {
     gh_places_t got;
     int         ok = gh_facts_process(facts, &query, &got) == rule && gh_places_equal(got, places);
@@ -121,7 +129,8 @@ static void process(int line, gh_process_rule_t rule, gh_places_t places, gh_fac
 #define AZURE(r, s)                .provider = GH_STR("azure"), .region = GH_STR(r), .sku = GH_STR(s)
 #define AWS(r, u)                  .provider = GH_STR("aws"), .region = GH_STR(r), .upstream = GH_STR(u)
 
-static void test_azure(void)
+static void
+test_azure(void)
 {
     gh_places_t boundary;
 
@@ -149,7 +158,8 @@ static void test_azure(void)
     UNKNOWN(AZURE("swedencentral", "x"), .seller = GH_STR("anthropic"));
 }
 
-static void test_bedrock(void)
+static void
+test_bedrock(void)
 {
     DERIVED(of("DE"), AWS("eu-central-1", "anthropic.claude-x-v1:0"));
     DERIVED(of("DE"), AWS("eusc-de-east-1", "openai.gpt-oss-120b-1:0"));
@@ -179,7 +189,8 @@ static void test_bedrock(void)
     CHECK_STR(gh_facts_profile(facts, GH_STR("")), "");
 }
 
-static void test_others(void)
+static void
+test_others(void)
 {
     gh_places_t europe;
 
@@ -196,7 +207,8 @@ static void test_others(void)
     UNKNOWN(.provider = GH_STR(""));
 }
 
-int main(void)
+int
+main(void)
 {
     gh_heap_init(&heap);
     test_load();

@@ -4,7 +4,8 @@
 
 #define DAY 86400000ull
 
-static gh_places_t of(const char *codes)
+static gh_places_t
+of(const char *codes)
 {
     gh_places_t places = gh_places_none();
 
@@ -14,34 +15,52 @@ static gh_places_t of(const char *codes)
     return places;
 }
 
-static gh_judged_facts_t known_facts(void)
+static gh_judged_facts_t
+known_facts(void)
 {
-    return (gh_judged_facts_t) {
-        .process = of("SE DE"), .store = of("SE"), .store_days_known = true, .store_days = 30, .operator_home = of("US"),
-        .partition_bit = 2, .partition_known = true, .attest_mask = 5, .training = GH_TRAINING_NO
-    };
+    return (gh_judged_facts_t) { .process = of("SE DE"),
+        .store = of("SE"),
+        .store_days_known = true,
+        .store_days = 30,
+        .operator_home = of("US"),
+        .partition_bit = 2,
+        .partition_known = true,
+        .attest_mask = 5,
+        .training = GH_TRAINING_NO };
 }
 
-static gh_judged_facts_t unknown_facts(void)
+static gh_judged_facts_t
+unknown_facts(void)
 {
-    return (gh_judged_facts_t) {
-        .process = gh_places_unknown(), .store = gh_places_unknown(), .operator_home = gh_places_unknown(), .training = GH_TRAINING_UNKNOWN
-    };
+    return (gh_judged_facts_t) { .process = gh_places_unknown(),
+        .store = gh_places_unknown(),
+        .operator_home = gh_places_unknown(),
+        .training = GH_TRAINING_UNKNOWN };
 }
 
-static uint32_t allow(uint32_t states, const char *process, const char *store, const gh_judged_facts_t *facts)
+static uint32_t
+allow(uint32_t states, const char *process, const char *store, const gh_judged_facts_t *facts)
 {
-    gh_rule_t rule = { .kind = GH_RULE_ALLOW, .states = states, .process = of(process), .store = of(store), .operator_home = of("US DE"),
-                       .max_days = 30, .until_ms = DAY, .partition_mask = 6, .attest_mask = 4 };
+    gh_rule_t rule = { .kind = GH_RULE_ALLOW,
+        .states = states,
+        .process = of(process),
+        .store = of(store),
+        .operator_home = of("US DE"),
+        .max_days = 30,
+        .until_ms = DAY,
+        .partition_mask = 6,
+        .attest_mask = 4 };
 
     return gh_rule_allow_misses(&rule, facts, 0);
 }
 
-static void test_allow(void)
+static void
+test_allow(void)
 {
     gh_judged_facts_t facts = known_facts(), unknown = unknown_facts();
     const uint32_t    base = GH_STATES_PROCESS | GH_STATES_STORE;
-    const uint32_t    all = base | GH_STATES_MAX_DAYS | GH_STATES_OPERATOR_HOME | GH_STATES_PARTITIONS | GH_STATES_ATTEST;
+    const uint32_t    all
+        = base | GH_STATES_MAX_DAYS | GH_STATES_OPERATOR_HOME | GH_STATES_PARTITIONS | GH_STATES_ATTEST;
 
     CHECK_INT(allow(all, "SE DE FR", "SE", &facts), GH_FITS);
     CHECK_INT(allow(all, "SE", "SE", &facts), GH_MISS_PROCESS);
@@ -69,16 +88,20 @@ static void test_allow(void)
     facts.attest_mask = 3;
     CHECK_INT(allow(all, "SE DE", "SE", &facts), GH_MISS_ATTEST);
 
-    CHECK_INT(allow(all, "SE DE", "SE", &unknown), GH_MISS_PROCESS | GH_MISS_STORE | GH_MISS_STORE_DAYS | GH_MISS_OPERATOR_HOME
-                                                   | GH_MISS_PARTITION | GH_MISS_ATTEST | GH_MISS_TRAINING);
+    CHECK_INT(allow(all, "SE DE", "SE", &unknown), GH_MISS_PROCESS | GH_MISS_STORE | GH_MISS_STORE_DAYS
+                                                       | GH_MISS_OPERATOR_HOME | GH_MISS_PARTITION | GH_MISS_ATTEST
+                                                       | GH_MISS_TRAINING);
 }
 
 /* "Anywhere" is not the unknown, and an empty set that is not "nothing" is. */
-static void test_anywhere(void)
+static void
+test_anywhere(void)
 {
     gh_judged_facts_t facts = known_facts();
-    gh_rule_t         rule = { .kind = GH_RULE_ALLOW, .states = GH_STATES_PROCESS | GH_STATES_STORE, .process = gh_places_anywhere(),
-                               .store = gh_places_anywhere() };
+    gh_rule_t         rule = { .kind = GH_RULE_ALLOW,
+                .states = GH_STATES_PROCESS | GH_STATES_STORE,
+                .process = gh_places_anywhere(),
+                .store = gh_places_anywhere() };
 
     facts.process = gh_places_anywhere();
     CHECK_INT(gh_rule_allow_misses(&rule, &facts, 0), GH_FITS);
@@ -91,10 +114,12 @@ static void test_anywhere(void)
     CHECK_INT(gh_rule_allow_misses(&rule, &facts, 0), GH_MISS_STORE);
 }
 
-static void test_store_nothing(void)
+static void
+test_store_nothing(void)
 {
     gh_judged_facts_t facts = known_facts();
-    const uint32_t    nothing = GH_STATES_PROCESS | GH_STATES_STORE_NOTHING, within = GH_STATES_PROCESS | GH_STATES_STORE | GH_STATES_MAX_DAYS;
+    const uint32_t    nothing = GH_STATES_PROCESS | GH_STATES_STORE_NOTHING,
+                   within = GH_STATES_PROCESS | GH_STATES_STORE | GH_STATES_MAX_DAYS;
 
     facts.store_days = 0;                       /* 0 is a number, not nothing */
     CHECK_INT(allow(nothing, "SE DE", "", &facts), GH_MISS_STORE);
@@ -107,11 +132,16 @@ static void test_store_nothing(void)
     CHECK_INT(allow(within, "SE DE", "DE", &facts), GH_FITS);
 }
 
-static void test_training_and_until(void)
+static void
+test_training_and_until(void)
 {
     gh_judged_facts_t facts = known_facts();
     const uint32_t    base = GH_STATES_PROCESS | GH_STATES_STORE;
-    gh_rule_t         rule = { .kind = GH_RULE_ALLOW, .states = base | GH_STATES_UNTIL, .process = of("SE DE"), .store = of("SE"), .until_ms = DAY };
+    gh_rule_t         rule = { .kind = GH_RULE_ALLOW,
+                .states = base | GH_STATES_UNTIL,
+                .process = of("SE DE"),
+                .store = of("SE"),
+                .until_ms = DAY };
 
     CHECK_INT(gh_rule_allow_misses(&rule, &facts, DAY - 1), GH_FITS);
     CHECK_INT(gh_rule_allow_misses(&rule, &facts, DAY), GH_MISS_UNTIL);
@@ -126,15 +156,21 @@ static void test_training_and_until(void)
     CHECK_INT(allow(base | GH_STATES_TRAINING, "SE DE", "SE", &facts), GH_FITS);
 }
 
-static bool forbid(uint32_t states, const char *places, const gh_judged_facts_t *facts)
+static bool
+forbid(uint32_t states, const char *places, const gh_judged_facts_t *facts)
 {
-    gh_rule_t rule = { .kind = GH_RULE_FORBID, .states = states, .process = of(places), .store = of(places), .operator_home = of(places),
-                       .partition_mask = 4 };
+    gh_rule_t rule = { .kind = GH_RULE_FORBID,
+        .states = states,
+        .process = of(places),
+        .store = of(places),
+        .operator_home = of(places),
+        .partition_mask = 4 };
 
     return gh_rule_forbid_fires(&rule, facts);
 }
 
-static void test_forbid(void)
+static void
+test_forbid(void)
 {
     gh_judged_facts_t facts = known_facts(), unknown = unknown_facts();
     const uint32_t    places = GH_STATES_PROCESS | GH_STATES_STORE | GH_STATES_OPERATOR_HOME;
@@ -142,7 +178,8 @@ static void test_forbid(void)
     CHECK(forbid(0, "", &facts));                                         /* the off switch */
     CHECK(forbid(GH_STATES_TENANTS | GH_STATES_CLASSES | GH_STATES_MODELS, "", &facts));
     CHECK(!forbid(places, "CN", &facts));
-    CHECK(forbid(places, "CN DE", &facts) && forbid(GH_STATES_PROCESS, "DE", &facts) && !forbid(GH_STATES_STORE, "DE", &facts));
+    CHECK(forbid(places, "CN DE", &facts) && forbid(GH_STATES_PROCESS, "DE", &facts)
+          && !forbid(GH_STATES_STORE, "DE", &facts));
     CHECK(forbid(GH_STATES_OPERATOR_HOME, "US", &facts) && forbid(places, "US", &facts));
     CHECK(!forbid(GH_STATES_PARTITIONS, "", &facts) && !forbid(GH_STATES_TRAINING, "", &facts));
 
@@ -154,14 +191,16 @@ static void test_forbid(void)
     facts.store = gh_places_none();
     CHECK(!forbid(GH_STATES_STORE, "SE", &facts));
 
-    CHECK(forbid(GH_STATES_PROCESS, "CN", &unknown) && forbid(GH_STATES_STORE, "CN", &unknown) && forbid(GH_STATES_OPERATOR_HOME, "CN", &unknown));
+    CHECK(forbid(GH_STATES_PROCESS, "CN", &unknown) && forbid(GH_STATES_STORE, "CN", &unknown)
+          && forbid(GH_STATES_OPERATOR_HOME, "CN", &unknown));
     CHECK(forbid(GH_STATES_PARTITIONS, "", &unknown) && forbid(GH_STATES_TRAINING, "", &unknown));
     facts = known_facts();
     facts.process = gh_places_none();                                     /* only a damaged image: unknown */
     CHECK(forbid(GH_STATES_PROCESS, "CN", &facts));
 }
 
-static void test_features(void)
+static void
+test_features(void)
 {
     gh_judged_facts_t facts = known_facts();
 
@@ -170,7 +209,8 @@ static void test_features(void)
     CHECK(facts.store_days_known && facts.store_days == 90);
 
     gh_judged_add_feature(&facts, gh_places_none(), gh_places_none(), true, true, 0);
-    CHECK(gh_places_equal(facts.process, of("DE SE US")) && gh_places_equal(facts.store, of("FR SE")) && facts.store_days == 90);
+    CHECK(gh_places_equal(facts.process, of("DE SE US")) && gh_places_equal(facts.store, of("FR SE"))
+          && facts.store_days == 90);
 
     gh_judged_add_feature(&facts, gh_places_none(), of("SE"), false, false, 0);
     CHECK(!facts.store_days_known && gh_places_equal(facts.store, of("FR SE")));
@@ -189,30 +229,37 @@ static void test_features(void)
     facts = known_facts();
     facts.store_nothing = true;
     gh_judged_add_unlisted(&facts);
-    CHECK(gh_places_has_unknown(facts.process) && gh_places_has_unknown(facts.store) && !facts.store_nothing && !facts.store_days_known);
+    CHECK(gh_places_has_unknown(facts.process) && gh_places_has_unknown(facts.store) && !facts.store_nothing
+          && !facts.store_days_known);
 
     facts = unknown_facts();
     gh_judged_add_feature(&facts, of("SE"), of("SE"), false, true, 1);
     CHECK(gh_places_has_unknown(facts.process) && gh_places_has_unknown(facts.store) && !facts.store_days_known);
 }
 
-static bool covers(const char *pattern, const char *name)
+static bool
+covers(const char *pattern, const char *name)
 {
     return gh_pattern_covers(gh_str_from(pattern), gh_str_from(name));
 }
 
-static void test_patterns(void)
+static void
+test_patterns(void)
 {
     CHECK(covers("nordbank/retail", "nordbank/retail") && covers("nordbank/retail", "nordbank/retail/app1"));
-    CHECK(!covers("nordbank/retail", "nordbank/retail-2") && !covers("nordbank/retail", "nordbank/retai") && !covers("nordbank/retail", "nordbank"));
-    CHECK(covers("nordbank", "nordbank/retail/app1/key") && !covers("nordbank", "nordbank2/retail") && !covers("nordbank", "Nordbank"));
-    CHECK(covers("nordbank/*", "nordbank/retail") && !covers("nordbank/*", "nordbank") && covers("nordbank/ret*", "nordbank/retail/app1"));
+    CHECK(!covers("nordbank/retail", "nordbank/retail-2") && !covers("nordbank/retail", "nordbank/retai")
+          && !covers("nordbank/retail", "nordbank"));
+    CHECK(covers("nordbank", "nordbank/retail/app1/key") && !covers("nordbank", "nordbank2/retail")
+          && !covers("nordbank", "Nordbank"));
+    CHECK(covers("nordbank/*", "nordbank/retail") && !covers("nordbank/*", "nordbank")
+          && covers("nordbank/ret*", "nordbank/retail/app1"));
     CHECK(covers("*", "anything") && covers("gpt-*", "gpt-4.1") && !covers("gpt-*", "gpt4"));
     CHECK(!covers("", "nordbank") && !covers("", "") && !covers("a", ""));
     CHECK(!covers("nord*/x", "nordbank/x") && !covers("a*b", "axb") && covers("a*b", "a*b"));
 }
 
-int main(void)
+int
+main(void)
 {
     test_allow();
     test_anywhere();

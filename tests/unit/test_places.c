@@ -4,7 +4,8 @@
 #include "residency/places.h"
 #include "tests/unit/check.h"
 
-static gh_places_t of(const char *codes)
+static gh_places_t
+of(const char *codes)
 {
     gh_places_t places = gh_places_none();
 
@@ -14,7 +15,8 @@ static gh_places_t of(const char *codes)
     return places;
 }
 
-static void test_table(void)
+static void
+test_table(void)
 {
     FILE *file = fopen("/usr/share/zoneinfo/iso3166.tab", "r");
     char  line[256];
@@ -45,7 +47,8 @@ static void test_table(void)
     }
 }
 
-static void test_unknown(void)
+static void
+test_unknown(void)
 {
     gh_places_t unknown = gh_places_unknown(), anywhere = gh_places_anywhere(), none = gh_places_none(), bad = none;
 
@@ -66,7 +69,8 @@ static void test_unknown(void)
     CHECK(gh_places_equal(bad, unknown));
 }
 
-static void test_text(void)
+static void
+test_text(void)
 {
     gh_heap_t heap;
 
@@ -80,7 +84,8 @@ static void test_text(void)
     gh_heap_free(&heap);
 }
 
-static uint64_t next(uint64_t *state)
+static uint64_t
+next(uint64_t *state)
 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -89,7 +94,8 @@ static uint64_t next(uint64_t *state)
 }
 
 /* Against plain arrays of booleans. */
-static void test_algebra(void)
+static void
+test_algebra(void)
 {
     uint64_t state = 88172645463325252ull;
 
@@ -113,8 +119,8 @@ static void test_algebra(void)
         }
         if (gh_places_count(a) != count || gh_places_inside(a, b) != inside || gh_places_touch(a, b) != touch
             || gh_places_empty(a) != (count == 0) || gh_places_empty(gh_places_intersect(a, b)) == touch
-            || gh_places_empty(gh_places_minus(a, b)) != inside || gh_places_equal(gh_places_union(a, b), b) != inside)
-        {
+            || gh_places_empty(gh_places_minus(a, b)) != inside
+            || gh_places_equal(gh_places_union(a, b), b) != inside) {
             CHECK(!"the algebra of places");
             return;
         }
@@ -122,7 +128,8 @@ static void test_algebra(void)
     CHECK(1);
 }
 
-int main(void)
+int
+main(void)
 {
     test_table();
     test_unknown();

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""
+Random request bodies through build/tests/tools/wire_intake: Python's json says whether exactly the intended fields
+changed, and every byte outside the changed values must be the client's. Mutated bodies: what Python's strict reading
+refuses is refused, what the gateway takes Python takes.
+
+    tests/data/check_splice.py TOOL [COUNT [SEED]]
+"""
+import json
+import random
+import subprocess
+import sys
+
+KNOWN = ["temperature", "top_p", "seed", "user", "metadata", "stop", "logit_bias", "response_format", "tool_choice",
+         "parallel_tool_calls", "presence_penalty", "service_tier", "safety_identifier", "top_k", "chat_template_kwargs"]
+UNKNOWN = ["api_base", "extra_body", "x", "Stream", "store ", "é", "a.b", ""]
+DIALECTS = [("openai", "-", True, True), ("azure-v1", "-", True, True), ("azure-classic", "2024-06-01", False, False),
+            ("azure-classic", "2024-10-21", True, False), ("azure-classic", "2025-04-01-preview", True, True),
+            ("bedrock-openai", "-", True, False)]   # name, version, adds usage, adds store
+
+
+class Raw(str):
+    """JSON text that stands as it is."""
+
+
+def space(rng):
+    return rng.choice(["", "", "", " ", "\n  ", "\t", "\r\n"])
+
+
+def string(rng, text):
+    out = []
+    for c in text:
+        if c in '"\\' or ord(c) < 32 or rng.random() < 0.05:
+            units = c.encode("utf-16-be")
+            out.append("".join("\\u%02x%02x" % (units[i], units[i + 1]) for i in range(0, len(units), 2)))
+        else:
+            out.append(c)
+    return '"' + "".join(out) + '"'
+
+
+def words(rng):
+    return "".join(rng.choice('ab "\\/\n{}[]:,äß漢😀\u2028') for _ in range(rng.randrange(12)))
+
+
+def value(rng, depth=0):
+    kind = rng.randrange(7 if depth < 3 else 5)
+    if kind == 0:
+        return words(rng)
+    if kind == 1:
+        return Raw(rng.choice(["0", "-0", "1.50", "1E5", "123456789012345678901234567890", "0.1e-3", "-7"]))
+    if kind < 5:
+        return [True, False, None][kind - 2]
+    if kind == 5:
+        return [value(rng, depth + 1) for _ in range(rng.randrange(4))]
+    return {words(rng) + str(i): value(rng, depth + 1) for i in range(rng.randrange(4))}
+
+
+def text(rng, v):
+    if isinstance(v, Raw):
+        return str(v)
+    if isinstance(v, str):
+        return string(rng, v)
+    if isinstance(v, list):
+        return "[" + ",".join(space(rng) + text(rng, x) + space(rng) for x in v) + "]"
+    if isinstance(v, dict):
+        return "{" + (",".join(space(rng) + string(rng, k) + space(rng) + ":" + space(rng) + text(rng, x) + space(rng)
+                               for k, x in v.items()) or space(rng)) + "}"
+    return {True: "true", False: "false", None: "null"}[v]
+
+
+def message(rng):
+    content = rng.choice([words(rng), None, [{"type": "text", "text": words(rng)}],
+                          [{"type": "image_url", "image_url": {"url": "data:," + words(rng)}}, words(rng)]])
+    return {"role": rng.choice(["user", "assistant"]), "content": content}
+
+
+def request(rng, endpoint):
+    fields = [("model", rng.choice(["gpt-4.1", "up", "ä/b", words(rng).replace("\n", "") or "m"]))]
+    if endpoint == "chat.completions":
+        fields.append(("messages", [message(rng) for _ in range(rng.randrange(4))]))
+        if rng.random() < 0.5:
+            fields.append(("store", rng.choice([True, False, None])))
+    else:
+        fields.append(("prompt" if endpoint == "completions" else "input", rng.choice([words(rng), [words(rng)]])))
+    if endpoint != "embeddings":
+        if rng.random() < 0.7:
+            fields.append(("stream", rng.choice([True, True, False, None])))
+        if rng.random() < 0.6:
+            options = {k: v for k, v in [("include_usage", rng.choice([True, False, None])), ("include_obfuscation", True),
+                                         ("other", {"include_usage": False})] if rng.random() < 0.5}
+            fields.append(("stream_options", rng.choice([options, options, None])))
+    for name in rng.sample(KNOWN, rng.randrange(4)) + rng.sample(UNKNOWN, rng.choice([0, 0, 1, 2])):
+        fields.append((name, value(rng)))
+    rng.shuffle(fields)
+    return dict(fields)
+
+
+def exact(data, duplicates=False):
+    """As Python reads it, number spellings kept, duplicate keys (unless allowed) and non-finite numbers refused."""
+    def pairs(items):
+        if not duplicates and len({k for k, _ in items}) != len(items):
+            raise ValueError("duplicate")
+        return dict(items)
+
+    def refuse(name):
+        raise ValueError(name)
+    return json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_float=lambda s: ("number", s),
+                      parse_int=lambda s: ("number", s), parse_constant=refuse)
+
+
+class Tool:
+    def __init__(self, path):
+        self.process = subprocess.Popen([path, "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, endpoint, dialect, upstream, version, store_false, body):
+        head = f"{endpoint} {dialect} {upstream} {version} {int(store_false)} {len(body)}\n"
+        self.process.stdin.write(head.encode() + body)
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError("the tool has died")
+        return json.loads(line)
+
+
+def expected(asked, endpoint, upstream, adds_usage, adds_store, store_false):
+    out = dict(asked)
+    out["model"] = upstream
+    if asked.get("stream") is True and adds_usage:
+        options = dict(asked.get("stream_options") or {})
+        options["include_usage"] = True
+        out["stream_options"] = options
+    if store_false and endpoint == "chat.completions" and (adds_store or "store" in asked):
+        out["store"] = False
+    return out
+
+
+def check_edits(body, answer):
+    """The edits are in order, inside, and the rest is the client's bytes."""
+    out, at = b"", 0
+    for edit in answer["edits"]:
+        assert edit["offset"] >= at and edit["offset"] + edit["length"] <= len(body), edit
+        out += body[at:edit["offset"]] + edit["text"].encode()
+        at = edit["offset"] + edit["length"]
+    out += body[at:]
+    assert bytes.fromhex(answer["body_hex"]) == out
+    return out
+
+
+def check_good(tool, rng):
+    endpoint = rng.choice(["chat.completions", "chat.completions", "completions", "embeddings"])
+    dialect, version, adds_usage, adds_store = rng.choice(DIALECTS)
+    upstream, store_false = rng.choice(["up", "gpt-4.1", 'q"\\/ä:0']), rng.random() < 0.5
+    asked = request(rng, endpoint)
+    body = (space(rng) + text(rng, asked) + space(rng)).encode()
+    answer = tool.ask(endpoint, dialect, upstream, version, store_false, body)
+    if dialect == "bedrock-openai" and endpoint != "chat.completions":
+        assert answer.get("error") == "bad_gateway", answer
+        return
+    assert "error" not in answer, (body, answer)
+    before, after = exact(body), exact(check_edits(body, answer))
+    want = expected(before, endpoint, upstream, adds_usage, adds_store, store_false)
+    assert after == want, (body, after, want)
+    assert [k for k in after if k in before] == list(before), "the order of keys"
+    assert len(answer["edits"]) <= 3
+    if want == before and answer["edits"]:
+        # only a value spelled otherwise may be the same afterwards: none is
+        raise AssertionError((body, answer["edits"]))
+    assert answer["model"] == before["model"] and answer["stream"] == (before.get("stream") is True)
+    unknown = {f["where"] for f in answer["features"] if f["name"] == ""}
+    for name in UNKNOWN:
+        assert (name in before) == (name in unknown), (name, answer["features"], body)
+
+
+def strict(data, duplicates=False):
+    """What a strict reader makes of it, or None: Python lets pass NUL, lone surrogates and 1e999."""
+    try:
+        read = exact(data, duplicates)
+    except (ValueError, RecursionError):
+        return None
+    stack = [read]
+    while stack:
+        v = stack.pop()
+        if isinstance(v, dict):
+            stack += list(v) + list(v.values())
+        elif isinstance(v, list):
+            stack += v
+        elif isinstance(v, tuple):
+            if float(v[1]) in (float("inf"), float("-inf")):
+                return None
+        elif isinstance(v, str) and ("\0" in v or any(0xD800 <= ord(c) < 0xE000 for c in v)):
+            return None
+    return read
+
+
+def check_mutated(tool, rng):
+    body = bytearray(text(rng, request(rng, "chat.completions")).encode())
+    for _ in range(rng.randrange(1, 4)):
+        at = rng.randrange(len(body) + 1)
+        end = min(len(body), at + rng.randrange(4))
+        body[at:end] = rng.choice([b"", b"\x00", b"\xff", b'"', b"{", b"}", b",", b"1", b"\\u0000", b"\\ud800", b"1e999", b"null",
+                                   bytes([rng.randrange(256)]), bytes(body[at:at + 9])])
+    answer = tool.ask("chat.completions", "openai", "up", "-", False, bytes(body))
+    if "error" not in answer:
+        # objects that the gateway does not read may hold a key twice
+        assert strict(bytes(body), duplicates=True) is not None, (bytes(body), answer)
+        after = json.loads(check_edits(bytes(body), answer).decode("utf-8"))
+        assert after["model"] == "up"
+    elif answer["error"] in ("invalid_json", "duplicate_key"):
+        assert strict(bytes(body)) is None, (bytes(body), answer)
+    else:
+        assert answer["error"] == "invalid_request", answer
+
+
+def main():
+    tool = Tool(sys.argv[1])
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 20000
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
+    rng = random.Random(seed)
+    print(f"check_splice: {count} bodies, seed {seed}")
+    for i in range(count):
+        (check_mutated if i % 3 == 2 else check_good)(tool, rng)
+    print("check_splice: all as intended")
+
+
+if __name__ == "__main__":
+    main()
