@@ -95,6 +95,7 @@ typedef struct {
     ngx_http_gatehouse_backend_t  *backend;
     gh_wire_request_t              wire;
     gh_record_attempt_t            record;
+    gh_str_t                       rules[8];       /* of record */
     ngx_uint_t                     servers;        /* of the group, as its balancer counts them */
     ngx_msec_t                     started;
     struct timeval                 clock;          /* start, for microseconds */
@@ -147,6 +148,7 @@ struct ngx_http_gatehouse_ctx_s {
     gh_image_t                    *image;          /* held */
     gh_decide_input_t              input;
     gh_decision_t                  decision;
+    int                            node_country;   /* index */
     uint64_t                       checked_revision;   /* the newest under which the running attempt was found eligible */
     uint64_t                       checked_ms;
     uint32_t                       checked_target;     /* + 1; 0: none yet */
@@ -232,6 +234,7 @@ typedef struct {
     ngx_resolver_ctx_t            *query;
     ngx_resolver_addr_t           *addresses;      /* malloc'ed: the last good answer */
     ngx_uint_t                     count;
+    ngx_uint_t                     turn;           /* which address the next request begins with */
     ngx_log_t                     *log;
 } ngx_http_gatehouse_resolve_t;
 
@@ -240,6 +243,12 @@ extern ngx_module_t  ngx_http_gatehouse_module;
 
 #define ngx_http_gatehouse_str(s)                                             \
     ((gh_str_t) { (const char *) (s).data, (s).len })
+
+
+#define ngx_http_gatehouse_is(name, literal)                                  \
+    ((name).len == sizeof(literal) - 1                                        \
+     && ngx_strncasecmp((name).data, (u_char *) literal,                      \
+                        sizeof(literal) - 1) == 0)
 
 
 /* context */
@@ -254,6 +263,10 @@ ngx_int_t ngx_http_gatehouse_endpoint(ngx_http_request_t *r,
 bool ngx_http_gatehouse_header_value(void *context, gh_str_t name,
     unsigned index, gh_str_t *value);
 
+/* what the master reads at configuration */
+void ngx_http_gatehouse_check_store(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf);
+
 /* backends */
 char *ngx_http_gatehouse_backend(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -261,6 +274,8 @@ ngx_int_t ngx_http_gatehouse_backends_init(ngx_conf_t *cf,
     ngx_http_gatehouse_main_conf_t *gmcf);
 ngx_http_gatehouse_backend_t *ngx_http_gatehouse_find_backend(
     ngx_http_gatehouse_main_conf_t *gmcf, gh_str_t name);
+ngx_int_t ngx_http_gatehouse_name_check(ngx_conf_t *cf, ngx_str_t *name,
+    const char *what);
 ngx_int_t ngx_http_gatehouse_secret(ngx_http_gatehouse_backend_t *backend,
     ngx_log_t *log);
 
@@ -276,13 +291,16 @@ bool ngx_http_gatehouse_store_false(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt);
 ngx_int_t ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in);
 ngx_int_t ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt);
+    ngx_http_gatehouse_attempt_t *attempt, ngx_uint_t again);
 
 /* the answer */
 ngx_int_t ngx_http_gatehouse_process_status(ngx_http_request_t *r);
 ngx_int_t ngx_http_gatehouse_grow(ngx_http_request_t *r, size_t limit);
 void ngx_http_gatehouse_answer_reset(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
+ngx_uint_t ngx_http_gatehouse_retriable(ngx_uint_t status);
+ngx_int_t ngx_http_gatehouse_hold_start(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, size_t size);
 void ngx_http_gatehouse_hold_stop(ngx_http_gatehouse_ctx_t *ctx);
 ngx_int_t ngx_http_gatehouse_input_init(void *data);
 ngx_int_t ngx_http_gatehouse_input(void *data, ssize_t bytes);

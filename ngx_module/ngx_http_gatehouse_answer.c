@@ -156,6 +156,16 @@ ngx_http_gatehouse_header_filter(ngx_http_request_t *r)
         }
     }
 
+    if (ctx->event_stream && r->upstream && r->err_status == 0) {
+        /* the usage chunk may be taken out */
+        r->headers_out.content_length_n = -1;
+
+        if (r->headers_out.content_length) {
+            r->headers_out.content_length->hash = 0;
+            r->headers_out.content_length = NULL;
+        }
+    }
+
     if (r->err_status && !ctx->replacing
         && ngx_http_gatehouse_replace(r, ctx) != NGX_OK)
     {

@@ -42,6 +42,10 @@ ngx_http_gatehouse_backend(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_gatehouse_name_check(cf, &value[1], "backend") != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     backend = ngx_pcalloc(cf->pool, sizeof(ngx_http_gatehouse_backend_t));
     if (backend == NULL) {
         return NGX_CONF_ERROR;
@@ -85,6 +89,36 @@ ngx_http_gatehouse_backend(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *entry = backend;
 
     return NGX_CONF_OK;
+}
+
+
+/* Names as documents write them: [a-z0-9][a-z0-9-]{0,62}. */
+ngx_int_t
+ngx_http_gatehouse_name_check(ngx_conf_t *cf, ngx_str_t *name,
+    const char *what)
+{
+    u_char  ch;
+    size_t  i;
+
+    for (i = 0; i < name->len; i++) {
+        ch = name->data[i];
+
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9')
+              || (ch == '-' && i > 0)))
+        {
+            break;
+        }
+    }
+
+    if (name->len && name->len <= 63 && i == name->len) {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid %s name \"%V\": 1 to 63 of a-z, 0-9 and "
+                       "\"-\", not beginning with \"-\"", what, name);
+
+    return NGX_ERROR;
 }
 
 
@@ -326,6 +360,21 @@ ngx_http_gatehouse_backend_upstream(ngx_conf_t *cf,
         backend->credential.len -= 5;
 
         if (backend->credential.data[0] != '/') {
+
+            if (ngx_strlchr(backend->credential.data,
+                            backend->credential.data + backend->credential.len,
+                            '/')
+                || backend->credential.data[0] == '.')
+            {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "gatehouse_backend \"%V\": credential "
+                              "\"file:%V\" must be a name in "
+                              "gatehouse_credentials or an absolute path in "
+                              "%V:%ui", &backend->name, &backend->credential,
+                              &backend->file, backend->line);
+                return NGX_ERROR;
+            }
+
             gmcf = ngx_http_conf_get_module_main_conf(cf,
                                                    ngx_http_gatehouse_module);
 

@@ -295,38 +295,6 @@ ngx_http_gatehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
-/*
- * Read in the master, before the fork: workers cannot open the file. What is
- * missing is a warning, so that a certificate reload is never blocked by it.
- */
-static void
-ngx_http_gatehouse_read_key(ngx_conf_t *cf,
-    ngx_http_gatehouse_main_conf_t *gmcf)
-{
-    u_char      *path;
-    gh_error_t   error;
-
-    path = ngx_pnalloc(cf->pool, gmcf->secrets.len + sizeof("/store.key"));
-    if (path == NULL) {
-        return;
-    }
-
-    ngx_sprintf(path, "%V/store.key%Z", &gmcf->secrets);
-    ngx_memzero(&error, sizeof(gh_error_t));
-
-    if (gh_store_key_read((char *) path, gmcf->key, &error) == GH_OK) {
-        gmcf->key_read = 1;
-        return;
-    }
-
-    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                       "gatehouse: %s: requests are answered 503 until "
-                       "\"gatehouse init --home %V --secrets %V\" has run "
-                       "and nginx is reloaded", error.text, &gmcf->home,
-                       &gmcf->secrets);
-}
-
-
 static ngx_int_t
 ngx_http_gatehouse_init(ngx_conf_t *cf)
 {
@@ -358,7 +326,7 @@ ngx_http_gatehouse_init(ngx_conf_t *cf)
     gmcf->resolver = clcf->resolver;
     gmcf->resolver_timeout = clcf->resolver_timeout;
 
-    ngx_http_gatehouse_read_key(cf, gmcf);
+    ngx_http_gatehouse_check_store(cf, gmcf);
 
     if (ngx_http_gatehouse_zone_add(cf, gmcf) != NGX_OK
         || ngx_http_gatehouse_filters_init(cf) != NGX_OK)
@@ -478,8 +446,6 @@ ngx_http_gatehouse_node(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_gatehouse_main_conf_t *gmcf = conf;
 
-    u_char      ch;
-    size_t      i;
     ngx_str_t  *value;
 
     if (gmcf->node.data) {
@@ -488,20 +454,7 @@ ngx_http_gatehouse_node(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    for (i = 0; i < value[1].len; i++) {
-        ch = value[1].data[i];
-
-        if (!((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9')
-              || (ch == '-' && i > 0)))
-        {
-            break;
-        }
-    }
-
-    if (value[1].len == 0 || value[1].len > 63 || i < value[1].len) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid node name \"%V\": 1 to 63 of a-z, 0-9 "
-                           "and \"-\", not beginning with \"-\"", &value[1]);
+    if (ngx_http_gatehouse_name_check(cf, &value[1], "node") != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

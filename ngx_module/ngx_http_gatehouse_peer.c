@@ -16,6 +16,8 @@ static ngx_http_gatehouse_attempt_t *ngx_http_gatehouse_next_attempt(
     ngx_http_gatehouse_ctx_t *ctx);
 static ngx_int_t ngx_http_gatehouse_prepare(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
+static void ngx_http_gatehouse_attempt_rules(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt);
 static ngx_int_t ngx_http_gatehouse_engage(ngx_http_request_t *r,
     ngx_http_gatehouse_peer_t *peer, ngx_http_gatehouse_attempt_t *attempt);
 static void ngx_http_gatehouse_own(ngx_peer_connection_t *pc,
@@ -251,10 +253,12 @@ ngx_http_gatehouse_prepare(ngx_http_request_t *r,
     attempt->record.deployment = attempt->facts.deployment;
     attempt->record.upstream_model = attempt->facts.upstream_model;
     attempt->record.process = attempt->facts.process;
+    gh_places_add(&attempt->record.process, ctx->node_country);
+    ngx_http_gatehouse_attempt_rules(ctx, attempt);
     attempt->record.store = attempt->facts.store;
     attempt->record.store_nothing = attempt->facts.store_nothing;
 
-    if (ngx_http_gatehouse_still(ctx, attempt) != NGX_OK) {
+    if (ngx_http_gatehouse_still(ctx, attempt, ctx->recorded > 0) != NGX_OK) {
         attempt->denied = 1;
         attempt->record.error = "denied";
         ctx->denied_late = 1;
@@ -293,6 +297,38 @@ ngx_http_gatehouse_prepare(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/* The allows that let the attempt's deployment in, one a class, for its line in the record. */
+static void
+ngx_http_gatehouse_attempt_rules(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt)
+{
+    size_t                      i, n;
+    uint32_t                    t;
+    const gh_target_verdict_t  *verdict;
+
+    n = sizeof(attempt->rules) / sizeof(attempt->rules[0]);
+
+    for (t = 0; t < ctx->decision.target_count; t++) {
+        verdict = &ctx->decision.targets[t];
+
+        if (verdict->target != attempt->target) {
+            continue;
+        }
+
+        attempt->record.rule_count = 0;
+
+        for (i = 0; i < n && i < ctx->decision.class_count; i++) {
+            attempt->rules[i] = gh_decision_rule_id(ctx->image,
+                                                    verdict->fits[i]);
+            attempt->record.rule_count++;
+        }
+
+        attempt->record.rules = attempt->rules;
+        return;
+    }
 }
 
 

@@ -190,11 +190,12 @@ ngx_http_gatehouse_head(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
 
 /*
  * Is the attempt still eligible under the policy in force now? NGX_OK, or NGX_ERROR on any doubt: a store that cannot be read denies.
- * Cheap while neither the revision nor the time has moved past the last check.
+ * Cheap while neither the revision nor the time has moved past the last check; again asks for the whole check, the key's state
+ * included.
  */
 ngx_int_t
 ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt)
+    ngx_http_gatehouse_attempt_t *attempt, ngx_uint_t again)
 {
     uint64_t            now;
     ngx_uint_t          moved;
@@ -218,7 +219,7 @@ ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
     moved = gh_image_revision(image) != gh_image_revision(ctx->image)
             || now >= ctx->decision.valid_until_ms;
 
-    if (now - ctx->checked_ms < 1000
+    if (!again && now - ctx->checked_ms < 1000
         && (!moved
             || (gh_image_revision(image) == ctx->checked_revision
                 && ctx->checked_target == attempt->target + 1
@@ -278,7 +279,7 @@ ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in)
         return NGX_ERROR;
     }
 
-    if (ngx_http_gatehouse_still(ctx, attempt) != NGX_OK) {
+    if (ngx_http_gatehouse_still(ctx, attempt, 0) != NGX_OK) {
         attempt->denied = 1;
         ctx->denied_late = 1;
         return NGX_ERROR;

@@ -274,6 +274,8 @@ static ngx_int_t
 ngx_http_gatehouse_resolve_init_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us)
 {
+    ngx_uint_t                     i;
+    ngx_resolver_addr_t           *addresses;
     ngx_http_gatehouse_resolve_t  *resolve = us->peer.data;
     ngx_http_upstream_resolved_t   resolved;
 
@@ -283,12 +285,27 @@ ngx_http_gatehouse_resolve_init_peer(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    addresses = ngx_palloc(r->pool,
+                           resolve->count * sizeof(ngx_resolver_addr_t));
+    if (addresses == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* peers made for one request start at its first: each request has another first */
+
+    resolve->turn = (resolve->turn + 1) % resolve->count;
+
+    for (i = 0; i < resolve->count; i++) {
+        addresses[i] = resolve->addresses[(i + resolve->turn)
+                                          % resolve->count];
+    }
+
     ngx_memzero(&resolved, sizeof(ngx_http_upstream_resolved_t));
 
     resolved.host = resolve->name;
     resolved.port = resolve->port;
     resolved.naddrs = resolve->count;
-    resolved.addrs = resolve->addresses;
+    resolved.addrs = addresses;
 
     /* it keeps what it finds in peer.data, which may be another balancer's */
 

@@ -352,8 +352,8 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
 
     if (ctx->event_stream && ctx->stream.carry) {
 
-        if (u->length == -1 && !ctx->stream.done) {
-            /* without a length the end of the connection proves nothing: the stream's own end must be there */
+        if (!ctx->stream.done || ctx->stream.error) {
+            /* the stream's own end must be there: no length proves it */
             complete = 0;
         }
 
@@ -380,7 +380,7 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
                 (void) ngx_http_output_filter(r, out);
             }
 
-        } else if (!complete && !ctx->client_left) {
+        } else if (!complete && !ctx->client_left && !ctx->stream.error) {
             ngx_http_gatehouse_break_stream(r, ctx);
         }
     }

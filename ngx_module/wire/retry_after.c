@@ -158,6 +158,8 @@ date_parse(gh_str_t text, uint64_t now_ms)
         d.year += now_year / 100 * 100;
         if (d.year > now_year + 50) {
             d.year -= 100;
+        } else if (d.year < now_year - 50) {
+            d.year += 100;
         }
 
     } else {

@@ -1,6 +1,7 @@
 /*
- * A running stream. Without strip_usage every byte passes at once and is only read; with it, the bytes of an event
- * wait until its blank line tells what it is. What comes out, and what is read, does not depend on how the input was
+ * A running stream. Without strip_usage every byte passes at once and is only read; with it, and after an error, the
+ * bytes of an event wait until its blank line tells what it is: the usage chunk is removed, and a [DONE] behind an
+ * error, for what broke must not look complete. What comes out, and what is read, does not depend on how the input was
  * split: an event is judged whole when it is at most GH_STREAM_CARRY bytes long, else never.
  *
  * Comment lines in front of an event are no part of it: they pass at once, so that keep-alives keep alive.
@@ -59,7 +60,7 @@ event_judge(gh_stream_t *stream, gh_str_t bytes)
 
     if (chunk.done) {
         stream->done = true;
-        return false;
+        return stream->holding && stream->error;
     }
 
     if (!chunk.readable) {
@@ -77,7 +78,7 @@ event_judge(gh_stream_t *stream, gh_str_t bytes)
         usage_seen(stream, &chunk.usage);
     }
 
-    return stream->strip_usage && chunk.has_choices && chunk.choices_empty && chunk.usage_object && !chunk.error;
+    return stream->holding && stream->strip_usage && chunk.has_choices && chunk.choices_empty && chunk.usage_object && !chunk.error;
 }
 
 static void
@@ -131,7 +132,7 @@ output_carry(output_t *o)
 {
     gh_stream_t *stream = o->stream;
 
-    if (stream->carry_len != 0 && stream->strip_usage) {
+    if (stream->carry_len != 0 && stream->holding) {
         o->out(o->context, stream->carry, stream->carry_len);
     }
     stream->carry_len = 0;
@@ -200,7 +201,7 @@ event_keep(output_t *o, const char *from, const char *end)
     memcpy(stream->carry + stream->carry_len, from, len);
     stream->carry_len += len;
 
-    if (stream->strip_usage) {
+    if (stream->holding) {
         output_to(o, from);
         o->run = end;
     }
@@ -242,6 +243,7 @@ gh_stream_feed(gh_stream_t *stream, const char *data, size_t len, gh_stream_out_
                 stream->state = LINE_FIELD;
                 if (!stream->in_event) {
                     stream->in_event = true;
+                    stream->holding = stream->strip_usage || stream->error;
                     event = p;
                 }
             } else {

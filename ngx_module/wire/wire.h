@@ -121,7 +121,7 @@ typedef void (*gh_stream_out_fn)(void *context, const char *data, size_t len);
 typedef struct {
     bool       strip_usage;       /* the client did not ask for the usage chunk: remove it (choices: [] and usage); "usage":null stays as is */
     bool       done;              /* [DONE] seen */
-    bool       error;             /* an error event was seen */
+    bool       error;             /* an error event was seen; a [DONE] behind it is removed */
     bool       usage_seen;
     uint64_t   events;            /* with content */
     uint64_t   content_bytes;     /* of delta text, for estimates when cut; an unreadable or too long event counts whole */
@@ -132,6 +132,7 @@ typedef struct {
     int        state;             /* of the line being read */
     bool       passing;           /* the event being read is longer than the carry */
     bool       in_event;          /* a line of it has begun */
+    bool       holding;           /* its bytes are kept back until it is complete */
     bool       after_cr;          /* the last byte was a CR: a LF belongs to it */
     bool       drop_lf;           /* and that LF goes with the removed event */
     bool       started;           /* the first line has begun: no byte order mark any more */

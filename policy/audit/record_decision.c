@@ -237,6 +237,9 @@ record_route(gh_json_writer_t *w, const gh_record_request_t *request, int abridg
     gh_json_begin_array(w);
     for (i = 0; i < full; i++) {
         gh_image_target(request->image, decision->route[i], &target);
+        if (request->node_country.len == 2) {
+            gh_places_add(&target.process, gh_country_index(request->node_country));
+        }
         gh_json_begin_object(w);
         gh_json_kv_string(w, "deployment", target.deployment);
         gh_json_kv_string(w, "backend", target.backend);

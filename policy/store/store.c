@@ -267,6 +267,7 @@ check_previous(gh_store_t *store, gh_error_t *error)
 {
     gh_pages_t pages = store->pages, previous;
     gh_head_t  head = store->head;
+    uint64_t   highest = store->highest;
     int        rc;
 
     if (pages.transaction < 2) {
@@ -279,8 +280,10 @@ check_previous(gh_store_t *store, gh_error_t *error)
     }
     if (rc == GH_OK) {
         store->pages = previous;
+        store->highest = 0;
         rc = load_snapshot(store, error);
     }
+    store->highest = highest;
     store->pages = pages;
     store->head = head;
     store->loaded = false;
@@ -356,6 +359,10 @@ gh_store_current(gh_store_t *store, uint64_t now_ms, gh_image_t **image, gh_erro
     gh_store_end(store);
     if (rc != GH_OK) {
         return gh_store_blame(store, error);
+    }
+    if (store->given != store->image) {
+        gh_image_unref(store->given);
+        store->given = gh_image_ref(store->image);
     }
     *image = store->image;
     return GH_OK;
@@ -460,6 +467,7 @@ gh_store_open(const gh_store_options_t *options, gh_error_t *error)
     }
     store->fd = -1;
     store->writable = options->writable;
+    store->highest = options->lowest;
     if (snprintf(store->data_path, sizeof(store->data_path), "%s/store/data.mdb", options->home)
             >= 1000)
     {
@@ -515,6 +523,7 @@ gh_store_close(gh_store_t *store)
     gh_hmac_free(store->mac);
     gh_hmac_free(store->api_key);
     gh_image_unref(store->image);
+    gh_image_unref(store->given);
     gh_value_free(&store->value);
     free(store);
 }

@@ -18,27 +18,33 @@ typedef struct {
     const char *home;              /* the store is in home/store */
     uint8_t     key[32];           /* bytes of store.key; subkeys are derived by HKDF */
     bool        writable;          /* CLI and agent only */
+    uint64_t    lowest;            /* revisions below it are refused; 0: none. What a process that opens again has used before. */
 } gh_store_options_t;
 
 /* Reads PATH (32 bytes exactly, mode without "other" bits). */
 int gh_store_key_read(const char *path, uint8_t key[32], gh_error_t *error);
 
-/* NULL and *error ("store_missing", "store_damaged", "store_denied", "store_version") naming the file and the command to run. */
+/*
+ * NULL and *error ("store_missing", "store_damaged", "store_denied", "store_version", "store_busy") naming the file and the command to
+ * run. A writable store has every page of the file checked first: time grows with the file.
+ */
 gh_store_t *gh_store_open(const gh_store_options_t *options, gh_error_t *error);
 void        gh_store_close(gh_store_t *store);
 
 /*
- * The image in force now: renews the snapshot (fence, me_last_txnid check), and loads and verifies a new revision when there is one.
- * Cheap when nothing changed. *image is borrowed until the next call; gh_image_ref to keep it.
- * GH_ERROR, *error: nothing applied yet ("store_empty"), damaged or missing record, a revision lower than one used, a store replaced
- * (inode changed: checked at most once a second by now_ms). After an error the old image is not given: deny.
+ * The image in force now: renews the snapshot (slot, fence, newest number again), and loads and verifies a new revision when there is one.
+ * Cheap when nothing changed. *image is borrowed until the next gh_store_current; gh_image_ref to keep it. What is read is read with
+ * pread and checked, never through LMDB's map: a damaged or truncated file is an error here, not a signal.
+ * GH_ERROR, *error: "store_empty" (nothing applied yet), "store_damaged" (also: a revision lower than one used), "store_version",
+ * "store_replaced" (another file stands in its place, or an older copy of it: looked at once a second by now_ms), "store_busy",
+ * "store_full", "store_denied", "out_of_memory". After an error *image is NULL: deny.
  */
 int gh_store_current(gh_store_t *store, uint64_t now_ms, gh_image_t **image, gh_error_t *error);
 
 /*
  * Who presents this API key ("gh_" + 43 base64url + 6 base64url CRC-32: malformed ones are refused without a look-up).
- * Strings of *identity are copied into the arena. GH_OK with identity->state; GH_ERROR: *error has "key_malformed", "key_unknown",
- * "key_revoked", "key_expired", "key_not_yet", or a store_* code.
+ * Strings of *identity are copied into the arena. GH_ERROR: *error has "key_malformed", "key_unknown" (also when tenants/1 does not list
+ * its app any more), "key_revoked", "key_expired", "key_not_yet", or a store_* code.
  */
 int gh_store_identify(gh_store_t *store, gh_str_t presented, uint64_t now_ms, gh_arena_t *arena,
     gh_identity_t *identity, gh_error_t *error);

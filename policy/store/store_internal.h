@@ -54,6 +54,7 @@ struct gh_store_s {
     gh_head_t   head;
     uint64_t    highest;              /* revision used */
     gh_image_t *image;
+    gh_image_t *given;                /* by the last gh_store_current: kept until the next */
     gh_value_t  value;                /* scratch */
     uint64_t    checked_ms, readers_ms, clock_ms;
 

@@ -4,12 +4,13 @@ Random request bodies through build/tests/tools/wire_intake: Python's json says 
 changed, and every byte outside the changed values must be the client's. Mutated bodies: what Python's strict reading
 refuses is refused, what the gateway takes Python takes.
 
-    tests/data/check_splice.py TOOL [COUNT [SEED]]
+    tests/data/check_splice.py [--tool build/tests/tools/wire_intake] [--count N] [--seed N]
 """
+import argparse
 import json
+import pathlib
 import random
 import subprocess
-import sys
 
 KNOWN = ["temperature", "top_p", "seed", "user", "metadata", "stop", "logit_bias", "response_format", "tool_choice",
          "parallel_tool_calls", "presence_penalty", "service_tier", "safety_identifier", "top_k", "chat_template_kwargs"]
@@ -212,14 +213,18 @@ def check_mutated(tool, rng):
 
 
 def main():
-    tool = Tool(sys.argv[1])
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 20000
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
-    rng = random.Random(seed)
-    print(f"check_splice: {count} bodies, seed {seed}")
-    for i in range(count):
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tool", default=str(root / "build/tests/tools/wire_intake"))
+    parser.add_argument("--count", type=int, default=30000)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    args = parser.parse_args()
+
+    tool, rng = Tool(args.tool), random.Random(args.seed)
+    print(f"check_splice: {args.count} bodies, seed {args.seed}", flush=True)
+    for i in range(args.count):
         (check_mutated if i % 3 == 2 else check_good)(tool, rng)
-    print("check_splice: all as intended")
+    print(f"check_splice: {args.count} bodies as intended")
 
 
 if __name__ == "__main__":

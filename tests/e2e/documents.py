@@ -18,7 +18,7 @@ def deployment(name, backend=None, priority=1, models=None, **more):
 
 def azure(name, backend=None, region="swedencentral", sku="Standard", **more):
     return deployment(name, backend, provider="azure", partition="azure", region=region, sku=sku, country=None,
-                      operator_home="US", **{"dialect": "azure-v1", **more})
+                      **{"dialect": "azure-v1", "operator_home": "US", **more})
 
 
 def fleet(*deployments, nodes=None, models=None):

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import documents
@@ -67,7 +68,7 @@ class Gateway:
         self.audit = pathlib.Path(audit) if audit else self.home / "audit"
         self.conf, self.log = self.prefix / "nginx.conf", self.prefix / "error.log"
         self.process, self.keys, self.expected, self._log_at, self._applied = None, {}, [], 0, 0
-        self.revision = None
+        self.revision, self.making = None, threading.Lock()
         self.environment = {**os.environ, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SECRETS": str(self.secrets),
                             "ASAN_OPTIONS": "detect_leaks=0"}
 
@@ -114,12 +115,12 @@ class Gateway:
 
     def key(self, owner="acme/red/app", name=None):
         """An API key, made once for each owner when no name is given."""
-        if name is None and owner in self.keys:
+        if name:
+            return self.command("key", "create", owner, name).stdout.splitlines()[0].strip()
+        with self.making:
+            if owner not in self.keys:
+                self.keys[owner] = self.command("key", "create", owner, "main").stdout.splitlines()[0].strip()
             return self.keys[owner]
-        made = self.command("key", "create", owner, name or "main").stdout.splitlines()[0].strip()
-        if name is None:
-            self.keys[owner] = made
-        return made
 
     # ---- nginx ----
 

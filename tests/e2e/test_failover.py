@@ -320,7 +320,9 @@ def test_surplus_bytes_do_not_reach_the_next_request(world):
 
 
 def test_answer_before_the_request_was_read(world):
-    """A 503 after the head while a large body is still on its way."""
+    """A 503 after the head while a large body is still on its way, over a connection of its own."""
+    world.b1.drop_connections()
+    time.sleep(0.05)
     world.b1.play(Script(send(plain(503, {"error": "busy"}, [("Connection", "close")])), close(), at="head"))
     found = ask(world.gateway, body_of(text="x" * 3000000))
     assert found.status == 200 and world.contacted()[-1] == "b2"

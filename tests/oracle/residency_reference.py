@@ -128,8 +128,8 @@ class World:
             found = value["evidence"]
         elif "evidence" in entry:
             found = entry["evidence"]
-            if "by" not in found:
-                found = found.get(fact)
+            if "by" not in found:                           # by fact; country and destinations are ways to state `process`
+                found = found.get(fact, found.get("process") if fact in ("country", "destinations") else None)
         if found is None:
             return self.off("fact.evidence_missing")
         return found.get("until", "9999-12-31") >= self.today or self.off("fact.evidence_expired")
@@ -172,14 +172,18 @@ class World:
             return deployment.get("partition")
         return row.get("partition")
 
+    def overridden(self, deployment, entry, key, missing=None):
+        holders = (deployment,) if self.off("fact.model_override") else (entry, deployment)
+        return next((holder[key] for holder in holders if key in holder), missing)
+
     def azure_derived(self, deployment, entry, model_name):
         """(derived set, must more be stated): Claude on Azure is run by Anthropic and may leave whatever the SKU says."""
         region = self.region_country("azure", deployment.get("region"))
         if region == UNKNOWN:
             return UNKNOWN, False
-        anthropic = model_name.startswith("claude") or entry["upstream"].startswith("claude")
+        anthropic = "claude" in model_name.lower() or "claude" in entry["upstream"].lower()
         for row in self.facts.rules["azure"]:
-            if deployment.get("sku") not in row.get("sku", ()):
+            if self.overridden(deployment, entry, "sku") not in row.get("sku", ()):
                 continue
             if "when_region_country" in row and not region <= set(row["when_region_country"]):
                 continue
@@ -193,7 +197,7 @@ class World:
         region = self.region_country("aws", deployment.get("region"))
         if region == UNKNOWN:
             return UNKNOWN, False
-        upstream, profile = entry["upstream"], deployment.get("profile", "")
+        upstream, profile = entry["upstream"], self.overridden(deployment, entry, "profile", "")
         if upstream.startswith("arn:") or profile.startswith("arn:"):
             return UNKNOWN, False
         head, _, rest = upstream.partition(".")
@@ -390,39 +394,44 @@ class World:
     def classes_of(self, policy, tenant_name, headers):
         """(classes, denial): every class any source gives; an unknown label may deny."""
         classify = policy["classify"]
-        _, tenant, app = self.tenants[tenant_name]
+        organisation, tenant, app = self.tenants[tenant_name]
         assigned = [row["class"] for row in classify.get("assign", ())
                     if any(covers(pattern, tenant_name) for pattern in row["tenants"])]
         if self.off("class.assign"):
             assigned = []
         classes = set(assigned) if assigned else set() if self.off("class.default") else {classify["default"]}
         if not self.off("class.tenant"):
-            classes |= set(tenant.get("classes", ()))
+            classes |= set(tenant.get("classes", ())) | set(organisation.get("classes", ()))
         if not self.off("class.app"):
             classes |= set(app.get("classes", ()))
         for label in classify.get("labels", ()):
-            value = headers.get(label.partition(":")[2])
+            value = headers.get(label.partition(":")[2].lower())
             if value is None:
                 continue
-            if value in policy["classes"]:
-                if not self.off("class.label"):
-                    classes.add(value)
-            elif not self.off("class.unknown_label"):
-                if classify.get("unknown_label", "deny") == "deny":
-                    return classes, "unknown_data_class"
-                classes.add(policy["classes"][-1])
+            for word in value.split(","):                   # a header given twice reads as one with a comma
+                if word.strip() in policy["classes"]:
+                    if not self.off("class.label"):
+                        classes.add(word.strip())
+                elif not self.off("class.unknown_label"):
+                    if classify.get("unknown_label", "deny") == "deny":
+                        return classes, "unknown_data_class"
+                    classes.add(policy["classes"][-1])
         return classes, None
 
     def narrowings(self, policy, tenant_name, headers):
-        _, tenant, app = self.tenants[tenant_name]
+        organisation, tenant, app = self.tenants[tenant_name]
         own = policy.get("places")
         found = []
-        if "places" in tenant and not self.off("narrow.tenant"):
-            found.append(self.facts.places(tenant["places"], own))
+        for holder in () if self.off("narrow.tenant") else (organisation, tenant):
+            if "places" in holder:
+                found.append(self.facts.places(holder["places"], own))
         if "places" in app and not self.off("narrow.app"):
             found.append(self.facts.places(app["places"], own))
         if "x-gatehouse-places" in headers and not self.off("narrow.header"):
-            found.append(self.facts.places(headers["x-gatehouse-places"].split(), own))
+            names = headers["x-gatehouse-places"].replace(",", " ").split()
+            if not names:
+                raise BadPlace("")
+            found.append(self.facts.places(names, own))
         return found
 
     def model_named(self, name):
@@ -430,6 +439,11 @@ class World:
             if name == model or (name in row.get("aliases", ()) and not self.off("gate.alias")):
                 return model
         return None
+
+    def model_permitted(self, tenant, model_name):
+        """Each of organisation, tenant and app that lists models must list this one."""
+        return all(any(matches_model(pattern, model_name) for pattern in holder["models"])
+                   for holder in self.tenants[tenant] if "models" in holder)
 
     def eligible(self, policy, guards, classes, narrowings, tenant, model_name, entry, target):
         upstream = entry["upstream"]
@@ -458,7 +472,7 @@ class World:
         model_name = self.model_named(request["model"])
         if model_name is None:
             return denied("model_not_found")
-        if not any(matches_model(pattern, model_name) for pattern in self.tenants[tenant][1]["models"]) and not self.off("gate.tenant_models"):
+        if not self.model_permitted(tenant, model_name) and not self.off("gate.tenant_models"):
             return denied("model_not_allowed")
         covering = [policy for policy in self.policies if covers(policy["applies_to"], tenant) or self.off("gate.policy")]
         if not covering:
@@ -478,9 +492,9 @@ class World:
             if entry is None:
                 continue
             entry = dict({"upstream": model_name}, **entry)
-            if request["endpoint"] not in deployment.get("endpoints", ()) and not self.off("gate.endpoint"):
+            if request["endpoint"] not in self.overridden(deployment, entry, "endpoints", ()) and not self.off("gate.endpoint"):
                 continue
-            if not any(covers(pattern, tenant) for pattern in deployment.get("serves", ())) and not self.off("gate.serves"):
+            if not any(covers(pattern, tenant) for pattern in self.overridden(deployment, entry, "serves", ())) and not self.off("gate.serves"):
                 continue
             offered = True
             target = self.target(deployment, entry, model_name, request.get("features", ()))

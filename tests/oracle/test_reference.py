@@ -261,3 +261,53 @@ def test_gates():
     assert ask(own_machine(), fits, endpoint="embeddings")["code"] == "model_not_found"
     assert ask(own_machine(serves=["bank/other"]), fits)["code"] == "model_not_found"
     assert ask(own_machine(serves=None), fits)["code"] == "model_not_found"
+
+
+def test_azure_states_add_to_region_and_sku():
+    wide = [allow(["ANYWHERE"])]
+    for name in ("claude-sonnet", "our-Claude-prod"):
+        claude = {"m": {"upstream": name}}
+        assert not allowed(azure("swedencentral", "Standard", models=claude), wide)
+        assert allowed(azure("swedencentral", "Standard", models=claude, process=["US"]), [allow(["DE", "SE", "US"])])
+        assert not allowed(azure("swedencentral", "GlobalStandard", models=claude, process=["DE"]), [allow(["DE", "SE"])])
+        assert not allowed(azure("swedencentral", "Turbo", models=claude, process=["DE"]), wide)
+    assert not allowed(azure("japaneast", "DataZoneStandard", process=["KR"]), [allow(["DE", "KR"])])
+
+
+def test_partition_follows_the_region():
+    assert allowed(bedrock("eusc-de-east-1", "anthropic.claude", partition=None), [allow(["DE"], partitions=["aws-eusc"])])
+    assert not allowed(own_machine(partition=None), [allow(["DE"], partitions=["self"])])
+    assert not allowed(own_machine(partition=None), [allow(["DE"])], [forbid(partitions=["aws-cn"])])
+
+
+def test_evidence_for_all_and_evidence_of_process():
+    assert allowed([dict(own_machine(), evidence=PROOF)], [allow(["DE"])])
+    by_process = {"process": PROOF, "store": PROOF, "training": PROOF}
+    assert allowed([dict(own_machine(), evidence=by_process)], [allow(["DE"])])
+    old = dict(PROOF, until="2026-11-20")
+    assert not allowed([dict(own_machine(), evidence=dict(by_process, country=old))], [allow(["ANYWHERE"])])
+    entry = {"upstream": "m-up", "store": "nothing"}
+    assert not allowed([proven(own_machine(models={"m": entry}))], [allow(["DE"])])
+
+
+def test_a_feature_states_what_it_adds():
+    mcp = [{"name": "mcp", "where": "tools[0]"}]
+    for adds in ({}, {"process": ["DE"]}, {"store": "nothing"}):
+        assert not allowed(own_machine(features={"mcp": adds}), [allow(["ANYWHERE"], {"within": ["ANYWHERE"]})], features=mcp)
+    listed = own_machine(features={"mcp": {"process": ["DE"], "store": "nothing"}})
+    assert allowed(listed, [allow(["DE"])], features=mcp)
+    assert not allowed([proven(listed, features=None)], [allow(["DE"], unlisted_features="accepted")], features=mcp)
+    accepted = [allow(["ANYWHERE"], {"within": ["ANYWHERE"]}, unlisted_features="accepted")]
+    assert not allowed(own_machine(), accepted, features=mcp, headers={"x-gatehouse-places": "ANYWHERE"})
+
+
+def test_headers_with_several_words():
+    every = [allow(["DE"], classes=["public", "personal", "secret"])]
+    labels = {"default": "personal", "labels": ["header:X-Data-Class"], "unknown_label": "deny"}
+    assert ask(own_machine(), every, classify=labels, headers={"x-data-class": "secret, public"})["classes"] == ["personal", "public", "secret"]
+    for value in ("", "secret,nonsense", "secret public"):
+        assert ask(own_machine(), every, classify=labels, headers={"x-data-class": value})["code"] == "unknown_data_class"
+    assert allowed(own_machine(), every, headers={"x-gatehouse-places": "SE, DE"})
+    assert ask(own_machine(), every, headers={"x-gatehouse-places": " "})["code"] == "invalid_places"
+    both = [{"tenants": ["bank/retail"], "class": "public"}, {"tenants": ["bank/*"], "class": "secret"}]
+    assert ask(own_machine(), every, classify={"default": "personal", "assign": both})["classes"] == ["public", "secret"]

@@ -46,6 +46,7 @@ class Maker:
 
     def __init__(self, rng, facts):
         self.rng, self.facts = rng, facts
+        self.crowd = rng.random() < 0.004                   # more than one machine word of deployments, models, rules and classes
         self.now = "2026-11-%02dT%s" % (rng.randint(10, 29), rng.choice(("00:00:00Z", "12:34:56Z", "23:59:59Z")))
 
     def chance(self, probability):
@@ -58,6 +59,8 @@ class Maker:
         roll = self.rng.random()
         if roll < 0.015:
             return None
+        if 0.5 < roll < 0.52:
+            return {"by": "counsel", "on": "2026-01-15", "source": "for good"}
         until = day(self.now, 400 if roll < 0.93 else 0 if roll < 0.965 else 1 if roll < 0.975 else -1)
         return {"by": "counsel", "on": "2026-01-15", "source": "contract 17", "until": until}
 
@@ -171,8 +174,27 @@ class Maker:
                 self.state(entry, "process", self.place_list())
             if self.chance(0.06):
                 self.features(entry)
+            self.override(result, entry)
             result["models"][name] = entry
+        if self.chance(0.1):
+            one = self.evidence() or {"by": "counsel", "on": "2026-01-15", "source": "one for all"}
+            for holder in [result] + list(result["models"].values()):
+                if "evidence" in holder:
+                    holder["evidence"] = one                # one evidence for all that stands beside it
         return result
+
+    def override(self, deployment, entry):
+        """What else a model's entry may say instead of its deployment."""
+        if deployment["provider"] == "azure" and self.chance(0.06):
+            entry["sku"] = self.rng.choice(SKUS)
+        elif deployment["provider"] == "aws" and "profile" not in deployment and entry["upstream"].count(".") == 1 and self.chance(0.06):
+            entry["profile"] = self.rng.choice(PROFILES)
+            if self.chance(0.8):
+                self.state(entry, "destinations", some(self.rng, AWS_REGIONS[:12], 2))
+        if self.chance(0.03):
+            entry["endpoints"] = some(self.rng, ENDPOINTS, 2)
+        if deployment["provider"] != "aws" and self.chance(0.03):
+            del entry["upstream"]
 
     def fleet(self, tenants):
         self.nodes = [{"id": "n1", "country": self.rng.choice(COUNTRIES[:10])}]
@@ -183,7 +205,9 @@ class Maker:
         for name, alias in self.models:
             if self.chance(0.6):
                 models[name]["aliases"] = [alias]
-        deployments = [self.deployment(number, tenants) for number in range(self.rng.choice((1, 2, 2, 3, 3, 4, 5)))]
+        if self.crowd:
+            models.update(("filler-%d" % number, {"context": 1000, "max_output": 100}) for number in range(self.rng.randint(60, 140)))
+        deployments = [self.deployment(number, tenants) for number in range(self.rng.randint(60, 140) if self.crowd else self.rng.choice((1, 2, 2, 3, 3, 4, 5)))]
         whole = {"kind": "fleet/1", "nodes": self.nodes, "models": models, "deployments": deployments}
         if self.chance(0.8):
             return [whole]
@@ -198,9 +222,14 @@ class Maker:
         for organisation in ["nordbank"] + (["fjord"] if self.chance(0.4) else []):
             tenants = []
             for tenant in some(self.rng, ORGANISATIONS[organisation], 2):
-                models = ["*"] if self.chance(0.87) else [self.model_pattern([self.rng.choice(self.models)[0]])]
                 apps = [{"id": app} for app in some(self.rng, APPS, 2)]
-                tenants.append({"id": tenant, "models": models, "apps": apps})
+                if self.chance(0.05):
+                    apps[0]["models"] = [self.model_pattern([self.rng.choice(self.models)[0]])]
+                tenants.append({"id": tenant, "models": ["*"], "apps": apps})
+                if self.chance(0.12):
+                    tenants[-1]["models"] = [self.model_pattern([self.rng.choice(self.models)[0]])]
+                elif self.chance(0.05):
+                    del tenants[-1]["models"]
                 names += ["/".join((organisation, tenant, app["id"])) for app in apps]
             organisations.append({"id": organisation, "tenants": tenants})
         return {"kind": "tenants/1", "organisations": organisations}, names
@@ -209,6 +238,10 @@ class Maker:
         """Classes and places that tenants and apps add, in the words of the policy that covers them."""
         for organisation in document["organisations"]:
             policy = policies.get(organisation["id"])
+            if policy and covers(policy["applies_to"], organisation["id"] + "/x") and self.chance(0.04):
+                organisation["classes"] = [self.rng.choice(policy["classes"])]
+            if self.chance(0.04):
+                organisation["places"] = self.names_for(frozenset.union(*self.any_target()), {}, self.chance(0.3))
             for tenant in organisation["tenants"]:
                 covered = policy and covers(policy["applies_to"], organisation["id"] + "/" + tenant["id"])
                 for holder in [tenant] + tenant["apps"]:
@@ -241,7 +274,7 @@ class Maker:
 
     def model_patterns(self):
         names = [name for name, _ in self.models]
-        upstreams = {entry["upstream"] for each in self.deployments for entry in each["models"].values()}
+        upstreams = {entry.get("upstream", name) for each in self.deployments for name, entry in each["models"].items()}
         names += sorted(name for name in upstreams if not name.startswith("arn:"))
         return list(dict.fromkeys(self.model_pattern(names) for _ in range(self.rng.randint(1, 2))))
 
@@ -354,6 +387,8 @@ class Maker:
         own = self.places()
         names = [name for name in names if name.startswith(organisation + "/")]
         classes = list(CLASSES[:self.rng.choice((1, 2, 2, 3, 3, 4))])
+        if self.crowd:
+            classes += ["c%d" % number for number in range(self.rng.randint(1, 28))]
         self.rng.shuffle(classes)
         default = self.rng.choice(classes)
         classify = {"default": default}
@@ -361,10 +396,10 @@ class Maker:
             classify["assign"] = [{"tenants": self.patterns(names), "class": self.rng.choice(classes)}
                                   for _ in range(self.rng.randint(1, 2))]
         if self.chance(0.6):
-            classify["labels"] = ["header:x-data-class"]
+            classify["labels"] = ["header:x-data-class"] if self.chance(0.9) else ["header:X-Data-Class", "header:x-sensitivity"]
             classify["unknown_label"] = self.rng.choice(("deny", "highest"))
         allow = [self.allow(number, some(self.rng, classes, 4) if number >= len(classes) else [classes[number]], own, names)
-                 for number in range(len(classes) + self.rng.randint(0, 2))]
+                 for number in range(len(classes) + self.rng.randint(0, 60 if self.crowd else 2))]
         applies_to = organisation + "/*" if self.chance(0.6) else organisation if self.chance(0.8) else self.patterns(names, 2)[0]
         covered = [name for name in names if covers(applies_to, name)]
         forbid = [self.forbid(number, classes, own, covered or names) for number in range(self.rng.choice((0, 0, 1, 1, 2)))]
@@ -380,7 +415,8 @@ class Maker:
         own = self.places()
         organisation = self.rng.choice(sorted({name.split("/")[0] for name in names}))
         names = [name for name in names if name.startswith(organisation + "/")]
-        result = {"kind": "residency/1", "role": "guard", "name": "guard-%d" % number, "applies_to": organisation,
+        result = {"kind": "residency/1", "role": "guard", "name": "guard-%d" % number,
+                  "applies_to": organisation if self.chance(0.8) else "*",
                   "facts": "regions/2026-11-21", "forbid": [self.forbid(number, (), own, names)]}
         if own:
             result["places"] = own
@@ -401,18 +437,27 @@ class Maker:
         return {"tenant": self.rng.choice(names), "model": model if roll < 0.85 else alias if roll < 0.97 else "nonesuch",
                 "endpoint": "chat.completions" if self.chance(0.85) else self.rng.choice(ENDPOINTS), "headers": {}, "features": features}
 
+    def label(self, known):
+        """A class of the policy, at times several, an unknown one or none at all."""
+        if self.chance(0.7):
+            return self.rng.choice(known)
+        return self.rng.choice(("top-secret", "Public", "", ", ".join(some(self.rng, known, 3)), self.rng.choice(known) + ",nonsense"))
+
     def add_headers(self, request, policies):
         policy = policies.get(request["tenant"].split("/")[0])
         own = policy.get("places", {}) if policy else {}
         if self.chance(0.3):
             known = policy["classes"] if policy else CLASSES
-            request["headers"]["x-data-class"] = self.rng.choice(known) if self.chance(0.75) else self.rng.choice(("top-secret", "Public"))
+            request["headers"]["x-data-class"] = self.label(known)
+            if self.chance(0.2):
+                request["headers"]["x-sensitivity"] = self.label(known)
         if self.chance(0.25):
             process, store = self.any_target()
             names = self.names_for(process | store, own, self.chance(0.35))
             if self.chance(0.05):
                 names = names + [self.rng.choice(("XX", "EUROPE", "eu", "elsewhere"))]
-            request["headers"]["x-gatehouse-places"] = " ".join(names)
+            separator = " " if self.chance(0.8) else self.rng.choice((",", ", "))
+            request["headers"]["x-gatehouse-places"] = separator.join(names) if self.chance(0.97) else ""
 
     def world(self):
         self.models = self.rng.sample(MODELS, self.rng.randint(1, 3))
@@ -426,7 +471,8 @@ class Maker:
             for each in self.deployments:
                 for name, entry in each["models"].items():
                     if request["model"] == name or not self.targets:
-                        self.targets.append((name, entry["upstream"], each.get("partition"),
+                        entry = dict({"upstream": name}, **entry)
+                        self.targets.append((name, entry["upstream"], view.partition_of(each),
                                              view.target(each, entry, name, request["features"])))
         if not self.targets:
             return None
@@ -509,7 +555,11 @@ def add_unknown(rng, world):
     for document in of_kind(world, "fleet/1"):
         for deployment in document.get("deployments", ()):
             holder = rng.choice([deployment] + list(deployment["models"].values()))
-            facts = sorted(holder.get("evidence", {}))
+            facts = [] if "by" in holder.get("evidence", {"by": ""}) else sorted(holder["evidence"])
+            if "process" in facts:                          # it stands in for these two
+                facts = [fact for fact in facts if fact not in ("country", "destinations")]
+            if "by" in holder.get("evidence", {}):
+                del holder["evidence"]
             if "region" in holder and rng.random() < 0.3:
                 holder["region"] = "nowhere-1"
             elif facts:
@@ -517,7 +567,7 @@ def add_unknown(rng, world):
                 del holder["evidence"][fact]
                 if not holder["evidence"]:
                     del holder["evidence"]
-                if holder is deployment and fact not in ("process", "destinations", "features") and rng.random() < 0.5:
+                if holder is deployment and fact in ("store", "operator_home", "training", "attest") and rng.random() < 0.5:
                     del holder[fact]
     return world
 

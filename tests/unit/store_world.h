@@ -12,6 +12,7 @@
 
 static const uint8_t store_key[32] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 static char          store_home[64];
+static bool          store_quiet;       /* refusals of store_apply are expected */
 
 static const char store_fleet[] =
     "{\"kind\":\"fleet/1\",\"nodes\":[{\"id\":\"n1\",\"country\":\"SE\"}],\"models\":{\"gpt\":{}},"
@@ -88,7 +89,7 @@ store_apply(gh_store_t *store, const char *tenants, uint64_t *revision)
     gh_heap_init(&heap);
     gh_report_init(&report, &heap.arena);
     rc = gh_apply(store, &heap.arena, &apply, revision, &report);
-    for (size_t i = 0; rc != GH_OK && i < report.count; i++) {
+    for (size_t i = 0; rc != GH_OK && !store_quiet && i < report.count; i++) {
         fprintf(stderr, "%s:%u: %s\n", report.items[i].error.source, report.items[i].error.line, report.items[i].error.text);
     }
     gh_heap_free(&heap);

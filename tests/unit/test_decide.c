@@ -430,6 +430,41 @@ test_no_memory(void)
     }
 }
 
+/* Compiling with memory for n allocations only: an error, or the image that all the memory gives. */
+static void
+test_compile_no_memory(gh_arena_t *arena)
+{
+    gh_document_source_t sources[3];
+    gh_report_t          report;
+    gh_model_t          *model;
+    gh_bytes_t           whole, bytes;
+    gh_error_t           error;
+    unsigned             failed = 0;
+
+    for (int i = 0; i < 3; i++) {
+        sources[i] = (gh_document_source_t) { GH_STR("d.json"), gh_str_from(documents[i]) };
+    }
+    gh_report_init(&report, arena);
+    if (!CHECK_INT(gh_documents_load(arena, sources, 3, WORLD_NOW, &model, &report), GH_OK)
+        || !CHECK_INT(gh_compile(arena, model, image, WORLD_NOW, &whole, &error), GH_OK))
+    {
+        return;
+    }
+    for (size_t limit = 0; limit < 200; limit++) {
+        gh_heap_t heap;
+
+        gh_heap_init(&heap);
+        heap.limit = limit;
+        if (gh_compile(&heap.arena, model, image, WORLD_NOW, &bytes, &error) != GH_OK) {
+            failed++;
+        } else {
+            CHECK(bytes.len == whole.len && memcmp(bytes.data, whole.data, whole.len) == 0);
+        }
+        gh_heap_free(&heap);
+    }
+    CHECK(failed > 5 && failed < 200);
+}
+
 /* A guard takes away on top; it has no classes of its own. */
 static void
 test_guard(gh_arena_t *arena)
@@ -472,6 +507,7 @@ main(void)
         test_time(&heap.arena);
         test_why(&heap.arena);
         test_no_memory();
+        test_compile_no_memory(&heap.arena);
         test_guard(&heap.arena);
         gh_image_unref(image);
     }

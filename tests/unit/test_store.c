@@ -162,7 +162,9 @@ test_revisions(gh_arena_t *arena)
     if (CHECK(store != NULL)) {
         CHECK_INT(gh_store_current(store, WORLD_NOW, &image, &error), GH_OK);
         CHECK_INT(gh_image_revision(image), 20);
+        store_quiet = true;
         CHECK_INT(store_apply(store, store_tenants, &revision), GH_ERROR);
+        store_quiet = false;
         gh_store_close(store);
     }
 }
@@ -208,6 +210,49 @@ test_concurrent(gh_arena_t *arena)
     gh_store_close(store);
 }
 
+/* What gh_store_current gave stays readable while gh_store_identify meets a newer revision; a process remembers what it has used. */
+static void
+test_borrowed(gh_arena_t *arena)
+{
+    gh_store_options_t options = { .home = store_home, .lowest = 62 };
+    gh_identity_t      identity;
+    gh_store_t        *store;
+    gh_image_t        *image;
+    gh_error_t         error;
+    uint64_t           revision;
+    int                status;
+    pid_t              child;
+
+    store = store_open(false, &error);
+    if (!CHECK(store != NULL)) {
+        return;
+    }
+    CHECK_INT(gh_store_current(store, WORLD_NOW, &image, &error), GH_OK);
+    CHECK_INT(gh_image_revision(image), 60);
+    child = fork();
+    if (child == 0) {
+        gh_store_t *writer = store_open(true, &error);
+
+        _exit(writer == NULL || store_apply(writer, store_tenants_more, &revision) != GH_OK);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK_INT(gh_store_identify(store, gh_str_from(first_key), WORLD_NOW, arena, &identity, &error), GH_OK);
+    CHECK_INT(gh_image_revision(image), 60);
+    CHECK(!gh_image_app_listed(image, GH_STR("nord/retail/hr")));
+    CHECK_INT(gh_store_current(store, WORLD_NOW, &image, &error), GH_OK);
+    CHECK_INT(gh_image_revision(image), 61);
+    gh_store_close(store);
+
+    memcpy(options.key, store_key, 32);
+    memset(&error, 0, sizeof(error));
+    CHECK(gh_store_open(&options, &error) == NULL);
+    CHECK(is(&error, "store_damaged"));
+    options.lowest = 61;
+    store = gh_store_open(&options, &error);
+    CHECK(store != NULL);
+    gh_store_close(store);
+}
+
 /* ---- damage ---- */
 
 static uint64_t random_state = 88172645463325252u;
@@ -221,7 +266,7 @@ next_random(void)
     return random_state;
 }
 
-typedef struct { unsigned denied, same, wrong, unnamed; } tally_t;
+typedef struct { unsigned denied, same, wrong, unnamed, edited; } tally_t;
 
 /* Opens the damaged store as a worker does. Denied with a name, or exactly the policy and the caller of before. */
 static void
@@ -255,7 +300,16 @@ look(const gh_image_t *before, gh_arena_t *arena, tally_t *tally)
     }
     /* An editor looks at every page: it refuses, or what it sees is sound enough to write to. */
     store = store_open(true, &error);
-    gh_store_close(store);
+    if (store != NULL) {
+        char     text[GH_KEY_TEXT + 1];
+        uint64_t revision;
+
+        store_new_key(store, "chat", "another", 77, 0, text, &error);
+        gh_store_key_revoke(store, GH_STR("nord/retail/chat/k1"), WORLD_NOW, GH_STR("bob"), &error);
+        store_apply(store, store_tenants, &revision);
+        tally->edited++;
+        gh_store_close(store);
+    }
 }
 
 static void
@@ -303,7 +357,7 @@ static void
 test_damage(gh_arena_t *arena)
 {
     char        path[96];
-    tally_t     tally = { 0, 0, 0, 0 };
+    tally_t     tally = { 0, 0, 0, 0, 0 };
     gh_error_t  error;
     gh_store_t *store = store_open(false, &error);
     gh_image_t *image, *before;
@@ -318,6 +372,7 @@ test_damage(gh_arena_t *arena)
     before = gh_image_ref(image);
     gh_store_close(store);
     copy = malloc(len);
+    store_quiet = true;
     for (unsigned i = 0; i < 1200; i++) {
         memcpy(copy, bytes, len);
         changed = len;
@@ -325,10 +380,12 @@ test_damage(gh_arena_t *arena)
         write_file(path, copy, changed);
         look(before, arena, &tally);
     }
-    printf("store: %u damaged files: %u denied by name, %u without effect\n", tally.denied + tally.same, tally.denied, tally.same);
+    printf("store: %u damaged files: %u denied by name, %u without effect, %u taken by an editor\n",
+        tally.denied + tally.same, tally.denied, tally.same, tally.edited);
     CHECK_INT(tally.wrong, 0);
     CHECK_INT(tally.unnamed, 0);
     CHECK(tally.denied > 200);
+    store_quiet = false;
     write_file(path, bytes, len);
     gh_image_unref(before);
     free(copy);
@@ -372,7 +429,7 @@ test_running(gh_arena_t *arena)
     }
     CHECK(waitpid(child, &status, 0) == child && status == 0);
     CHECK_INT(gh_store_current(store, WORLD_NOW, &image, &error), GH_OK);
-    CHECK_INT(gh_image_revision(image), 61);
+    CHECK_INT(gh_image_revision(image), 62);
     write_file(path, bytes, len);                 /* the file of before, in place */
     memset(&error, 0, sizeof(error));
     CHECK_INT(gh_store_current(store, WORLD_NOW + 2000, &image, &error), GH_ERROR);
@@ -476,6 +533,7 @@ main(void)
         test_open();
         test_revisions(&heap.arena);
         test_concurrent(&heap.arena);
+        test_borrowed(&heap.arena);
         test_damage(&heap.arena);
         test_running(&heap.arena);
     }

@@ -40,7 +40,9 @@ test_retry_after(void)
         { "", "Sun Nov 16 08:49:37 1994", NOW + UINT64_C(863999000), 1000 },
         { "", "Sun, 06 Nov 1994 08:49:36 GMT", NOW, 0 },
         { "", "Sun, 06 Nov 2094 08:49:37 GMT", NOW, 3600000 },
-        { "", "Sunday, 06-Nov-44 08:49:37 GMT", UINT64_C(2362034977000), 1000 * 1000 * 0 },
+        { "", "Saturday, 06-Nov-99 08:49:37 GMT", UINT64_C(1763712000000), 0 },        /* 1999 */
+        { "", "Saturday, 06-Nov-70 08:49:37 GMT", UINT64_C(1763712000000), 3600000 },  /* 2070 */
+        { "", "Saturday, 01-Jan-00 00:00:01 GMT", UINT64_C(946684799000), 2000 },      /* 2000 */
         { "", "Thu, 29 Feb 2024 00:00:01 GMT", UINT64_C(1709164800000), 1000 },
         { "", "Fri, 01 Mar 2024 00:00:00 GMT", UINT64_C(1709251199000), 1000 },
         { "", "Wed, 31 Dec 2025 23:59:60 GMT", UINT64_C(1767225599000), 1000 },
@@ -163,6 +165,9 @@ test_usage_scan(void)
     check_scan("{\"a\":1} {\"usage\":{\"prompt_tokens\":1}}", -1, 0);
     check_scan("}}]]{\"usage\":{\"prompt_tokens\":1}}", 1, 0);
     check_scan("<html>usage</html>", -1, 0);
+    check_scan("\"{\"usage\":{\"prompt_tokens\":1}}", 1, 0);
+    check_scan("{\"us\\u0061ge\":{\"prompt_tokens\":1}}", -1, 0);
+    check_scan("{\"usage\\n\":{\"prompt_tokens\":1}}", -1, 0);
     check_scan("", -1, 0);
 
     /* as long as it may be, and one byte longer */
@@ -242,6 +247,10 @@ test_errors(void)
         free(exact);
     }
 
+    len = gh_answer_error(buffer, 160, 400, GH_STR(""), GH_STR("m"), (gh_str_t) { hostile, 100 });
+    CHECK_STR(((gh_str_t) { buffer, len }),
+        "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}");
+    CHECK_INT(gh_stream_error_event(buffer, 20, GH_STR("c"), GH_STR("m")), 0);
     CHECK_INT(gh_answer_error(buffer, 10, 400, GH_STR("c"), GH_STR("m"), GH_STR("")), 0);
     CHECK_INT(gh_stream_error_event(buffer, 3, GH_STR("c"), GH_STR("m")), 0);
 

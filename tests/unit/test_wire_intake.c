@@ -315,6 +315,11 @@ test_many(void)
     CHECK_STR(intake.features[GH_FEATURES_MAX - 1].where, "too many features");
     CHECK_INT(intake.features[GH_FEATURES_MAX - 1].name.len, 0);
 
+    /* a name above every known one's length, escaped */
+    add(body, 0, "{\"model\":\"m\",\"messages\":null,\"\\u0061%0150d\":1}", 7);
+    CHECK_INT(parse(body), GH_OK);
+    CHECK_INT(intake.features[0].where.len, 67);
+
     /* a long name is cut between characters */
     add(body, 0, "{\"model\":\"m\",\"messages\":[],\"%.63s\303\244kkk\":1}",
         "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");

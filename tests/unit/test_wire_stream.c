@@ -1,7 +1,7 @@
 /*
  * Streams: every recorded shape of tests/data/wire, fed at once, byte by byte, in two parts split at every byte, and in
  * parts of every small size. NAME.sse is what a backend sends, NAME.out what a client gets that did not ask for usage,
- * NAME.expect what is read from it.
+ * NAME.asked what one gets that did (without the file: every byte), NAME.expect what is read from it.
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -116,7 +116,7 @@ same(sink_t *sink, gh_str_t out, const char *expect, const char *name, size_t fi
 }
 
 static void
-test_splits(const char *name, gh_str_t input, gh_str_t out, const char *expect)
+test_splits(const char *name, gh_str_t input, gh_str_t out, gh_str_t asked, const char *expect)
 {
     sink_t sink = { malloc(input.len + 1), 0, input.len + 1 };
     size_t i, step = input.len > 4096 ? 97 : 1;
@@ -136,10 +136,12 @@ test_splits(const char *name, gh_str_t input, gh_str_t out, const char *expect)
         }
     }
 
-    /* a client that asked for usage gets every byte, at once */
+    feed(input, false, input.len + 1, 1, &sink);
+    CHECK(same(&sink, asked, expect, name, input.len, 0));
+
     for (i = 1; i < 40; i += 3) {
         feed(input, false, i, i, &sink);
-        CHECK(same(&sink, input, expect, name, i, i));
+        CHECK(same(&sink, asked, expect, name, i, i));
     }
 
     free(sink.data);
@@ -185,7 +187,7 @@ test_recorded(void)
     while ((entry = readdir(folder)) != NULL) {
         char     name[256];
         size_t   len = strlen(entry->d_name);
-        gh_str_t input, out, expect;
+        gh_str_t input, out, asked, expect;
 
         if (len < 5 || len > 255 || strcmp(entry->d_name + len - 4, ".sse") != 0) {
             continue;
@@ -200,7 +202,9 @@ test_recorded(void)
             const char *rest = strchr(expect.data, '\n') + 1;
 
             test_commit(name, input, expect.data + strlen("commit "));
-            test_splits(name, input, out, rest);
+            asked = file_read(name, ".asked");
+            test_splits(name, input, out, asked.data != NULL ? asked : input, rest);
+            free((char *) asked.data);
             count++;
         }
         free((char *) input.data);
@@ -239,6 +243,63 @@ test_carry_edge(void)
 
         free(text);
         free(sink.data);
+    }
+}
+
+/* An event above the carry that ends without its blank line, and a head that is one long event. */
+static void
+test_long_unterminated(void)
+{
+    static char text[20000], out[20000];
+    sink_t      sink = { out, 0, sizeof(out) };
+    int         status;
+
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "data: {\"usage\":{\"prompt_tokens\":3},\"choices\":[],\"x\":\"", 53);
+
+    feed((gh_str_t) { text, sizeof(text) }, true, 1000, 1000, &sink);
+    CHECK_INT(sink.len, sizeof(text));
+    CHECK_INT(stream.content_bytes, sizeof(text));
+    CHECK(stream.usage_seen && stream.usage.input == 3);
+    CHECK(memcmp(out, text, sizeof(text)) == 0);
+
+    CHECK_INT(gh_commit_look((gh_str_t) { text, sizeof(text) }, &status), GH_COMMIT_HOLD);
+    memcpy(text + sizeof(text) - 2, "\n\n", 2);
+    CHECK_INT(gh_commit_look((gh_str_t) { text, sizeof(text) }, &status), GH_COMMIT_GO);
+}
+
+/* Shapes no backend should send: nothing is removed, nothing is read into them. */
+static void
+test_odd_chunks(void)
+{
+    static const struct { const char *event; uint64_t content; } cases[] = {
+        { "data: {\"choices\":[7,\"ab\",null]}\n\n", 2 },
+        { "data: {\"choices\":{\"delta\":\"ab\"},\"usage\":{\"total_tokens\":1}}\n\n", 0 },
+        { "data: {\"choices\":[],\"usage\":7}\n\n", 0 },
+        { "data: {\"choices\":[],\"usage\":[]}\n\n", 0 },
+        { "data: {\"choices\":[],\"usage\":{},\"error\":{}}\n\n", 0 },
+        { "data: {\"usage\":{}}\n\n", 0 },
+        { "data: {\"error\":\"\",\"choices\":[{\"delta\":[\"a\",[\"b\"]]}]}\n\n", 2 },
+        { "data: [1]\n\n", 3 },
+        { "data: {\"choices\":[{\"delta\":{\"content\":\"a\n\n", 34 },
+        { "data: {\"choices\":[],\"usage\":{}} x\n\n", 27 },
+        { "datax: {\"choices\":[],\"usage\":{}}\n\n", 0 },
+        { "dat: {\"choices\":[],\"usage\":{}}\n\n", 0 },
+        { "data\n\n", 0 },
+    };
+    char   data[256];
+    sink_t sink = { data, 0, sizeof(data) };
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        gh_str_t event = gh_str_from(cases[i].event);
+
+        feed(event, true, event.len, 1, &sink);
+        CHECK_STR(((gh_str_t) { data, sink.len }), cases[i].event);
+        CHECK(!stream.usage_seen);
+        if (!CHECK_INT(stream.content_bytes, cases[i].content)) {
+            fprintf(stderr, "    %s", cases[i].event);
+        }
     }
 }
 
@@ -321,6 +382,8 @@ main(void)
 {
     test_recorded();
     test_carry_edge();
+    test_long_unterminated();
+    test_odd_chunks();
     test_latency();
     test_commit_status();
 

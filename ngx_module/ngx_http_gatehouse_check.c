@@ -1,0 +1,144 @@
+/*
+ * What the master reads of Gatehouse's files when nginx is configured: the store's key, and whether store and nginx.conf fit. All
+ * of it is a warning; nothing is made or changed.
+ */
+
+#include "ngx_http_gatehouse.h"
+
+
+static void ngx_http_gatehouse_read_key(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf);
+static void ngx_http_gatehouse_compare(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf, gh_image_t *image);
+
+
+/*
+ * The store is closed again before any fork; workers open their own.
+ */
+void
+ngx_http_gatehouse_check_store(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf)
+{
+    gh_image_t          *image;
+    gh_store_t          *store;
+    gh_error_t           error;
+    gh_store_options_t   options;
+
+    ngx_http_gatehouse_read_key(cf, gmcf);
+
+    if (!gmcf->key_read) {
+        return;
+    }
+
+    ngx_memzero(&options, sizeof(gh_store_options_t));
+    ngx_memzero(&error, sizeof(gh_error_t));
+
+    options.home = (char *) gmcf->home.data;
+    ngx_memcpy(options.key, gmcf->key, sizeof(options.key));
+
+    store = gh_store_open(&options, &error);
+    ngx_memzero(options.key, sizeof(options.key));
+
+    if (store == NULL) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "gatehouse: policy store: %s", error.text);
+        return;
+    }
+
+    if (gh_store_current(store, (uint64_t) ngx_time() * 1000, &image, &error)
+        == GH_OK)
+    {
+        ngx_http_gatehouse_compare(cf, gmcf, image);
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "gatehouse: policy store: %s", error.text);
+    }
+
+    gh_store_close(store);
+}
+
+
+/*
+ * Read in the master, before the fork: workers cannot open the file. What is
+ * missing is a warning, so that a certificate reload is never blocked by it.
+ */
+static void
+ngx_http_gatehouse_read_key(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf)
+{
+    u_char      *path;
+    gh_error_t   error;
+
+    path = ngx_pnalloc(cf->pool, gmcf->secrets.len + sizeof("/store.key"));
+    if (path == NULL) {
+        return;
+    }
+
+    ngx_sprintf(path, "%V/store.key%Z", &gmcf->secrets);
+    ngx_memzero(&error, sizeof(gh_error_t));
+
+    if (gh_store_key_read((char *) path, gmcf->key, &error) == GH_OK) {
+        gmcf->key_read = 1;
+        return;
+    }
+
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                       "gatehouse: %s: requests are answered 503 until "
+                       "\"gatehouse init --home %V --secrets %V\" has run "
+                       "and nginx is reloaded", error.text, &gmcf->home,
+                       &gmcf->secrets);
+}
+
+
+/* What the store says and nginx.conf does not, or the other way round: a fleet edit never blocks a certificate reload. */
+static void
+ngx_http_gatehouse_compare(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf, gh_image_t *image)
+{
+    uint32_t                        i, n;
+    gh_str_t                        name;
+    ngx_str_t                       text;
+    ngx_uint_t                      b;
+    ngx_http_gatehouse_backend_t  **backend;
+
+    n = gh_image_deployment_count(image);
+
+    if (gh_image_node_country(image, ngx_http_gatehouse_str(gmcf->node)) < 0) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "gatehouse: node \"%V\" is not in fleet/1: it "
+                           "serves nothing", &gmcf->node);
+    }
+
+    for (i = 0; i < n; i++) {
+        name = gh_image_deployment_backend(image, i);
+
+        if (ngx_http_gatehouse_find_backend(gmcf, name) == NULL) {
+            text.data = (u_char *) name.data;
+            text.len = name.len;
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "gatehouse: fleet/1 names backend \"%V\", "
+                               "which is no gatehouse_backend", &text);
+        }
+    }
+
+    backend = gmcf->backends.elts;
+
+    for (b = 0; b < gmcf->backends.nelts; b++) {
+
+        for (i = 0; i < n; i++) {
+            name = gh_image_deployment_backend(image, i);
+
+            if (gh_str_eq(name, ngx_http_gatehouse_str(backend[b]->name))) {
+                break;
+            }
+        }
+
+        if (i == n) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "gatehouse_backend \"%V\" is in no deployment of "
+                          "fleet/1 in %V:%ui", &backend[b]->name,
+                          &backend[b]->file, backend[b]->line);
+        }
+    }
+}
