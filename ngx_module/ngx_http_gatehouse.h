@@ -97,7 +97,6 @@ typedef struct {
     gh_record_attempt_t            record;
     gh_str_t                       rules[8];       /* of record */
     ngx_uint_t                     servers;        /* of the group, as its balancer counts them */
-    ngx_msec_t                     started;
     struct timeval                 clock;          /* start, for microseconds */
     unsigned                       dispatched:1;   /* counts against gatehouse_tries */
     unsigned                       repeated:1;     /* the same deployment as the step before */
@@ -282,6 +281,7 @@ ngx_int_t ngx_http_gatehouse_secret(ngx_http_gatehouse_backend_t *backend,
 /* the route */
 ngx_int_t ngx_http_gatehouse_peer_init(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
+int64_t ngx_http_gatehouse_elapsed_us(struct timeval *since);
 ngx_uint_t ngx_http_gatehouse_more(ngx_http_gatehouse_ctx_t *ctx);
 ngx_http_gatehouse_attempt_t *ngx_http_gatehouse_attempt(
     ngx_http_gatehouse_ctx_t *ctx);

@@ -34,6 +34,7 @@ ngx_http_gatehouse_check_store(ngx_conf_t *cf,
     ngx_memzero(&error, sizeof(gh_error_t));
 
     options.home = (char *) gmcf->home.data;
+    options.unlocked = 1;
     ngx_memcpy(options.key, gmcf->key, sizeof(options.key));
 
     store = gh_store_open(&options, &error);

@@ -214,7 +214,6 @@ ngx_http_gatehouse_peer_get(ngx_peer_connection_t *pc, void *data)
             return NGX_BUSY;
         }
 
-        attempt->started = ngx_current_msec;
         ngx_gettimeofday(&attempt->clock);
         attempt->record.connect_us = -1;
         attempt->record.first_byte_us = -1;
@@ -403,7 +402,8 @@ ngx_http_gatehouse_engage(ngx_http_request_t *r,
 }
 
 
-static int64_t
+/* The clock itself: the event loop's cached time is too coarse for an attempt on the same host. */
+int64_t
 ngx_http_gatehouse_elapsed_us(struct timeval *since)
 {
     struct timeval  now;
@@ -513,11 +513,6 @@ ngx_http_gatehouse_attempt_end(ngx_peer_connection_t *pc,
 
     if (u->state) {
         attempt->record.received = u->state->bytes_received;
-
-        if (u->state->connect_time != (ngx_msec_t) -1) {
-            attempt->record.connect_us = (int64_t) u->state->connect_time
-                                         * 1000;
-        }
     }
 
     if (c) {

@@ -287,5 +287,11 @@ ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in)
 
     attempt->record.revision = ctx->checked_revision;
 
+    if (attempt->record.connect_us == -1) {
+        /* connected, TLS included */
+        attempt->record.connect_us =
+            ngx_http_gatehouse_elapsed_us(&attempt->clock);
+    }
+
     return ngx_chain_writer(&ctx->request->upstream->writer, in);
 }

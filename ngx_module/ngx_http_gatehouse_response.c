@@ -82,7 +82,7 @@ ngx_http_gatehouse_process_status(ngx_http_request_t *r)
 
     attempt = ngx_http_gatehouse_attempt(ctx);
     attempt->record.first_byte_us =
-        (int64_t) (ngx_current_msec - attempt->started) * 1000;
+        ngx_http_gatehouse_elapsed_us(&attempt->clock);
 
     u->process_header = ngx_http_gatehouse_process_headers;
     r->state = 0;

@@ -13,6 +13,7 @@ static struct {
     gh_record_t                     *record;
     ngx_msec_t                       store_tried;
     unsigned                         store_failed:1;
+    uint64_t                         revision;      /* the newest used: never a lower one again */
     gh_json_writer_t                 line;
     char                             buffer[GH_RECORD_LINE_MAX];
     uint64_t                         record_errors;
@@ -142,6 +143,7 @@ ngx_http_gatehouse_store(ngx_log_t *log, gh_error_t *error)
 
     ngx_memzero(&options, sizeof(gh_store_options_t));
     options.home = home;
+    options.lowest = ngx_http_gatehouse_worker.revision;
     ngx_memcpy(options.key, gmcf->key, sizeof(options.key));
 
     ngx_memzero(error, sizeof(gh_error_t));
@@ -179,6 +181,7 @@ ngx_http_gatehouse_image(ngx_log_t *log, gh_error_t *error)
     if (gh_store_current(store, ngx_http_gatehouse_now_ms(), &image, error)
         == GH_OK)
     {
+        ngx_http_gatehouse_worker.revision = gh_image_revision(image);
         return image;
     }
 

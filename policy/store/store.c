@@ -394,7 +394,7 @@ check_files(gh_store_t *store, const char *home, gh_error_t *error)
 }
 
 static int
-open_env(gh_store_t *store, const char *home, gh_error_t *error)
+open_env(gh_store_t *store, const char *home, bool unlocked, gh_error_t *error)
 {
     char        directory[1100];
     struct stat st;
@@ -415,12 +415,14 @@ open_env(gh_store_t *store, const char *home, gh_error_t *error)
         mdb_env_set_mapsize(store->env, GH_STORE_MAP);
         mdb_env_set_maxdbs(store->env, GH_STORE_DBS);
         mdb_env_set_maxreaders(store->env, GH_STORE_READERS);
-        rc = mdb_env_open(store->env, directory, MDB_NOTLS | (store->writable ? 0 : MDB_RDONLY), 0640);
+        rc = mdb_env_open(store->env, directory, MDB_NOTLS | (unlocked ? MDB_NOLOCK : 0) | (store->writable ? 0 : MDB_RDONLY), 0640);
     }
     if (rc != 0) {
         return gh_store_mdb_error(rc, "LMDB cannot open it", error);
     }
-    mdb_reader_check(store->env, NULL);
+    if (!unlocked) {
+        mdb_reader_check(store->env, NULL);
+    }
     return GH_OK;
 }
 
@@ -484,7 +486,7 @@ gh_store_open(const gh_store_options_t *options, gh_error_t *error)
     memset(subkey, 0, sizeof(subkey));
     if (store->mac == NULL || store->api_key == NULL) {
         gh_error_set(error, "store_denied", "the store's key cannot be used: OpenSSL failed");
-    } else if (check_files(store, options->home, error) == GH_OK && open_env(store, options->home, error) == GH_OK) {
+    } else if (check_files(store, options->home, error) == GH_OK && open_env(store, options->home, options->unlocked, error) == GH_OK) {
         if (store->writable) {
             rc = open_writable(store, error);
         } else {

@@ -17,6 +17,7 @@ typedef struct gh_store_s gh_store_t;
 typedef struct {
     const char *home;              /* the store is in home/store */
     uint8_t     key[32];           /* bytes of store.key; subkeys are derived by HKDF */
+    bool        unlocked;          /* one look, without a trace in lock.mdb: an edit at the same time may make it fail; never for a worker */
     bool        writable;          /* CLI and agent only */
     uint64_t    lowest;            /* revisions below it are refused; 0: none. What a process that opens again has used before. */
 } gh_store_options_t;
