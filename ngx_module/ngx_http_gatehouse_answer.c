@@ -11,6 +11,10 @@ static ngx_int_t ngx_http_gatehouse_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_uint_t ngx_http_gatehouse_write_failed(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
+static ngx_buf_t *ngx_http_gatehouse_provider_answer(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t *status);
+static ngx_buf_t *ngx_http_gatehouse_own_answer(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t *status);
 static ngx_int_t ngx_http_gatehouse_replace(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
 static ngx_int_t ngx_http_gatehouse_add_header(ngx_http_request_t *r,
@@ -243,95 +247,114 @@ ngx_http_gatehouse_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 }
 
 
+/* The last provider's error: status, headers and as much of its body as was kept. */
+static ngx_buf_t *
+ngx_http_gatehouse_provider_answer(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t *status)
+{
+    ngx_buf_t                            *b;
+    ngx_uint_t                            i;
+    ngx_table_elt_t                      *h;
+    ngx_http_gatehouse_provider_error_t  *provider;
+
+    provider = &ctx->provider;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->pos = provider->body.data;
+    b->last = b->pos + provider->body.len;
+    b->memory = (provider->body.len != 0);
+    *status = provider->status;
+
+    r->headers_out.content_type = provider->content_type;
+
+    if (provider->content_type.len == 0) {
+        ngx_str_set(&r->headers_out.content_type, "application/json");
+    }
+
+    h = provider->headers->elts;
+
+    for (i = 0; i < provider->headers->nelts; i++) {
+        if (ngx_http_gatehouse_add_header(r, &h[i].key, &h[i].value)
+            != NGX_OK)
+        {
+            return NULL;
+        }
+    }
+
+    return b;
+}
+
+
+/* A refusal of ours, or nginx's own error in words. */
+static ngx_buf_t *
+ngx_http_gatehouse_own_answer(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t *status)
+{
+    size_t       size;
+    gh_str_t     message;
+    ngx_buf_t   *b;
+    ngx_uint_t   i;
+
+    if (ctx->error_code) {
+        *status = ctx->error_status;
+        message = ngx_http_gatehouse_str(ctx->error_message);
+
+    } else {
+        ctx->error_code = *status >= 500 ? "internal_error" : "bad_request";
+        message = GH_STR("The request is refused.");
+
+        for (i = 0; ngx_http_gatehouse_errors[i].status; i++) {
+            if (ngx_http_gatehouse_errors[i].status == *status) {
+                *status = ngx_http_gatehouse_errors[i].given;
+                ctx->error_code = ngx_http_gatehouse_errors[i].code;
+                message = gh_str_from(ngx_http_gatehouse_errors[i].message);
+                break;
+            }
+        }
+    }
+
+    size = 2 * message.len + 1024;
+
+    b = ngx_create_temp_buf(r->pool, size);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->last += gh_answer_error((char *) b->last, size, *status,
+                               gh_str_from(ctx->error_code), message,
+                               gh_str_from(ctx->error_param
+                                           ? ctx->error_param : ""));
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+
+    return b;
+}
+
+
 /* A special response becomes an error in the dialect, or the last provider's own. */
 static ngx_int_t
 ngx_http_gatehouse_replace(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx)
 {
-    size_t                                size;
-    gh_str_t                              message;
-    ngx_buf_t                            *b;
-    ngx_str_t                             name, value;
-    ngx_uint_t                            i, status;
-    const char                           *code;
-    ngx_table_elt_t                      *h;
-    ngx_http_gatehouse_provider_error_t  *provider;
+    ngx_buf_t   *b;
+    ngx_str_t    name, value;
+    ngx_uint_t   status;
 
-    provider = &ctx->provider;
     status = r->err_status;
-    code = ctx->error_code;
 
-    if (code == NULL && provider->status && ctx->finished) {
-
-        b = ngx_calloc_buf(r->pool);
-        if (b == NULL) {
-            return NGX_ERROR;
-        }
-
-        b->pos = provider->body.data;
-        b->last = b->pos + provider->body.len;
-        b->memory = (provider->body.len != 0);
-        status = provider->status;
-
-        r->headers_out.content_type = provider->content_type;
-        r->headers_out.content_type_len = provider->content_type.len;
-
-        if (provider->content_type.len == 0) {
-            ngx_str_set(&r->headers_out.content_type, "application/json");
-            r->headers_out.content_type_len =
-                                            r->headers_out.content_type.len;
-        }
-
-        h = provider->headers->elts;
-
-        for (i = 0; i < provider->headers->nelts; i++) {
-            if (ngx_http_gatehouse_add_header(r, &h[i].key, &h[i].value)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-        }
+    if (ctx->error_code == NULL && ctx->provider.status && ctx->finished) {
+        b = ngx_http_gatehouse_provider_answer(r, ctx, &status);
 
     } else {
+        b = ngx_http_gatehouse_own_answer(r, ctx, &status);
+    }
 
-        if (code) {
-            status = ctx->error_status;
-            message = ngx_http_gatehouse_str(ctx->error_message);
-
-        } else {
-            for (i = 0; ngx_http_gatehouse_errors[i].status; i++) {
-                if (ngx_http_gatehouse_errors[i].status == status) {
-                    break;
-                }
-            }
-
-            if (ngx_http_gatehouse_errors[i].status) {
-                status = ngx_http_gatehouse_errors[i].given;
-                code = ngx_http_gatehouse_errors[i].code;
-                message = gh_str_from(ngx_http_gatehouse_errors[i].message);
-
-            } else {
-                code = status >= 500 ? "internal_error" : "bad_request";
-                message = GH_STR("The request is refused.");
-            }
-
-            ctx->error_code = code;
-        }
-
-        size = 2 * message.len + 1024;
-
-        b = ngx_create_temp_buf(r->pool, size);
-        if (b == NULL) {
-            return NGX_ERROR;
-        }
-
-        b->last += gh_answer_error((char *) b->last, size, status,
-                                   gh_str_from(code), message,
-                                   gh_str_from(ctx->error_param
-                                               ? ctx->error_param : ""));
-
-        ngx_str_set(&r->headers_out.content_type, "application/json");
-        r->headers_out.content_type_len = r->headers_out.content_type.len;
+    if (b == NULL) {
+        return NGX_ERROR;
     }
 
     b->last_buf = 1;
@@ -350,6 +373,7 @@ ngx_http_gatehouse_replace(ngx_http_request_t *r,
     r->headers_out.status = status;
     r->headers_out.status_line.len = 0;
     r->headers_out.charset.len = 0;
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_length_n = b->last - b->pos;
 
     if (r->headers_out.content_length) {
