@@ -11,9 +11,9 @@
 #include "policy/audit/record.h"
 #include "policy/decide/decide.h"
 #include "policy/base/id.h"
+#include "policy/base/version.h"
 #include "policy/store/store.h"
 
-#define NGX_HTTP_GATEHOUSE_VERSION       "0.1.0"
 
 /* Steps of one route: dispatches, the repeats over a stale idle connection, and deployments passed over. */
 #define NGX_HTTP_GATEHOUSE_STEPS         16

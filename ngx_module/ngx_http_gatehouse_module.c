@@ -299,7 +299,6 @@ static ngx_int_t
 ngx_http_gatehouse_init(ngx_conf_t *cf)
 {
     ngx_http_handler_pt             *h;
-    ngx_http_core_loc_conf_t        *clcf;
     ngx_http_core_main_conf_t       *cmcf;
     ngx_http_gatehouse_main_conf_t  *gmcf;
 
@@ -321,10 +320,6 @@ ngx_http_gatehouse_init(ngx_conf_t *cf)
                            "in the http block: the node's name in fleet/1");
         return NGX_ERROR;
     }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    gmcf->resolver = clcf->resolver;
-    gmcf->resolver_timeout = clcf->resolver_timeout;
 
     ngx_http_gatehouse_check_store(cf, gmcf);
 

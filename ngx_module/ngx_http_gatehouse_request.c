@@ -135,7 +135,7 @@ ngx_http_gatehouse_head(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
                   "Content-Type: application/json\r\n"
                   "Accept-Encoding: identity\r\n"
                   "Accept: text/event-stream, application/json\r\n"
-                  "User-Agent: gatehouse/" NGX_HTTP_GATEHOUSE_VERSION "\r\n"
+                  "User-Agent: gatehouse/" GH_VERSION "\r\n"
                   "X-Request-Id: \r\nContent-Length: \r\n: \r\n\r\n")
            + wire->path.len + host->len + GH_ID_LEN + NGX_OFF_T_LEN
            + wire->credential_header.len + wire->credential_prefix.len
@@ -159,7 +159,7 @@ ngx_http_gatehouse_head(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
                           "Accept-Encoding: identity\r\n"
                           "Accept: %s\r\n"
                           "User-Agent: gatehouse/"
-                          NGX_HTTP_GATEHOUSE_VERSION "\r\n"
+                          GH_VERSION "\r\n"
                           "X-Request-Id: %*s\r\nContent-Length: %uL\r\n",
                           ctx->intake.stream
                           ? "text/event-stream, application/json"

@@ -238,7 +238,7 @@ ngx_http_gatehouse_open_record(ngx_log_t *log)
 
     options.directory = directory;
     options.node = ngx_http_gatehouse_str(gmcf->node);
-    options.version = GH_STR(NGX_HTTP_GATEHOUSE_VERSION);
+    options.version = GH_STR(GH_VERSION);
     options.epoch_ms = ngx_http_gatehouse_now_ms();
     options.worker = ngx_worker;
     options.pid = ngx_pid;

@@ -11,14 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/base/version.h"
 #include "policy/base/arena.h"
 #include "policy/base/error.h"
 #include "policy/base/str.h"
 #include "policy/store/store.h"
 
-#ifndef GH_VERSION
-#define GH_VERSION "0.1.0"
-#endif
 
 /* Exit codes, the same for every command. */
 enum {

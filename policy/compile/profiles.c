@@ -313,6 +313,10 @@ gh_compile_profiles(gh_builder_t *builder, const gh_model_t *model, const gh_ima
     if (count > GH_MAX_APPS) {
         return gh_error_set(error, "too_large", "tenants/1 lists %u apps, at most %u are possible", count, GH_MAX_APPS);
     }
+    if (count == 0) {
+        /* a fleet and its policies may be there before their tenants */
+        return number_profiles(builder->arena, previous, NULL, 0, header);
+    }
     made = gh_arena_array(builder->arena, count, sizeof(*made));
     if (apps == NULL || made == NULL) {
         return gh_error_set(error, "out_of_memory", "no memory for the apps of tenants/1");

@@ -269,11 +269,32 @@ check_profile(deployment_t *d, const gh_node_t *node, const settings_t *settings
     }
 }
 
+/* By any of its names: the upstream's is the customer's own choice on Azure, so the catalogue's and its aliases count too. */
+static bool
+is_claude(const gh_loader_t *loader, const gh_model_target_t *target, gh_str_t name)
+{
+    const gh_str_list_t *aliases;
+
+    if (mentions(target->upstream, "claude") || mentions(name, "claude")) {
+        return true;
+    }
+    if (target->model >= loader->model->model_count) {
+        return false;
+    }
+    aliases = &loader->model->models[target->model].aliases;
+    for (uint32_t i = 0; i < aliases->count; i++) {
+        if (mentions(aliases->items[i], "claude")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 resolve_target(deployment_t *d, const gh_node_t *node, settings_t *settings, gh_model_target_t *target)
 {
     gh_loader_t     *loader = d->loader;
-    bool             claude = mentions(target->upstream, "claude") || mentions(node->key, "claude");
+    bool             claude = is_claude(loader, target, node->key);
     gh_facts_query_t query = {
         .provider = d->provider, .region = d->region, .sku = settings->sku, .seller = settings->seller,
         .profile = settings->profile, .upstream = target->upstream, .host = d->host

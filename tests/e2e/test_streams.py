@@ -179,8 +179,6 @@ EARLY = {
 @pytest.mark.parametrize("name", EARLY)
 @pytest.mark.parametrize("done", [True, False])
 def test_error_inside_200_fails_over(world, name, done):
-    if name == "vllm" and done:
-        pytest.skip("one shape of it is enough")
     world.b1.play(stream(*EARLY[name], *([DONE] if done else [])))
     found = ask(world.gateway, STREAM)
     assert found.status == 200 and b"canary" not in found.body and world.contacted() == ["b1", "b2"], found

@@ -515,11 +515,13 @@ def of_kind(world, kind):
 
 
 def add_forbid(rng, world):
+    """One more forbid, in a document of the world or in a guard of its own."""
     world = copied(world)
-    targets = [each for each in of_kind(world, "residency/1")]
-    if not targets:
-        return None
-    document = rng.choice(targets)
+    documents = of_kind(world, "residency/1")
+    if not documents or rng.random() < 0.3:
+        documents = [{"kind": "residency/1", "role": "guard", "name": "one-more", "applies_to": "*", "facts": "regions/2026-11-21"}]
+        world["documents"].append({"path": "one-more.json", "json": documents[0]})
+    document = rng.choice(documents)
     rule = {"id": "one-more", "why": "law", rng.choice(("process", "store", "operator_home")): {"touches": some(rng, COUNTRIES + SETS, 2)}}
     if "classes" in document and rng.random() < 0.3:
         rule["classes"] = [rng.choice(document["classes"])]
