@@ -17,7 +17,6 @@
 #include "policy/base/str.h"
 #include "policy/store/store.h"
 
-
 /* Exit codes, the same for every command. */
 enum {
     GH_EXIT_DONE   = 0,

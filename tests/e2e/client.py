@@ -238,6 +238,8 @@ class Http2:
         self.flush()
 
     def receive(self):
+        if self.closed:
+            raise ConnectionError("the gateway ended the HTTP/2 connection")
         data = self.sock.recv(1 << 18)
         if not data:
             self.closed = True

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -12,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import documents                                    # noqa: E402
 from certificates import Authority                  # noqa: E402
 from client import tls_context                      # noqa: E402
-from gateway import Backend, Gateway                # noqa: E402
+from gateway import SLOW, Backend, Gateway                # noqa: E402
 from mock_backend import MockBackend                # noqa: E402
 
 RUNNING = []                                        # gateways whose error.log is read after every test
@@ -130,9 +131,16 @@ def mock():
         one.stop()
 
 
+def too_long(_signal, _frame):
+    raise TimeoutError("the test took more than a minute")
+
+
 @pytest.fixture(autouse=True)
 def clean_log(request):
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(60 * SLOW)
     yield
+    signal.alarm(0)
     for gateway in RUNNING:
         gateway.check_log()
 
