@@ -24,7 +24,10 @@
 
 #define NGX_HTTP_GATEHOUSE_BUFFER        8192    /* a response buffer's first size */
 
-#define NGX_HTTP_GATEHOUSE_TENANT_DRAINS 64      /* answers of clients that left, read on at one time for a tenant */
+/* answers of clients that left, read on at one time by one worker */
+#define NGX_HTTP_GATEHOUSE_DRAINS             512
+#define NGX_HTTP_GATEHOUSE_TENANT_DRAINS      64
+#define NGX_HTTP_GATEHOUSE_CONNECTION_DRAINS  16      /* of one client's HTTP/2 connection */
 
 
 typedef struct {
@@ -95,9 +98,12 @@ typedef struct {
     ngx_http_gatehouse_backend_t  *backend;
     gh_wire_request_t              wire;
     gh_record_attempt_t            record;
-    gh_str_t                       rules[8];       /* of record */
+    gh_str_t                       rules[GH_CLASSES_MAX];  /* of record */
+    gh_image_t                    *image;          /* held: what facts and rules are from */
+    int                            node_country;   /* index, of that image */
     ngx_uint_t                     servers;        /* of the group, as its balancer counts them */
     struct timeval                 clock;          /* start, for microseconds */
+    unsigned                       store_false:1;  /* a rule that let it in says "store": "nothing" */
     unsigned                       dispatched:1;   /* counts against gatehouse_tries */
     unsigned                       repeated:1;     /* the same deployment as the step before */
     unsigned                       stale:1;        /* because the step before met a stale idle connection */
@@ -147,10 +153,8 @@ struct ngx_http_gatehouse_ctx_s {
     gh_image_t                    *image;          /* held */
     gh_decide_input_t              input;
     gh_decision_t                  decision;
-    int                            node_country;   /* index */
     uint64_t                       checked_revision;   /* the newest under which the running attempt was found eligible */
     uint64_t                       checked_ms;
-    uint32_t                       checked_target;     /* + 1; 0: none yet */
 
     ngx_http_gatehouse_attempt_t  *attempts;       /* NGX_HTTP_GATEHOUSE_STEPS */
     ngx_uint_t                     steps;
@@ -161,6 +165,7 @@ struct ngx_http_gatehouse_ctx_s {
     uint64_t                       retry_at;       /* the first time a deployment that was passed over may be tried; 0: none */
     ngx_http_gatehouse_peer_t      peer;
     ngx_http_gatehouse_provider_error_t  provider;
+    const char                    *late;           /* code of what stopped the last attempt before its bytes, or NULL */
 
     /* the answer's head */
     ngx_http_status_t              status;
@@ -185,6 +190,7 @@ struct ngx_http_gatehouse_ctx_s {
     u_char                        *out;            /* copies of pieces that are not in u->buffer */
     size_t                         out_size;
     size_t                         out_used;
+    ngx_queue_t                    drains;         /* in the worker's list, while draining */
     off_t                          drained;
     off_t                          bytes_out;
 
@@ -217,7 +223,6 @@ struct ngx_http_gatehouse_ctx_s {
     unsigned                       replacing:1;
     unsigned                       replaced:1;
     unsigned                       answered:1;     /* the id's header is in place */
-    unsigned                       denied_late:1;
     unsigned                       unrecorded:1;
     unsigned                       credentials:1;  /* the last answer was a backend's 401 or 403 */
     unsigned                       logged:1;
@@ -287,11 +292,11 @@ ngx_http_gatehouse_attempt_t *ngx_http_gatehouse_attempt(
     ngx_http_gatehouse_ctx_t *ctx);
 ngx_int_t ngx_http_gatehouse_build(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
-bool ngx_http_gatehouse_store_false(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt);
 ngx_int_t ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in);
 ngx_int_t ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt, ngx_uint_t again);
+    ngx_http_gatehouse_attempt_t *attempt);
+ngx_int_t ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt);
 
 /* the answer */
 ngx_int_t ngx_http_gatehouse_process_status(ngx_http_request_t *r);
@@ -346,10 +351,6 @@ uint64_t ngx_http_gatehouse_retry_at(ngx_http_gatehouse_main_conf_t *gmcf,
     gh_str_t deployment, gh_str_t model);
 void ngx_http_gatehouse_retry_set(ngx_http_gatehouse_main_conf_t *gmcf,
     gh_str_t deployment, gh_str_t model, uint64_t until_ms);
-ngx_uint_t ngx_http_gatehouse_drain_enter(ngx_http_gatehouse_main_conf_t *gmcf,
-    uint64_t tenant);
-void ngx_http_gatehouse_drain_leave(ngx_http_gatehouse_main_conf_t *gmcf,
-    uint64_t tenant);
 
 /* this worker: store, record, clock */
 ngx_int_t ngx_http_gatehouse_init_process(ngx_cycle_t *cycle);

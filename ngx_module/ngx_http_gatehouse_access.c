@@ -93,12 +93,22 @@ ngx_http_gatehouse_cleanup(void *data)
 {
     ngx_http_gatehouse_ctx_t *ctx = data;
 
+    ngx_uint_t  i;
+
     ngx_http_gatehouse_hold_stop(ctx);
     ngx_http_gatehouse_drain_stop(ctx);
 
     if (ctx->deadline.timer_set) {
         ngx_del_timer(&ctx->deadline);
     }
+
+    for (i = 0; i < ctx->steps; i++) {
+        if (ctx->attempts[i].image) {
+            gh_image_unref(ctx->attempts[i].image);
+        }
+    }
+
+    ctx->steps = 0;
 
     if (ctx->image) {
         gh_image_unref(ctx->image);

@@ -8,6 +8,9 @@
 
 static void ngx_http_gatehouse_read_key(ngx_conf_t *cf,
     ngx_http_gatehouse_main_conf_t *gmcf);
+static void ngx_http_gatehouse_clear_text(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf, gh_image_t *image,
+    ngx_http_gatehouse_backend_t *backend);
 static void ngx_http_gatehouse_compare(ngx_conf_t *cf,
     ngx_http_gatehouse_main_conf_t *gmcf, gh_image_t *image);
 
@@ -127,6 +130,8 @@ ngx_http_gatehouse_compare(ngx_conf_t *cf,
 
     for (b = 0; b < gmcf->backends.nelts; b++) {
 
+        ngx_http_gatehouse_clear_text(cf, gmcf, image, backend[b]);
+
         for (i = 0; i < n; i++) {
             name = gh_image_deployment_backend(image, i);
 
@@ -141,5 +146,54 @@ ngx_http_gatehouse_compare(ngx_conf_t *cf,
                           "fleet/1 in %V:%ui", &backend[b]->name,
                           &backend[b]->file, backend[b]->line);
         }
+    }
+}
+
+
+/* Prompts and credentials that leave the host unencrypted, and credentials that everybody may read. */
+static void
+ngx_http_gatehouse_clear_text(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf, gh_image_t *image,
+    ngx_http_gatehouse_backend_t *backend)
+{
+    uint32_t         i;
+    ngx_uint_t       others;
+    gh_target_t      target;
+    ngx_file_info_t  fi;
+
+    if (backend->credential.len
+        && ngx_file_info(backend->credential.data, &fi) != NGX_FILE_ERROR
+        && (ngx_file_access(&fi) & 07))
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "gatehouse_backend \"%V\": everybody may read its "
+                      "credential \"%V\": mode 0640 is enough in %V:%ui",
+                      &backend->name, &backend->credential, &backend->file,
+                      backend->line);
+    }
+
+    if (backend->server_name.len) {
+        return;
+    }
+
+    others = 0;
+
+    for (i = 0; i < gh_image_target_count(image); i++) {
+        gh_image_target(image, i, &target);
+
+        if (gh_str_eq(target.backend, ngx_http_gatehouse_str(backend->name))
+            && !gh_str_eq(target.provider, GH_STR("self")))
+        {
+            others = 1;
+            break;
+        }
+    }
+
+    if (others || backend->credential.len) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "gatehouse_backend \"%V\" has no \"tls\": prompts%s "
+                      "leave in clear text in %V:%ui", &backend->name,
+                      backend->credential.len ? " and its credential" : "",
+                      &backend->file, backend->line);
     }
 }

@@ -7,7 +7,12 @@
 
 
 static void ngx_http_gatehouse_read_client(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_gatehouse_drain_start(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx);
 static void ngx_http_gatehouse_drain_timeout(ngx_event_t *ev);
+
+
+static ngx_queue_t  ngx_http_gatehouse_drains;
 
 
 void
@@ -137,7 +142,6 @@ ngx_http_gatehouse_client_gone(ngx_http_request_t *r,
     u_char                          *p;
     ngx_connection_t                *c, *peer;
     ngx_http_upstream_t             *u;
-    ngx_http_gatehouse_main_conf_t  *gmcf;
 
     if (ctx->client_left || ctx->finished) {
         return;
@@ -176,26 +180,85 @@ ngx_http_gatehouse_client_gone(ngx_http_request_t *r,
         u->buffer.end = p + size;
     }
 
-    gmcf = ngx_http_gatehouse_worker_conf();
-
     if (peer == NULL || peer->sent == 0
-        || !ngx_http_gatehouse_drain_enter(gmcf, ctx->identity.tenant_uid))
+        || !ngx_http_gatehouse_drain_start(r, ctx))
     {
         /* nothing was asked of a backend yet, or too many are being read on */
         ngx_http_gatehouse_end_upstream(r);
         return;
     }
 
-    ctx->draining = 1;
-    ctx->drain.handler = ngx_http_gatehouse_drain_timeout;
-    ctx->drain.data = ctx;
-    ctx->drain.log = c->log;
-
-    ngx_add_timer(&ctx->drain, ctx->conf->drain_time);
-
     /* reading may have stopped because the client took nothing */
 
     ngx_post_event(peer->read, &ngx_posted_events);
+}
+
+
+/* The client's own connection, which HTTP/2 streams share. */
+static void *
+ngx_http_gatehouse_client_of(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return r->stream->connection;
+    }
+#endif
+
+    return r->connection;
+}
+
+
+/*
+ * 1: the answer may be read to its end without its client. Open-and-cancel is an attack: what one worker reads on is bounded in all, per
+ * tenant and per connection. The list is the worker's own and ends with it.
+ */
+static ngx_uint_t
+ngx_http_gatehouse_drain_start(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    void                      *client;
+    ngx_uint_t                 all, tenant, connection;
+    ngx_queue_t               *q;
+    ngx_http_gatehouse_ctx_t  *other;
+
+    if (ngx_http_gatehouse_drains.next == NULL) {
+        ngx_queue_init(&ngx_http_gatehouse_drains);
+    }
+
+    all = 0;
+    tenant = 0;
+    connection = 0;
+    client = ngx_http_gatehouse_client_of(r);
+
+    for (q = ngx_queue_head(&ngx_http_gatehouse_drains);
+         q != ngx_queue_sentinel(&ngx_http_gatehouse_drains);
+         q = ngx_queue_next(q))
+    {
+        other = ngx_queue_data(q, ngx_http_gatehouse_ctx_t, drains);
+
+        all++;
+        tenant += (other->identity.tenant_uid == ctx->identity.tenant_uid);
+        connection += (ngx_http_gatehouse_client_of(other->request)
+                       == client);
+    }
+
+    if (all >= NGX_HTTP_GATEHOUSE_DRAINS
+        || tenant >= NGX_HTTP_GATEHOUSE_TENANT_DRAINS
+        || connection >= NGX_HTTP_GATEHOUSE_CONNECTION_DRAINS)
+    {
+        return 0;
+    }
+
+    ngx_queue_insert_tail(&ngx_http_gatehouse_drains, &ctx->drains);
+
+    ctx->draining = 1;
+    ctx->drain.handler = ngx_http_gatehouse_drain_timeout;
+    ctx->drain.data = ctx;
+    ctx->drain.log = r->connection->log;
+
+    ngx_add_timer(&ctx->drain, ctx->conf->drain_time);
+
+    return 1;
 }
 
 
@@ -226,8 +289,7 @@ ngx_http_gatehouse_drain_stop(ngx_http_gatehouse_ctx_t *ctx)
 
     if (ctx->draining) {
         ctx->draining = 0;
-        ngx_http_gatehouse_drain_leave(ngx_http_gatehouse_worker_conf(),
-                                       ctx->identity.tenant_uid);
+        ngx_queue_remove(&ctx->drains);
     }
 }
 

@@ -343,7 +343,6 @@ ngx_http_gatehouse_decide(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 
     country = gh_image_node_country(ctx->image, record.node);
     if (country >= 0) {
-        ctx->node_country = country;
         record.node_country = (gh_str_t) { gh_country_codes[country], 2 };
     }
 

@@ -16,8 +16,8 @@ static ngx_http_gatehouse_attempt_t *ngx_http_gatehouse_next_attempt(
     ngx_http_gatehouse_ctx_t *ctx);
 static ngx_int_t ngx_http_gatehouse_prepare(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
-static void ngx_http_gatehouse_attempt_rules(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt);
+static ngx_int_t ngx_http_gatehouse_foreign(ngx_connection_t *c,
+    ngx_http_gatehouse_backend_t *backend);
 static ngx_int_t ngx_http_gatehouse_engage(ngx_http_request_t *r,
     ngx_http_gatehouse_peer_t *peer, ngx_http_gatehouse_attempt_t *attempt);
 static void ngx_http_gatehouse_own(ngx_peer_connection_t *pc,
@@ -155,6 +155,9 @@ ngx_http_gatehouse_next_attempt(ngx_http_gatehouse_ctx_t *ctx)
     {
         attempt = &ctx->attempts[ctx->steps++];
         attempt->target = ctx->decision.route[ctx->next++];
+        attempt->record.connect_us = -1;
+        attempt->record.first_byte_us = -1;
+        attempt->record.total_us = -1;
 
         gh_image_target(ctx->image, attempt->target, &attempt->facts);
 
@@ -249,22 +252,19 @@ ngx_http_gatehouse_prepare(ngx_http_request_t *r,
     gh_str_t           id;
     gh_json_writer_t  *line;
 
-    attempt->record.deployment = attempt->facts.deployment;
-    attempt->record.upstream_model = attempt->facts.upstream_model;
-    attempt->record.process = attempt->facts.process;
-    gh_places_add(&attempt->record.process, ctx->node_country);
-    ngx_http_gatehouse_attempt_rules(ctx, attempt);
-    attempt->record.store = attempt->facts.store;
-    attempt->record.store_nothing = attempt->facts.store_nothing;
-
-    if (ngx_http_gatehouse_still(ctx, attempt, ctx->recorded > 0) != NGX_OK) {
+    if (ngx_http_gatehouse_adopt(ctx, attempt) != NGX_OK) {
         attempt->denied = 1;
         attempt->record.error = "denied";
-        ctx->denied_late = 1;
         return NGX_DECLINED;
     }
 
-    attempt->record.revision = ctx->checked_revision;
+    attempt->backend = ngx_http_gatehouse_find_backend(
+                                            ngx_http_gatehouse_worker_conf(),
+                                            attempt->facts.backend);
+    if (attempt->backend == NULL) {
+        attempt->record.error = "no_backend";
+        return NGX_DECLINED;
+    }
 
     if (ngx_http_gatehouse_secret(attempt->backend, r->connection->log)
         != NGX_OK)
@@ -281,7 +281,7 @@ ngx_http_gatehouse_prepare(ngx_http_request_t *r,
 
     ctx->recorded++;
 
-    if (ctx->recorded > 1) {
+    if (ctx->recorded > 1 || attempt->target != ctx->decision.route[0]) {
         id = (gh_str_t) { (char *) ctx->id, GH_ID_LEN };
 
         line = ngx_http_gatehouse_line();
@@ -296,38 +296,6 @@ ngx_http_gatehouse_prepare(ngx_http_request_t *r,
     }
 
     return NGX_OK;
-}
-
-
-/* The allows that let the attempt's deployment in, one a class, for its line in the record. */
-static void
-ngx_http_gatehouse_attempt_rules(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt)
-{
-    size_t                      i, n;
-    uint32_t                    t;
-    const gh_target_verdict_t  *verdict;
-
-    n = sizeof(attempt->rules) / sizeof(attempt->rules[0]);
-
-    for (t = 0; t < ctx->decision.target_count; t++) {
-        verdict = &ctx->decision.targets[t];
-
-        if (verdict->target != attempt->target) {
-            continue;
-        }
-
-        attempt->record.rule_count = 0;
-
-        for (i = 0; i < n && i < ctx->decision.class_count; i++) {
-            attempt->rules[i] = gh_decision_rule_id(ctx->image,
-                                                    verdict->fits[i]);
-            attempt->record.rule_count++;
-        }
-
-        attempt->record.rules = attempt->rules;
-        return;
-    }
 }
 
 
@@ -387,6 +355,14 @@ ngx_http_gatehouse_engage(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
+    if (rc == NGX_DONE && ngx_http_gatehouse_foreign(pc->connection, backend))
+    {
+        /* the balancer's peer stands: nginx connects to it anew */
+        pc->connection = NULL;
+        pc->cached = 0;
+        rc = NGX_OK;
+    }
+
     ngx_http_gatehouse_answer_reset(r, ctx);
 
     peer->engaged = 1;
@@ -399,6 +375,56 @@ ngx_http_gatehouse_engage(ngx_http_request_t *r,
     }
 
     return rc;
+}
+
+
+/*
+ * A kept-alive connection may have been opened by another user of the group, such as proxy_pass, which verifies nothing unless told to.
+ * Only one with a TLS context of ours is used; another is closed.
+ */
+static ngx_int_t
+ngx_http_gatehouse_foreign(ngx_connection_t *c,
+    ngx_http_gatehouse_backend_t *backend)
+{
+    SSL_CTX                         *ssl;
+    ngx_uint_t                       i;
+    ngx_http_gatehouse_backend_t   **other;
+    ngx_http_gatehouse_main_conf_t  *gmcf;
+
+    ssl = c->ssl ? SSL_get_SSL_CTX(c->ssl->connection) : NULL;
+
+    if (backend->conf.ssl == NULL && ssl == NULL) {
+        return 0;
+    }
+
+    gmcf = ngx_http_gatehouse_worker_conf();
+    other = gmcf->backends.elts;
+
+    for (i = 0; ssl && i < gmcf->backends.nelts; i++) {
+        if (other[i]->upstream == backend->upstream && other[i]->conf.ssl
+            && other[i]->conf.ssl->ctx == ssl)
+        {
+            return 0;
+        }
+    }
+
+    ngx_log_error(NGX_LOG_WARN, c->log, 0,
+                  "gatehouse: a connection that something else opened to "
+                  "upstream \"%V\" is not used", &backend->group);
+
+    if (c->ssl) {
+        c->ssl->no_wait_shutdown = 1;
+        c->ssl->no_send_shutdown = 1;
+        (void) ngx_ssl_shutdown(c);
+    }
+
+    if (c->pool) {
+        ngx_destroy_pool(c->pool);
+    }
+
+    ngx_close_connection(c);
+
+    return 1;
 }
 
 
@@ -450,7 +476,10 @@ ngx_http_gatehouse_peer_free(ngx_peer_connection_t *pc, void *data,
 
     stale = pc->cached && (state & NGX_PEER_FAILED)
             && attempt->record.status == 0 && !attempt->denied
-            && !attempt->stale && !ctx->client_left && !ctx->closed;
+            && !attempt->stale && !ctx->client_left && !ctx->closed
+            && attempt->record.received == 0
+            && attempt->record.error
+            && ngx_strcmp(attempt->record.error, "timeout") != 0;
 
     peer->free(pc, peer->data, inner);
 

@@ -29,7 +29,7 @@ ngx_http_gatehouse_build(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
 
     if (gh_dialect_request(&ctx->arena, &attempt->facts, &ctx->intake,
                            ngx_http_gatehouse_str(attempt->backend->path),
-                           ngx_http_gatehouse_store_false(ctx, attempt),
+                           attempt->store_false,
                            &attempt->wire, &error)
         != GH_OK)
     {
@@ -75,16 +75,6 @@ ngx_http_gatehouse_build(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
     b->last_buf = 1;
 
     return NGX_OK;
-}
-
-
-/* Did every allow that let this deployment in say "store": "nothing"? Then the provider is told not to store. */
-bool
-ngx_http_gatehouse_store_false(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt)
-{
-    return gh_decision_store_nothing(ctx->image, &ctx->decision,
-                                     attempt->target);
 }
 
 
@@ -189,80 +179,6 @@ ngx_http_gatehouse_head(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
 
 
 /*
- * Is the attempt still eligible under the policy in force now? NGX_OK, or NGX_ERROR on any doubt: a store that cannot be read denies.
- * Cheap while neither the revision nor the time has moved past the last check; again asks for the whole check, the key's state
- * included.
- */
-ngx_int_t
-ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt, ngx_uint_t again)
-{
-    uint64_t            now;
-    ngx_uint_t          moved;
-    gh_image_t         *image;
-    gh_store_t         *store;
-    gh_error_t          error;
-    gh_identity_t       identity;
-    gh_decide_input_t   input;
-    ngx_log_t          *log;
-
-    log = ctx->request->connection->log;
-    now = ngx_http_gatehouse_now_ms();
-
-    image = ngx_http_gatehouse_image(log, &error);
-    if (image == NULL) {
-        return NGX_ERROR;
-    }
-
-    /* every target of the route was found eligible under the decision's own revision */
-
-    moved = gh_image_revision(image) != gh_image_revision(ctx->image)
-            || now >= ctx->decision.valid_until_ms;
-
-    if (!again && now - ctx->checked_ms < 1000
-        && (!moved
-            || (gh_image_revision(image) == ctx->checked_revision
-                && ctx->checked_target == attempt->target + 1
-                && now < ctx->decision.valid_until_ms)))
-    {
-        return NGX_OK;
-    }
-
-    store = ngx_http_gatehouse_store(log, &error);
-
-    if (store == NULL
-        || gh_store_identify_again(store, &ctx->identity, now, &ctx->arena,
-                                   &identity, &error)
-           != GH_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    input = ctx->input;
-    input.identity = &identity;
-    input.now_ms = now;
-
-    if (moved && !gh_decide_still(image, &input, &ctx->arena,
-                                  attempt->facts.deployment,
-                                  attempt->facts.upstream_model))
-    {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "gatehouse: revision %uL forbids a dispatch decided "
-                      "under revision %uL",
-                      gh_image_revision(image),
-                      gh_image_revision(ctx->image));
-        return NGX_ERROR;
-    }
-
-    ctx->checked_revision = gh_image_revision(image);
-    ctx->checked_target = attempt->target + 1;
-    ctx->checked_ms = now;
-
-    return NGX_OK;
-}
-
-
-/*
  * Every byte of a request goes through here into the socket (or the TLS buffer in front of it): policy is re-read in the same
  * callback as the write. A refusal ends the attempt; what the kernel already has cannot be taken back.
  */
@@ -279,9 +195,8 @@ ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in)
         return NGX_ERROR;
     }
 
-    if (ngx_http_gatehouse_still(ctx, attempt, 0) != NGX_OK) {
+    if (ngx_http_gatehouse_still(ctx, attempt) != NGX_OK) {
         attempt->denied = 1;
-        ctx->denied_late = 1;
         return NGX_ERROR;
     }
 

@@ -37,6 +37,7 @@ ngx_http_gatehouse_answer_reset(ngx_http_request_t *r,
     ctx->content_length_seen = 0;
     ctx->refused_encoding = 0;
     ctx->credentials = 0;
+    ctx->late = NULL;
     ctx->stream_failed = 0;
     ngx_str_null(&ctx->retry_after);
     ngx_str_null(&ctx->retry_after_ms);

@@ -14,6 +14,8 @@ static void ngx_http_gatehouse_piece_out(void *context, const char *data,
     size_t len);
 static void ngx_http_gatehouse_break_stream(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
+static void ngx_http_gatehouse_refuse_late(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx);
 static void ngx_http_gatehouse_route_end(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_int_t rc);
 
@@ -334,7 +336,7 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
 
     if (!u->header_sent) {
         ctx->end = ctx->client_left ? "client_left"
-                   : ctx->denied_late ? "denied_late" : "failed";
+                   : ctx->late ? "denied_late" : "failed";
 
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE
             && rc != NGX_HTTP_CLIENT_CLOSED_REQUEST)
@@ -428,6 +430,33 @@ ngx_http_gatehouse_break_stream(ngx_http_request_t *r,
 }
 
 
+static void
+ngx_http_gatehouse_refuse_late(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    if (ngx_strcmp(ctx->late, "invalid_api_key") == 0) {
+        (void) ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                         ctx->late,
+                                         "The API key stopped being valid "
+                                         "while the request was under way.");
+
+    } else if (ngx_strcmp(ctx->late, "policy_unavailable") == 0) {
+        (void) ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                         ctx->late,
+                                         "The policy could not be read any "
+                                         "more (request %*s).",
+                                         (size_t) GH_ID_LEN, ctx->id);
+
+    } else {
+        (void) ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
+                                         ctx->late,
+                                         "The residency policy changed while "
+                                         "the request was under way (request "
+                                         "%*s).", (size_t) GH_ID_LEN, ctx->id);
+    }
+}
+
+
 /* What the client is told when the route has no better answer; the answer filter writes it. */
 static void
 ngx_http_gatehouse_route_end(ngx_http_request_t *r,
@@ -446,6 +475,12 @@ ngx_http_gatehouse_route_end(ngx_http_request_t *r,
         return;
     }
 
+    if (ctx->late) {
+        /* the last word was policy's, whatever a provider said before */
+        ngx_http_gatehouse_refuse_late(r, ctx);
+        return;
+    }
+
     if (ctx->credentials) {
         (void) ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_BAD_GATEWAY,
                                          "backend_credentials",
@@ -456,15 +491,6 @@ ngx_http_gatehouse_route_end(ngx_http_request_t *r,
     }
 
     if (ctx->provider.status) {
-        return;
-    }
-
-    if (ctx->denied_late) {
-        (void) ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
-                                         "residency_denied",
-                                         "The residency policy changed while "
-                                         "the request was under way (request "
-                                         "%*s).", (size_t) GH_ID_LEN, ctx->id);
         return;
     }
 

@@ -1,8 +1,6 @@
 /*
- * The shared zone: what all workers, of the old and the new generation, must know of each other until the ledger holds it.
- *
- *   - until when a (deployment, model) must not be tried: its Retry-After;
- *   - how many answers of a tenant's vanished clients are being read to their end.
+ * The shared zone: what all workers, of the old and the new generation, must know of each other until the ledger holds it. That is
+ * until when a (deployment, model) must not be tried, its Retry-After.
  *
  * No locks: a worker may die anywhere. Slots are claimed by compare-and-swap on their key and are never moved.
  */
@@ -15,14 +13,13 @@
 
 typedef struct {
     ngx_atomic_t   key;        /* 0: free */
-    ngx_atomic_t   value;      /* ms since the epoch, or a count */
+    ngx_atomic_t   value;      /* ms since the epoch */
 } ngx_http_gatehouse_slot_t;
 
 
 typedef struct {
-    ngx_uint_t                  count;     /* of each table, a power of two */
+    ngx_uint_t                  count;     /* a power of two */
     ngx_http_gatehouse_slot_t  *retry;
-    ngx_http_gatehouse_slot_t  *drains;
 } ngx_http_gatehouse_shared_t;
 
 
@@ -100,10 +97,10 @@ ngx_http_gatehouse_zone_init(ngx_shm_zone_t *zone, void *data)
         return NGX_ERROR;
     }
 
-    /* both tables in half the zone, so that the slab's own needs never matter */
+    /* half the zone, so that the slab's own needs never matter */
 
     for (shared->count = 64; /* void */; shared->count *= 2) {
-        size = shared->count * 2 * sizeof(ngx_http_gatehouse_slot_t);
+        size = shared->count * sizeof(ngx_http_gatehouse_slot_t);
         if (2 * size > zone->shm.size / 2) {
             break;
         }
@@ -112,9 +109,8 @@ ngx_http_gatehouse_zone_init(ngx_shm_zone_t *zone, void *data)
     size = shared->count * sizeof(ngx_http_gatehouse_slot_t);
 
     shared->retry = ngx_slab_calloc(pool, size);
-    shared->drains = ngx_slab_calloc(pool, size);
 
-    if (shared->retry == NULL || shared->drains == NULL) {
+    if (shared->retry == NULL) {
         return NGX_ERROR;
     }
 
@@ -219,47 +215,4 @@ ngx_http_gatehouse_retry_set(ngx_http_gatehouse_main_conf_t *gmcf,
         }
 
     } while (!ngx_atomic_cmp_set(&slot->value, old, until_ms));
-}
-
-
-/* 1: the tenant may have one more answer read to its end without a client. */
-ngx_uint_t
-ngx_http_gatehouse_drain_enter(ngx_http_gatehouse_main_conf_t *gmcf,
-    uint64_t tenant)
-{
-    ngx_http_gatehouse_slot_t    *slot;
-    ngx_http_gatehouse_shared_t  *shared = gmcf->zone->data;
-
-    slot = ngx_http_gatehouse_slot(shared->drains, shared->count,
-                                   (ngx_atomic_uint_t) tenant + 1, 1);
-
-    if (slot == NULL) {
-        return 0;
-    }
-
-    if (ngx_atomic_fetch_add(&slot->value, 1)
-        < NGX_HTTP_GATEHOUSE_TENANT_DRAINS)
-    {
-        return 1;
-    }
-
-    (void) ngx_atomic_fetch_add(&slot->value, -1);
-
-    return 0;
-}
-
-
-void
-ngx_http_gatehouse_drain_leave(ngx_http_gatehouse_main_conf_t *gmcf,
-    uint64_t tenant)
-{
-    ngx_http_gatehouse_slot_t    *slot;
-    ngx_http_gatehouse_shared_t  *shared = gmcf->zone->data;
-
-    slot = ngx_http_gatehouse_slot(shared->drains, shared->count,
-                                   (ngx_atomic_uint_t) tenant + 1, 0);
-
-    if (slot) {
-        (void) ngx_atomic_fetch_add(&slot->value, -1);
-    }
 }

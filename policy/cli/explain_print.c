@@ -70,7 +70,7 @@ print_rules(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict)
     unsigned             count = 0;
     bool                 one = true;
 
-    for ( ; verdict != NULL && count < 8 && count < decision->class_count && verdict->fits[count] >= 0; count++) {
+    for ( ; verdict != NULL && count < GH_CLASSES_MAX && count < decision->class_count && verdict->fits[count] >= 0; count++) {
         one = one && verdict->fits[count] == verdict->fits[0];
     }
 

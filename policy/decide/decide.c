@@ -139,26 +139,36 @@ gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *a
     return GH_OK;
 }
 
-bool
+const gh_target_verdict_t *
 gh_decide_still(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
-    gh_str_t deployment, gh_str_t upstream_model)
+    gh_str_t deployment, gh_str_t upstream_model, gh_decision_t *decision)
 {
-    gh_decision_t decision;
-    gh_error_t    error;
+    gh_error_t error;
 
-    if (gh_decide(image, input, arena, &decision, &error) != GH_OK || decision.code != GH_DECIDED_ALLOW) {
-        return false;
+    if (gh_decide(image, input, arena, decision, &error) != GH_OK || decision->code != GH_DECIDED_ALLOW) {
+        return NULL;
     }
-    for (uint32_t i = 0; i < decision.route_count; i++) {
-        const gh_image_target_t *target = &image->targets[decision.route[i]];
+    for (uint32_t i = 0; i < decision->route_count; i++) {
+        const gh_image_target_t *target = &image->targets[decision->route[i]];
 
         if (gh_str_eq(gh_image_str(image, image->deployments[target->deployment].id), deployment)
             && gh_str_eq(gh_image_str(image, target->upstream), upstream_model))
         {
-            return true;
+            return gh_decision_verdict(decision, decision->route[i]);
         }
     }
-    return false;
+    return NULL;
+}
+
+const gh_target_verdict_t *
+gh_decision_verdict(const gh_decision_t *decision, uint32_t target)
+{
+    for (uint32_t i = 0; i < decision->target_count; i++) {
+        if (decision->targets[i].target == target) {
+            return &decision->targets[i];
+        }
+    }
+    return NULL;
 }
 
 static bool
@@ -219,26 +229,4 @@ gh_decision_rule_why(const gh_image_t *image, int32_t rule)
         return GH_STR("");
     }
     return gh_image_str(image, (gh_ref_t) { image->rules[rule].why_offset, image->rules[rule].why_len });
-}
-
-bool
-gh_decision_store_nothing(const gh_image_t *image, const gh_decision_t *decision, uint32_t target)
-{
-    for (uint32_t i = 0; i < decision->target_count; i++) {
-        const gh_target_verdict_t *verdict = &decision->targets[i];
-
-        if (verdict->target != target || verdict->code != GH_TARGET_ELIGIBLE) {
-            continue;
-        }
-        for (size_t c = 0; c < sizeof(verdict->fits) / sizeof(verdict->fits[0]); c++) {
-            int32_t rule = verdict->fits[c];
-
-            if (rule >= 0 && (uint32_t) rule < image->count[GH_SECTION_RULE]
-                && (image->rules[rule].states & GH_STATES_STORE_NOTHING))
-            {
-                return true;
-            }
-        }
-    }
-    return false;
 }

@@ -40,6 +40,8 @@ typedef struct { const char *code; int status; } gh_verdict_answer_t;
 /* Indexed by gh_verdict_code_t: the error code given to clients and the HTTP status. */
 extern const gh_verdict_answer_t gh_verdict_answers[];
 
+#define GH_CLASSES_MAX 32             /* of a policy */
+
 typedef enum {
     GH_TARGET_ELIGIBLE = 0,
     GH_TARGET_FORBIDDEN,          /* rule fired */
@@ -57,7 +59,7 @@ typedef struct {
     uint8_t                  class_index; /* of NO_ALLOW, in decision->classes */
     gh_places_t              places;      /* the offending places */
     gh_str_t                 feature;     /* the unlisted feature or unknown field that made it unknown, or empty */
-    int32_t                  fits[8];     /* eligible: for class i of decision->classes (first 8), the allow that fits; then -1 */
+    int32_t                  fits[GH_CLASSES_MAX]; /* eligible: for class i of decision->classes, the allow that fits; then -1 */
     bool                     store_false; /* eligible: one of the allows that fit says "store": "nothing" */
 } gh_target_verdict_t;
 
@@ -93,18 +95,19 @@ int gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_
     gh_decision_t *decision, gh_error_t *error);
 
 /*
- * Is (deployment, upstream_model) in the route that `image` gives for this input now? For the check in front of every write,
- * when the revision or the time has moved on. false on any doubt.
+ * For the check in front of a later dispatch or write, when the revision or the time has moved on: decides again under `image`, into
+ * *decision, and gives the verdict on (deployment, upstream_model) when it is in that route. NULL on any doubt. The caller compares
+ * the target's facts with those its bytes were made for: an edit may have moved the deployment to another backend.
  */
-bool gh_decide_still(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
-    gh_str_t deployment, gh_str_t upstream_model);
+const gh_target_verdict_t *gh_decide_still(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
+    gh_str_t deployment, gh_str_t upstream_model, gh_decision_t *decision);
 
 /* Catalogue names this identity may use at any endpoint (some deployment that serves it is listed), sorted. */
 int gh_decide_models(const gh_image_t *image, const gh_identity_t *identity, gh_arena_t *arena,
     gh_str_t **names, size_t *count);
 
-/* Does a rule that let this target in say "store": "nothing"? Then the gateway sends store: false. */
-bool gh_decision_store_nothing(const gh_image_t *image, const gh_decision_t *decision, uint32_t target);
+/* The verdict on a target of this decision, or NULL. */
+const gh_target_verdict_t *gh_decision_verdict(const gh_decision_t *decision, uint32_t target);
 
 /* Id and reason of a rule index found in a verdict. */
 gh_str_t gh_decision_rule_id(const gh_image_t *image, int32_t rule);
