@@ -154,7 +154,8 @@ struct ngx_http_gatehouse_ctx_s {
     gh_decide_input_t              input;
     gh_decision_t                  decision;
     uint64_t                       checked_revision;   /* the newest under which the running attempt was found eligible */
-    uint64_t                       checked_ms;
+    uint64_t                       checked_transaction;
+    uint64_t                       checked_until_ms;   /* when time alone may change what was found then */
 
     ngx_http_gatehouse_attempt_t  *attempts;       /* NGX_HTTP_GATEHOUSE_STEPS */
     ngx_uint_t                     steps;
@@ -162,7 +163,6 @@ struct ngx_http_gatehouse_ctx_s {
     uint32_t                       next;           /* index in decision.route */
     ngx_uint_t                     recorded;       /* attempts in the record, the decision's own included */
     ngx_uint_t                     same_deployment;
-    uint64_t                       retry_at;       /* the first time a deployment that was passed over may be tried; 0: none */
     ngx_http_gatehouse_peer_t      peer;
     ngx_http_gatehouse_provider_error_t  provider;
     const char                    *late;           /* code of what stopped the last attempt before its bytes, or NULL */
@@ -293,6 +293,12 @@ ngx_http_gatehouse_attempt_t *ngx_http_gatehouse_attempt(
 ngx_int_t ngx_http_gatehouse_build(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
 ngx_int_t ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in);
+void ngx_http_gatehouse_checked(ngx_http_gatehouse_ctx_t *ctx,
+    gh_image_t *image, const gh_decision_t *decision);
+ngx_int_t ngx_http_gatehouse_refuse_late(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx);
+ngx_int_t ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx,
+    uint64_t now, gh_identity_t *identity);
 ngx_int_t ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt);
 ngx_int_t ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
@@ -356,6 +362,7 @@ void ngx_http_gatehouse_retry_set(ngx_http_gatehouse_main_conf_t *gmcf,
 ngx_int_t ngx_http_gatehouse_init_process(ngx_cycle_t *cycle);
 void ngx_http_gatehouse_exit_process(ngx_cycle_t *cycle);
 gh_store_t *ngx_http_gatehouse_store(ngx_log_t *log, gh_error_t *error);
+uint64_t ngx_http_gatehouse_transaction(void);
 ngx_int_t ngx_http_gatehouse_record(gh_json_writer_t *w, ngx_log_t *log);
 gh_json_writer_t *ngx_http_gatehouse_line(void);
 uint64_t ngx_http_gatehouse_now_ms(void);

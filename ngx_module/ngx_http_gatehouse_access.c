@@ -137,6 +137,11 @@ ngx_http_gatehouse_access_handler(ngx_http_request_t *r)
 
     ctx->conf = glcf;
 
+    if (ctx->finished || ctx->error_code) {
+        /* sent back here by error_page: its answer stands, nothing is dispatched again */
+        return r->err_status ? r->err_status : NGX_HTTP_BAD_GATEWAY;
+    }
+
     rc = ngx_http_gatehouse_endpoint(r, ctx);
     if (rc != NGX_OK) {
         return rc;

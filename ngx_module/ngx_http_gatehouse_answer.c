@@ -170,7 +170,7 @@ ngx_http_gatehouse_header_filter(ngx_http_request_t *r)
         }
     }
 
-    if (r->err_status && !ctx->replacing
+    if (r->err_status >= NGX_HTTP_BAD_REQUEST && !ctx->replacing
         && ngx_http_gatehouse_replace(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
@@ -395,7 +395,7 @@ ngx_http_gatehouse_replace(ngx_http_request_t *r,
         }
     }
 
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE && ctx->retry_at
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE && ctx->decided
         && ctx->error_code
         && ngx_strcmp(ctx->error_code, "no_healthy_backend") == 0)
     {
@@ -406,16 +406,37 @@ ngx_http_gatehouse_replace(ngx_http_request_t *r,
 }
 
 
-/* Every eligible deployment asked to be left alone until then. */
+/* When every eligible deployment asked to be left alone: until the first may be tried. */
 ngx_int_t
 ngx_http_gatehouse_wait_header(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx)
 {
-    uint64_t   now, wait;
-    ngx_str_t  name, value;
+    uint32_t     i;
+    uint64_t     now, at, wait;
+    ngx_str_t    name, value;
+    gh_target_t  target;
 
     now = ngx_http_gatehouse_now_ms();
-    wait = ctx->retry_at > now ? ctx->retry_at - now : 1;
+    wait = 0;
+
+    for (i = 0; i < ctx->decision.route_count; i++) {
+        gh_image_target(ctx->image, ctx->decision.route[i], &target);
+
+        at = ngx_http_gatehouse_retry_at(ngx_http_gatehouse_worker_conf(),
+                                         target.deployment,
+                                         target.upstream_model);
+        if (at <= now) {
+            return NGX_OK;
+        }
+
+        if (wait == 0 || at - now < wait) {
+            wait = at - now;
+        }
+    }
+
+    if (wait == 0) {
+        return NGX_OK;
+    }
 
     value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
     if (value.data == NULL) {

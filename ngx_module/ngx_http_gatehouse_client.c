@@ -65,6 +65,16 @@ ngx_http_gatehouse_read_client(ngx_http_request_t *r)
     }
 #endif
 
+#if (NGX_HTTP_V3)
+    if (c->quic) {
+        if (c->write->error) {
+            goto gone;
+        }
+
+        return;
+    }
+#endif
+
 #if (NGX_HAVE_EPOLLRDHUP)
 
     if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) && ngx_use_epoll_rdhup) {

@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_gatehouse_map(ngx_http_request_t *r,
     ngx_buf_t *file, gh_str_t *body);
 static ngx_int_t ngx_http_gatehouse_intake(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
+static ngx_int_t ngx_http_gatehouse_key_again(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx);
 static ngx_int_t ngx_http_gatehouse_decide(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
 static ngx_int_t ngx_http_gatehouse_deny(ngx_http_request_t *r,
@@ -34,8 +36,8 @@ ngx_http_gatehouse_content_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_gatehouse_get_ctx(r);
 
-    if (ctx == NULL || !ctx->identified) {
-        /* "satisfy any" or a phase of another module went round the access handler */
+    if (r != r->main || ctx == NULL || !ctx->identified || ctx->image) {
+        /* a subrequest, a request that was here before, or one that went round the access handler */
         return NGX_HTTP_FORBIDDEN;
     }
 
@@ -294,6 +296,26 @@ ngx_http_gatehouse_intake(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 }
 
 
+/* The key was good when the head came; the body may have taken its time since. */
+static ngx_int_t
+ngx_http_gatehouse_key_again(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    gh_identity_t  identity;
+
+    if (ngx_http_gatehouse_key_holds(ctx, ngx_http_gatehouse_now_ms(),
+                                     &identity)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->identity = identity;
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_gatehouse_decide(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 {
@@ -314,6 +336,12 @@ ngx_http_gatehouse_decide(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
     }
 
     ctx->image = gh_image_ref(image);
+
+    if (ctx->read_handler
+        && ngx_http_gatehouse_key_again(r, ctx) != NGX_OK)
+    {
+        return ngx_http_gatehouse_refuse_late(r, ctx);
+    }
 
     ctx->input.identity = &ctx->identity;
     ctx->input.intake = &ctx->intake;
@@ -364,8 +392,7 @@ ngx_http_gatehouse_decide(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
     }
 
     ctx->decided = 1;
-    ctx->checked_revision = gh_image_revision(ctx->image);
-    ctx->checked_ms = ctx->input.now_ms;
+    ngx_http_gatehouse_checked(ctx, ctx->image, &ctx->decision);
 
     return NGX_OK;
 }
@@ -403,6 +430,16 @@ ngx_http_gatehouse_deny(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
                                          (size_t) GH_ID_LEN, ctx->id);
 
     case GH_DENIED_RESIDENCY:
+        if (ctx->decision.narrowed) {
+            return ngx_http_gatehouse_refuse(r, ctx, answer->status,
+                                             answer->code,
+                                             "Nothing is left within the "
+                                             "places that the request or its "
+                                             "tenant is narrowed to (request "
+                                             "%*s).", (size_t) GH_ID_LEN,
+                                             ctx->id);
+        }
+
         if (rule.len) {
             return ngx_http_gatehouse_refuse(r, ctx, answer->status,
                                              answer->code,
@@ -443,10 +480,14 @@ ngx_http_gatehouse_deny(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gatehouse_models(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 {
-    size_t       count;
-    gh_str_t    *names, json;
-    gh_image_t  *image;
-    gh_error_t   error;
+    size_t                           count;
+    gh_str_t                        *names, json;
+    gh_image_t                      *image;
+    gh_error_t                       error;
+    gh_decide_input_t                input;
+    ngx_http_gatehouse_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gatehouse_module);
 
     image = ngx_http_gatehouse_image(r->connection->log, &error);
     if (image == NULL) {
@@ -455,9 +496,13 @@ ngx_http_gatehouse_models(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
                                          "The policy cannot be read.");
     }
 
-    if (gh_decide_models(image, &ctx->identity, &ctx->arena, &names, &count)
-        != GH_OK)
-    {
+    ngx_memzero(&input, sizeof(gh_decide_input_t));
+
+    input.identity = &ctx->identity;
+    input.node = ngx_http_gatehouse_str(gmcf->node);
+    input.now_ms = ngx_http_gatehouse_now_ms();
+
+    if (gh_decide_models(image, &input, &ctx->arena, &names, &count) != GH_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -540,6 +585,9 @@ ngx_http_gatehouse_upstream(ngx_http_request_t *r,
     ctx->deadline.handler = ngx_http_gatehouse_deadline;
     ctx->deadline.data = ctx;
     ctx->deadline.log = r->connection->log;
+    /* the body's own time is nginx's to bound: the route begins now */
+
+    ctx->begun = ngx_current_msec;
     ngx_add_timer(&ctx->deadline, ctx->conf->route_timeout);
 
     ngx_http_gatehouse_watch_client(r);

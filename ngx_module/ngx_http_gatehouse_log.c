@@ -14,6 +14,10 @@ ngx_http_gatehouse_log_handler(ngx_http_request_t *r)
     gh_json_writer_t          *line;
     ngx_http_gatehouse_ctx_t  *ctx;
 
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
     ctx = ngx_http_gatehouse_get_ctx(r);
 
     if (ctx == NULL || !ctx->decided || ctx->logged) {

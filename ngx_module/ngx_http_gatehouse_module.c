@@ -272,7 +272,22 @@ ngx_http_gatehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_gatehouse_loc_conf_t *prev = parent;
     ngx_http_gatehouse_loc_conf_t *conf = child;
 
-    /* A location inside a "gatehouse on" location has the handler only when it says so itself. */
+    ngx_http_core_loc_conf_t  *clcf;
+
+    /*
+     * A location inside a "gatehouse on" location is ours only when it says so itself; an "if" or "limit_except" block is
+     * its location.
+     */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->enable == NGX_CONF_UNSET && clcf->noname && prev->enable == 1) {
+        conf->enable = 1;
+
+        if (clcf->handler == NULL) {
+            clcf->handler = ngx_http_gatehouse_content_handler;
+        }
+    }
 
     ngx_conf_merge_value(conf->enable, NGX_CONF_UNSET, 0);
     ngx_conf_merge_msec_value(conf->route_timeout, prev->route_timeout,

@@ -16,7 +16,7 @@ static ngx_http_gatehouse_attempt_t *ngx_http_gatehouse_next_attempt(
     ngx_http_gatehouse_ctx_t *ctx);
 static ngx_int_t ngx_http_gatehouse_prepare(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
-static ngx_int_t ngx_http_gatehouse_foreign(ngx_connection_t *c,
+static ngx_int_t ngx_http_gatehouse_unfit(ngx_connection_t *c,
     ngx_http_gatehouse_backend_t *backend);
 static ngx_int_t ngx_http_gatehouse_engage(ngx_http_request_t *r,
     ngx_http_gatehouse_peer_t *peer, ngx_http_gatehouse_attempt_t *attempt);
@@ -143,6 +143,9 @@ ngx_http_gatehouse_next_attempt(ngx_http_gatehouse_ctx_t *ctx)
         attempt->facts = previous->facts;
         attempt->backend = previous->backend;
         attempt->servers = previous->servers;
+        attempt->record.deployment = previous->record.deployment;
+        attempt->record.upstream_model = previous->record.upstream_model;
+        attempt->record.revision = previous->record.revision;
         attempt->repeated = 1;
         attempt->stale = previous->stale_next;
 
@@ -179,11 +182,6 @@ ngx_http_gatehouse_next_attempt(ngx_http_gatehouse_ctx_t *ctx)
         if (until > ngx_http_gatehouse_now_ms()) {
             attempt->record.error = "retry_after";
             attempt->ended = 1;
-
-            if (ctx->retry_at == 0 || until < ctx->retry_at) {
-                ctx->retry_at = until;
-            }
-
             continue;
         }
 
@@ -281,7 +279,10 @@ ngx_http_gatehouse_prepare(ngx_http_request_t *r,
 
     ctx->recorded++;
 
-    if (ctx->recorded > 1 || attempt->target != ctx->decision.route[0]) {
+    if (ctx->recorded > 1 || attempt->target != ctx->decision.route[0]
+        || attempt->record.revision != ctx->decision.revision)
+    {
+        /* the decision's own line names neither this deployment nor this revision */
         id = (gh_str_t) { (char *) ctx->id, GH_ID_LEN };
 
         line = ngx_http_gatehouse_line();
@@ -355,7 +356,7 @@ ngx_http_gatehouse_engage(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    if (rc == NGX_DONE && ngx_http_gatehouse_foreign(pc->connection, backend))
+    if (rc == NGX_DONE && ngx_http_gatehouse_unfit(pc->connection, backend))
     {
         /* the balancer's peer stands: nginx connects to it anew */
         pc->connection = NULL;
@@ -379,19 +380,26 @@ ngx_http_gatehouse_engage(ngx_http_request_t *r,
 
 
 /*
- * A kept-alive connection may have been opened by another user of the group, such as proxy_pass, which verifies nothing unless told to.
- * Only one with a TLS context of ours is used; another is closed.
+ * A kept-alive connection may have been opened by another user of the group, such as proxy_pass, which verifies nothing unless told to: only
+ * one with a TLS context of ours is used. And one that has something to say before it was asked, its end included, would answer this
+ * request with it. 1: the connection is closed, a new one is needed.
  */
 static ngx_int_t
-ngx_http_gatehouse_foreign(ngx_connection_t *c,
+ngx_http_gatehouse_unfit(ngx_connection_t *c,
     ngx_http_gatehouse_backend_t *backend)
 {
+    char                             byte;
     SSL_CTX                         *ssl;
     ngx_uint_t                       i;
     ngx_http_gatehouse_backend_t   **other;
     ngx_http_gatehouse_main_conf_t  *gmcf;
 
     ssl = c->ssl ? SSL_get_SSL_CTX(c->ssl->connection) : NULL;
+
+    if (recv(c->fd, &byte, 1, MSG_PEEK) != -1 || ngx_socket_errno != NGX_EAGAIN)
+    {
+        goto close;
+    }
 
     if (backend->conf.ssl == NULL && ssl == NULL) {
         return 0;
@@ -411,6 +419,8 @@ ngx_http_gatehouse_foreign(ngx_connection_t *c,
     ngx_log_error(NGX_LOG_WARN, c->log, 0,
                   "gatehouse: a connection that something else opened to "
                   "upstream \"%V\" is not used", &backend->group);
+
+close:
 
     if (c->ssl) {
         c->ssl->no_wait_shutdown = 1;
@@ -575,6 +585,13 @@ ngx_http_gatehouse_attempt_end(ngx_peer_connection_t *pc,
         } else {
             attempt->record.error = "reset";
         }
+    }
+
+    if (attempt->record.error == NULL && (state & NGX_PEER_FAILED)
+        && attempt->record.status && attempt->record.status < 400)
+    {
+        attempt->record.error = c && c->read->timedout ? "timeout"
+                                                       : "cut";
     }
 
     if ((state & NGX_PEER_FAILED) && attempt->record.status) {

@@ -6,8 +6,6 @@
 #include "ngx_http_gatehouse.h"
 
 
-static ngx_int_t ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx,
-    uint64_t now, gh_identity_t *identity);
 static const gh_target_verdict_t *ngx_http_gatehouse_decide_again(
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt,
     gh_image_t *image, const gh_identity_t *identity, uint64_t now,
@@ -57,8 +55,9 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
             return NGX_ERROR;
         }
 
-        ngx_http_gatehouse_take_verdict(ctx, attempt, ctx->image,
-                                        &ctx->decision, verdict);
+        decision = ctx->decision;
+        ngx_http_gatehouse_take_verdict(ctx, attempt, ctx->image, &decision,
+                                        verdict);
 
     } else {
         if (ngx_http_gatehouse_key_holds(ctx, now, &identity) != NGX_OK) {
@@ -75,8 +74,7 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
                                         verdict);
     }
 
-    ctx->checked_revision = gh_image_revision(image);
-    ctx->checked_ms = now;
+    ngx_http_gatehouse_checked(ctx, image, &decision);
 
     return NGX_OK;
 }
@@ -90,7 +88,7 @@ ngx_int_t
 ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt)
 {
-    uint64_t                    now;
+    uint64_t                    now, transaction;
     gh_image_t                 *image;
     gh_error_t                  error;
     gh_target_t                 facts;
@@ -106,15 +104,24 @@ ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    if (gh_image_revision(image) == ctx->checked_revision
-        && now < ctx->decision.valid_until_ms
-        && now - ctx->checked_ms < 1000)
+    transaction = ngx_http_gatehouse_transaction();
+
+    if (transaction == ctx->checked_transaction
+        && now < ctx->checked_until_ms)
     {
         return NGX_OK;
     }
 
     if (ngx_http_gatehouse_key_holds(ctx, now, &identity) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (gh_image_revision(image) == ctx->checked_revision
+        && now < ctx->checked_until_ms)
+    {
+        /* a key was made or revoked, and it was not this one */
+        ctx->checked_transaction = transaction;
+        return NGX_OK;
     }
 
     verdict = ngx_http_gatehouse_decide_again(ctx, attempt, image, &identity,
@@ -134,15 +141,31 @@ ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    ctx->checked_revision = gh_image_revision(image);
-    ctx->checked_ms = now;
+    ngx_http_gatehouse_checked(ctx, image, &decision);
 
     return NGX_OK;
 }
 
 
+/* What was found holds until the store is written again, or until time alone changes it. */
+void
+ngx_http_gatehouse_checked(ngx_http_gatehouse_ctx_t *ctx, gh_image_t *image,
+    const gh_decision_t *decision)
+{
+    ctx->checked_revision = gh_image_revision(image);
+    ctx->checked_transaction = ngx_http_gatehouse_transaction();
+    ctx->checked_until_ms = decision->valid_until_ms;
+
+    if (ctx->identity.not_after_ms
+        && ctx->identity.not_after_ms < ctx->checked_until_ms)
+    {
+        ctx->checked_until_ms = ctx->identity.not_after_ms;
+    }
+}
+
+
 /* Is the key that asked still one that may ask? */
-static ngx_int_t
+ngx_int_t
 ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx, uint64_t now,
     gh_identity_t *identity)
 {
@@ -232,4 +255,31 @@ ngx_http_gatehouse_take_verdict(ngx_http_gatehouse_ctx_t *ctx,
         attempt->rules[i] = gh_decision_rule_id(image, verdict->fits[i]);
         attempt->record.rule_count++;
     }
+}
+
+
+/* Policy's last word after the request was let in: ctx->late in an answer. */
+ngx_int_t
+ngx_http_gatehouse_refuse_late(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    if (ngx_strcmp(ctx->late, "invalid_api_key") == 0) {
+        return ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                         ctx->late,
+                                         "The API key stopped being valid "
+                                         "while the request was under way.");
+    }
+
+    if (ngx_strcmp(ctx->late, "policy_unavailable") == 0) {
+        return ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                         ctx->late,
+                                         "The policy could not be read any "
+                                         "more (request %*s).",
+                                         (size_t) GH_ID_LEN, ctx->id);
+    }
+
+    return ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_FORBIDDEN, ctx->late,
+                                     "The residency policy changed while the "
+                                     "request was under way (request %*s).",
+                                     (size_t) GH_ID_LEN, ctx->id);
 }

@@ -98,6 +98,25 @@ static ngx_int_t
 ngx_http_gatehouse_resolve_init_upstream(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *us)
 {
+#if (NGX_HTTP_UPSTREAM_ZONE)
+    if (us->shm_zone) {
+        /* nginx would read the peers of its own balancer there */
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"zone\" and \"gatehouse_resolve\" exclude each other "
+                      "in upstream \"%V\" in %s:%ui", &us->host,
+                      us->file_name, us->line);
+        return NGX_ERROR;
+    }
+#endif
+
+    if (us->servers->nelts != 1) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"server\" and \"gatehouse_resolve\" exclude each other "
+                      "in upstream \"%V\" in %s:%ui", &us->host,
+                      us->file_name, us->line);
+        return NGX_ERROR;
+    }
+
     us->peer.init = ngx_http_gatehouse_resolve_init_peer;
 
     return NGX_OK;

@@ -132,13 +132,19 @@ ngx_http_gatehouse_process_headers(ngx_http_request_t *r)
     if (ctx->real_status >= 100 && ctx->real_status < 200
         && ctx->real_status != 101)
     {
-        /* an interim answer: the real one follows */
-        ngx_memzero(&ctx->status, sizeof(ngx_http_status_t));
-        ctx->content_length_seen = 0;
+        /* an interim answer: the real one follows, and nothing of this one stays */
+        ngx_http_gatehouse_answer_reset(r, ctx);
+
         u->headers_in.content_length_n = -1;
         u->headers_in.chunked = 0;
-        r->state = 0;
-        u->process_header = ngx_http_gatehouse_process_status;
+        u->headers_in.connection_close = 0;
+
+        if (ngx_list_init(&u->headers_in.headers, r->pool, 8,
+                          sizeof(ngx_table_elt_t))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
 
         return ngx_http_gatehouse_process_status(r);
     }
@@ -399,6 +405,11 @@ ngx_http_gatehouse_head_done(ngx_http_request_t *r,
     }
 
     attempt->record.status = status;
+
+    if (status != 200) {
+        /* whatever it calls itself, an error is no stream */
+        ctx->event_stream = 0;
+    }
 
     if (ngx_http_gatehouse_retriable(status)) {
 

@@ -14,8 +14,6 @@ static void ngx_http_gatehouse_piece_out(void *context, const char *data,
     size_t len);
 static void ngx_http_gatehouse_break_stream(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
-static void ngx_http_gatehouse_refuse_late(ngx_http_request_t *r,
-    ngx_http_gatehouse_ctx_t *ctx);
 static void ngx_http_gatehouse_route_end(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_int_t rc);
 
@@ -124,13 +122,14 @@ ngx_http_gatehouse_input(void *data, ssize_t bytes)
         }
     }
 
+    if (u->length == 0) {
+        /* bytes behind its end are nobody's answer, least of all the next request's */
+        u->keepalive = 0;
+        return NGX_OK;
+    }
+
     if (!u->headers_in.chunked) {
         size = raw.last - raw.pos;
-
-        if (u->length == 0) {
-            u->keepalive = 0;
-            return NGX_OK;
-        }
 
         if (u->length > 0) {
 
@@ -334,6 +333,10 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
 
     ctx->finished = 1;
 
+    if (rc != 0) {
+        u->keepalive = 0;
+    }
+
     if (!u->header_sent) {
         ctx->end = ctx->client_left ? "client_left"
                    : ctx->late ? "denied_late" : "failed";
@@ -349,6 +352,7 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
 
     complete = (rc == 0)
                && (u->length == 0
+                   || u->headers_in.status_n == NGX_HTTP_NO_CONTENT
                    || (u->length == -1 && u->peer.connection
                        && u->peer.connection->read->eof));
 
@@ -430,33 +434,6 @@ ngx_http_gatehouse_break_stream(ngx_http_request_t *r,
 }
 
 
-static void
-ngx_http_gatehouse_refuse_late(ngx_http_request_t *r,
-    ngx_http_gatehouse_ctx_t *ctx)
-{
-    if (ngx_strcmp(ctx->late, "invalid_api_key") == 0) {
-        (void) ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
-                                         ctx->late,
-                                         "The API key stopped being valid "
-                                         "while the request was under way.");
-
-    } else if (ngx_strcmp(ctx->late, "policy_unavailable") == 0) {
-        (void) ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                         ctx->late,
-                                         "The policy could not be read any "
-                                         "more (request %*s).",
-                                         (size_t) GH_ID_LEN, ctx->id);
-
-    } else {
-        (void) ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
-                                         ctx->late,
-                                         "The residency policy changed while "
-                                         "the request was under way (request "
-                                         "%*s).", (size_t) GH_ID_LEN, ctx->id);
-    }
-}
-
-
 /* What the client is told when the route has no better answer; the answer filter writes it. */
 static void
 ngx_http_gatehouse_route_end(ngx_http_request_t *r,
@@ -477,7 +454,7 @@ ngx_http_gatehouse_route_end(ngx_http_request_t *r,
 
     if (ctx->late) {
         /* the last word was policy's, whatever a provider said before */
-        ngx_http_gatehouse_refuse_late(r, ctx);
+        (void) ngx_http_gatehouse_refuse_late(r, ctx);
         return;
     }
 

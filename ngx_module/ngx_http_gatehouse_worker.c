@@ -203,6 +203,15 @@ ngx_http_gatehouse_image(ngx_log_t *log, gh_error_t *error)
 }
 
 
+/* Moves with every write to the store. */
+uint64_t
+ngx_http_gatehouse_transaction(void)
+{
+    return ngx_http_gatehouse_worker.store
+           ? gh_store_transaction(ngx_http_gatehouse_worker.store) : 0;
+}
+
+
 /* An empty writer over this worker's line buffer: one line at a time. */
 gh_json_writer_t *
 ngx_http_gatehouse_line(void)

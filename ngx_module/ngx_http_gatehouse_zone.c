@@ -8,7 +8,8 @@
 #include "ngx_http_gatehouse.h"
 
 
-#define NGX_HTTP_GATEHOUSE_PROBES  16
+#define NGX_HTTP_GATEHOUSE_PROBES    16
+#define NGX_HTTP_GATEHOUSE_WAIT_MAX  3600000   /* ms, as gh_retry_after_ms cuts */
 
 
 typedef struct {
@@ -186,7 +187,15 @@ ngx_http_gatehouse_retry_at(ngx_http_gatehouse_main_conf_t *gmcf,
                                ngx_http_gatehouse_zone_key(deployment, model),
                                0);
 
-    return slot ? slot->value : 0;
+    /* no wait is longer than an hour: more than that ahead is a clock that was set back */
+
+    if (slot == NULL || slot->value > ngx_http_gatehouse_now_ms()
+                                      + NGX_HTTP_GATEHOUSE_WAIT_MAX)
+    {
+        return 0;
+    }
+
+    return slot->value;
 }
 
 
@@ -210,7 +219,10 @@ ngx_http_gatehouse_retry_set(ngx_http_gatehouse_main_conf_t *gmcf,
     do {
         old = slot->value;
 
-        if (old >= until_ms) {
+        if (old >= until_ms
+            && old <= ngx_http_gatehouse_now_ms()
+                      + NGX_HTTP_GATEHOUSE_WAIT_MAX)
+        {
             return;
         }
 

@@ -1,27 +1,17 @@
-#include "ngx_module/wire/fields.h"
-
 #include <string.h>
 
-#define NAME(s)                 { (s), sizeof(s) - 1 }
-#define INERT(at, n)            { NAME(n), (at), GH_FIELD_INERT, false, NULL, NULL }
-#define UNREAD(at, n)           { NAME(n), (at), GH_FIELD_UNREAD, true, NULL, NULL }
-#define FEATURE(at, n, f)       { NAME(n), (at), GH_FIELD_FEATURE, false, (f), NULL }
-#define KEPT(at, n, f)          { NAME(n), (at), GH_FIELD_FEATURE, true, (f), NULL }
-#define FLAG(at, n, f)          { NAME(n), (at), GH_FIELD_FLAG, false, (f), NULL }
-#define READ(at, n, k)          { NAME(n), (at), (k), false, NULL, NULL }
-#define CHOICE(at, n, k, f, v)  { NAME(n), (at), (k), false, (f), (v) }
-#define TABLE(name, rows)       const gh_field_table_t name = { (rows), sizeof(rows) / sizeof((rows)[0]) }
-
-#define C   GH_AT_CHAT
-#define P   GH_AT_COMPLETIONS
-#define E   GH_AT_EMBEDDINGS
-#define CP  GH_AT_TEXT
-#define CE  (GH_AT_CHAT | GH_AT_EMBEDDINGS)
-#define ALL GH_AT_ALL
+#include "ngx_module/wire/fields_rows.h"
 
 static const char *const service_tiers[] = { "auto", "default", "flex", "scale", "priority", "fast", "standard", NULL };
 static const char *const retentions[] = { "in_memory", "in-memory", NULL };
 static const char *const modalities[] = { "text", "image", NULL };
+static const char *const prediction_types[] = { "content", NULL };
+
+static const gh_field_table_t
+    response_format_fields, named_schema_fields, structured_outputs_fields, trigger_fields, repetition_fields,
+    tool_choice_fields, allowed_tools_fields, name_fields, tool_choice_types, thinking_fields, reasoning_fields,
+    prediction_fields, document_fields, template_fields, media_io_fields, media_io_kind_fields, processor_fields,
+    size_fields, images_config_fields;
 
 static const gh_field_t body_rows[] = {
 
@@ -45,18 +35,18 @@ static const gh_field_t body_rows[] = {
     INERT(CP, "seed"),
     INERT(CP, "frequency_penalty"),
     INERT(CP, "presence_penalty"),
-    INERT(CP, "logit_bias"),
+    FREE(CP, "logit_bias"),                                  /* token ids to numbers */
     INERT(CP, "logprobs"),
     INERT(CP, "top_logprobs"),
-    INERT(CP, "response_format"),
-    INERT(C, "tool_choice"),
+    OBJECT(CP, "response_format", response_format_fields),
+    ROW(C, "tool_choice", GH_FIELD_WORD_OR_OBJECT, .table = &tool_choice_fields, .types = &tool_choice_types),
     INERT(C, "parallel_tool_calls"),
-    INERT(C, "functions"),
-    INERT(C, "function_call"),
-    INERT(C, "prediction"),
+    OBJECT(C, "functions", gh_function_fields),
+    WORD(C, "function_call", name_fields),
+    OBJECT(C, "prediction", prediction_fields),
     INERT(C, "reasoning_effort"),
     INERT(C, "verbosity"),
-    INERT(CP, "metadata"),
+    FREE(CP, "metadata"),                                    /* labels of the client's own, for its own filters */
     INERT(ALL, "user"),
     INERT(CP, "safety_identifier"),
     INERT(CP, "prompt_cache_key"),
@@ -84,9 +74,9 @@ static const gh_field_t body_rows[] = {
     FEATURE(CP, "amazon-bedrock-guardrailConfig", "guardrail"),
 
     /* reasoning switches of open models */
-    INERT(C, "thinking"),
+    WORD(C, "thinking", thinking_fields),
     INERT(C, "enable_thinking"),
-    INERT(C, "reasoning"),
+    WORD(C, "reasoning", reasoning_fields),
     INERT(C, "include_reasoning"),
     INERT(CP, "thinking_token_budget"),
     FLAG(C, "enable_search", "web_search"),
@@ -113,40 +103,40 @@ static const gh_field_t body_rows[] = {
     INERT(CP, "allowed_token_ids"),
     INERT(CP, "bad_words"),
     INERT(CP, "watermarking"),
-    INERT(CP, "repetition_detection"),
+    OBJECT(CP, "repetition_detection", repetition_fields),
     INERT(CP, "stream_interval"),
     INERT(ALL, "priority"),
     INERT(CE, "add_generation_prompt"),
     INERT(CE, "continue_final_message"),
     INERT(ALL, "add_special_tokens"),
-    INERT(C, "documents"),
+    OBJECT(C, "documents", document_fields),
     INERT(CE, "chat_template"),
-    INERT(CE, "chat_template_kwargs"),
-    INERT(CE, "media_io_kwargs"),
-    INERT(CE, "mm_processor_kwargs"),
+    OBJECT(CE, "chat_template_kwargs", template_fields),
+    OBJECT(CE, "media_io_kwargs", media_io_fields),
+    OBJECT(CE, "mm_processor_kwargs", processor_fields),
     INERT(C, "separate_reasoning"),
     INERT(C, "stream_reasoning"),
     INERT(C, "task"),
     INERT(C, "max_dynamic_patch"),
     INERT(C, "min_dynamic_patch"),
     INERT(C, "use_audio_in_video"),
-    INERT(CP, "images_config"),
+    OBJECT(CP, "images_config", images_config_fields),
 
-    /* constrained output */
-    INERT(CP, "structured_outputs"),
-    INERT(CP, "structural_tag"),
-    INERT(CP, "guided_json"),
+    /* constrained output; SCHEMA: a JSON schema describes the answer and is free-form, only its references are looked at */
+    OBJECT(CP, "structured_outputs", structured_outputs_fields),
+    SCHEMA(CP, "structural_tag"),
+    SCHEMA(CP, "guided_json"),
     INERT(CP, "guided_regex"),
     INERT(CP, "guided_choice"),
     INERT(CP, "guided_grammar"),
     INERT(CP, "guided_decoding_backend"),
     INERT(CP, "guided_whitespace_pattern"),
-    INERT(CP, "json_schema"),
+    SCHEMA(CP, "json_schema"),
     INERT(CP, "regex"),
     INERT(CP, "ebnf"),
     INERT(CP, "grammar"),
     INERT(CP, "grammar_lazy"),
-    INERT(CP, "grammar_triggers"),
+    OBJECT(CP, "grammar_triggers", trigger_fields),
     INERT(CP, "preserved_tokens"),
 
     /* what the answer shows */
@@ -186,8 +176,7 @@ static const gh_field_t body_rows[] = {
     INERT(CP, "cache_prompt"),
     INERT(CP, "n_cache_reuse"),
     UNREAD(C, "input_ids"),
-    UNREAD(P, "prompt_embeds"),
-    INERT(E, "additional_data"),
+    READ(P, "prompt_embeds", GH_FIELD_DATA),
     INERT(E, "normalize"),
     INERT(E, "use_activation"),
     INERT(E, "embed_dtype"),
@@ -240,6 +229,21 @@ static const gh_field_t body_rows[] = {
     FEATURE(CP, "session_params", "session"),
     FEATURE(CP, "ngram_corpus_id", "ngram_corpus"),
     FEATURE(CP, "custom_labels", "metric_labels"),
+
+    /*
+     * Where the request goes is not the client's to say. A backend may itself be a proxy that obeys these (LiteLLM does),
+     * so they are refused rather than unknown: a rule that accepts unlisted features would forward them.
+     */
+    READ(ALL, "inference_geo", GH_FIELD_PLACES),
+    READ(ALL, "api_base", GH_FIELD_OVERRIDE),
+    READ(ALL, "base_url", GH_FIELD_OVERRIDE),
+    READ(ALL, "fallbacks", GH_FIELD_OVERRIDE),
+    READ(ALL, "context_window_fallbacks", GH_FIELD_OVERRIDE),
+    READ(ALL, "content_policy_fallbacks", GH_FIELD_OVERRIDE),
+    READ(ALL, "extra_body", GH_FIELD_OVERRIDE),
+    READ(ALL, "model_list", GH_FIELD_OVERRIDE),
+    READ(ALL, "user_config", GH_FIELD_OVERRIDE),
+    READ(ALL, "deployment_id", GH_FIELD_OVERRIDE),
 };
 
 static const gh_field_t stream_options_rows[] = {
@@ -248,140 +252,211 @@ static const gh_field_t stream_options_rows[] = {
     INERT(CP, "continuous_usage_stats"),
 };
 
-static const gh_field_t message_rows[] = {
-    READ(ALL, "content", GH_FIELD_CONTENT),
-    INERT(ALL, "role"),
-    INERT(ALL, "name"),
-    INERT(ALL, "tool_call_id"),
-    READ(ALL, "tool_calls", GH_FIELD_TOOL_CALLS),
-    INERT(ALL, "function_call"),
-    INERT(ALL, "refusal"),
-    INERT(ALL, "annotations"),
-    INERT(ALL, "reasoning"),
-    INERT(ALL, "reasoning_content"),
-    UNREAD(ALL, "reasoning_details"),
-    INERT(ALL, "context"),
-    INERT(ALL, "prefix"),
-    INERT(ALL, "partial"),
-    KEPT(ALL, "audio", "stored_audio"),      /* the id of an answer the provider kept */
-    FEATURE(ALL, "cache_control", "prompt_cache"),
-    FEATURE(ALL, "prompt_cache_breakpoint", "prompt_cache"),
+/* The objects of the body, field by field. None is free-form as a whole; schemas inside are. */
+static const gh_field_t response_format_rows[] = {
+    INERT(CP, "type"),
+    OBJECT(CP, "json_schema", named_schema_fields),
+    SCHEMA(CP, "schema"),
+    SCHEMA(CP, "value"),
+    SCHEMA(CP, "format"),                    /* of a structural tag: literal text around schemas */
+    SCHEMA(CP, "structures"),
+    INERT(CP, "triggers"),
+    INERT(CP, "grammar"),
+    INERT(CP, "regex"),
+};
+
+static const gh_field_t named_schema_rows[] = {
+    INERT(CP, "name"),
+    INERT(CP, "description"),
+    INERT(CP, "strict"),
+    SCHEMA(CP, "schema"),
+};
+
+static const gh_field_t structured_outputs_rows[] = {
+    SCHEMA(CP, "json"),
+    INERT(CP, "regex"),
+    INERT(CP, "choice"),
+    INERT(CP, "grammar"),
+    INERT(CP, "json_object"),
+    INERT(CP, "disable_fallback"),
+    INERT(CP, "disable_any_whitespace"),
+    INERT(CP, "disable_additional_properties"),
+    INERT(CP, "whitespace_pattern"),
+    SCHEMA(CP, "structural_tag"),
+};
+
+static const gh_field_t trigger_rows[] = {
+    INERT(CP, "type"),
+    INERT(CP, "value"),
+    INERT(CP, "token"),
+};
+
+static const gh_field_t repetition_rows[] = {
+    INERT(CP, "max_pattern_size"),
+    INERT(CP, "min_pattern_size"),
+    INERT(CP, "min_count"),
+};
+
+static const gh_field_t tool_choice_rows[] = {
+    READ(C, "type", GH_FIELD_TYPE),
+    OBJECT(C, "function", name_fields),
+    OBJECT(C, "custom", name_fields),
+    OBJECT(C, "allowed_tools", allowed_tools_fields),
+    INERT(C, "mode"),
+    READ(C, "tools", GH_FIELD_TOOLS),
+    INERT(C, "name"),
+    INERT(C, "disable_parallel_tool_use"),
+};
+
+static const gh_field_t allowed_tools_rows[] = {
+    INERT(C, "mode"),
     READ(C, "tools", GH_FIELD_TOOLS),
 };
 
-/* Fields are judged by their own name, whatever "type" says. */
-static const gh_field_t part_rows[] = {
-    READ(ALL, "type", GH_FIELD_TYPE),
-    INERT(ALL, "text"),
-    INERT(ALL, "refusal"),
-    INERT(ALL, "thinking"),
-    INERT(ALL, "reasoning"),
-    UNREAD(ALL, "signature"),
-    INERT(ALL, "annotations"),
+static const gh_field_t name_rows[] = {
     INERT(ALL, "name"),
-    INERT(ALL, "detail"),
-    INERT(ALL, "modalities"),
-    UNREAD(ALL, "input_audio"),
-    UNREAD(ALL, "input_video"),
-    UNREAD(ALL, "image_embeds"),
-    UNREAD(ALL, "audio_embeds"),
-    READ(ALL, "image_url", GH_FIELD_MEDIA),
-    READ(ALL, "video_url", GH_FIELD_MEDIA),
-    READ(ALL, "audio_url", GH_FIELD_MEDIA),
-    READ(ALL, "file", GH_FIELD_FILE),
-    KEPT(ALL, "file_id", "files"),
-    KEPT(ALL, "uuid", "media_cache"),        /* names media an earlier request left behind */
-    FEATURE(ALL, "cache_control", "prompt_cache"),
-    FEATURE(ALL, "prompt_cache_breakpoint", "prompt_cache"),
 };
 
-static const gh_field_t media_rows[] = {
-    READ(ALL, "url", GH_FIELD_URL),
-    INERT(ALL, "detail"),
-    INERT(ALL, "max_dynamic_patch"),
-    INERT(ALL, "min_dynamic_patch"),
-    INERT(ALL, "content_hash"),
-    KEPT(ALL, "file_id", "files"),
-    KEPT(ALL, "uuid", "media_cache"),
+static const gh_field_t thinking_rows[] = {
+    INERT(C, "type"),
+    INERT(C, "enabled"),
+    INERT(C, "budget_tokens"),
+    INERT(C, "display"),
+    INERT(C, "clear_thinking"),
 };
 
-static const gh_field_t file_rows[] = {
-    READ(ALL, "file_data", GH_FIELD_FILE_DATA),
-    INERT(ALL, "filename"),
-    KEPT(ALL, "file_id", "files"),
-    READ(ALL, "file_url", GH_FIELD_URL),
+static const gh_field_t reasoning_rows[] = {
+    INERT(C, "effort"),
+    INERT(C, "max_tokens"),
+    INERT(C, "enabled"),
+    INERT(C, "exclude"),
+    INERT(C, "summary"),
+    INERT(C, "generate_summary"),
 };
 
-static const gh_field_t tool_rows[] = {
-    READ(ALL, "type", GH_FIELD_TYPE),
+static const gh_field_t prediction_rows[] = {
+    CHOICE(C, "type", GH_FIELD_CHOICE, NULL, prediction_types),
+    READ(C, "content", GH_FIELD_CONTENT),
+};
+
+/* Retrieved texts for the template; a URL instead of the text is fetched. */
+static const gh_field_t document_rows[] = {
+    INERT(CE, "id"),
+    INERT(CE, "doc_id"),
+    INERT(CE, "title"),
+    INERT(CE, "text"),
+    INERT(CE, "content"),
+    INERT(CE, "contents"),
+    INERT(CE, "snippet"),
+    WORD(CE, "data", document_fields),
+    READ(CE, "url", GH_FIELD_URL),
+};
+
+/* Variables of chat templates. Others may replace the template, its tools or the conversation: unknown. */
+static const gh_field_t template_rows[] = {
+    INERT(CE, "enable_thinking"),
+    INERT(CE, "thinking"),
+    INERT(CE, "thinking_mode"),
+    INERT(CE, "thinking_budget"),
+    INERT(CE, "preserve_thinking"),
+    INERT(CE, "clear_thinking"),
+    INERT(CE, "reasoning_effort"),
+    INERT(CE, "low_effort"),
+    INERT(CE, "add_generation_prompt"),
+    INERT(CE, "add_vision_id"),
+    INERT(CE, "date_string"),
+    INERT(CE, "current_date"),
+    INERT(CE, "model_identity"),
+    OBJECT(CE, "documents", document_fields),
+};
+
+static const gh_field_t media_io_rows[] = {
+    OBJECT(CE, "image", media_io_kind_fields),
+    OBJECT(CE, "video", media_io_kind_fields),
+    OBJECT(CE, "audio", media_io_kind_fields),
+};
+
+static const gh_field_t media_io_kind_rows[] = {
+    INERT(CE, "num_frames"),
+    INERT(CE, "max_frames"),
+    INERT(CE, "min_frames"),
+    INERT(CE, "fps"),
+    INERT(CE, "max_duration"),
+    INERT(CE, "image_mode"),
+    INERT(CE, "rgba_background_color"),
+};
+
+/* Arguments of a processor's call. Others may be its images, videos or sounds, URLs among them: unknown. */
+static const gh_field_t processor_rows[] = {
+    INERT(CE, "num_crops"),
+    INERT(CE, "min_pixels"),
+    INERT(CE, "max_pixels"),
+    INERT(CE, "total_pixels"),
+    INERT(CE, "fps"),
+    INERT(CE, "num_frames"),
+    INERT(CE, "max_frames"),
+    INERT(CE, "min_frames"),
+    INERT(CE, "do_sample_frames"),
+    INERT(CE, "do_resize"),
+    INERT(CE, "do_rescale"),
+    INERT(CE, "do_pan_and_scan"),
+    INERT(CE, "use_thumbnail"),
+    INERT(CE, "use_audio_in_video"),
+    INERT(CE, "max_dynamic_patch"),
+    INERT(CE, "min_dynamic_patch"),
+    INERT(CE, "sampling_rate"),
+    INERT(CE, "truncation"),
+    OBJECT(CE, "size", size_fields),
+    OBJECT(CE, "max_image_size", size_fields),
+    OBJECT(CE, "images_kwargs", processor_fields),
+    OBJECT(CE, "videos_kwargs", processor_fields),
+    OBJECT(CE, "audio_kwargs", processor_fields),
+};
+
+static const gh_field_t size_rows[] = {
+    INERT(CE, "shortest_edge"),
+    INERT(CE, "longest_edge"),
+    INERT(CE, "height"),
+    INERT(CE, "width"),
+};
+
+static const gh_field_t images_config_rows[] = {
+    INERT(CP, "image_mode"),
+};
+
+static const gh_field_t tool_choice_type_rows[] = {
     INERT(ALL, "function"),
     INERT(ALL, "custom"),
-    INERT(ALL, "defer_loading"),
-    FEATURE(ALL, "cache_control", "prompt_cache"),
-};
-
-static const gh_field_t tool_call_rows[] = {
-    READ(ALL, "type", GH_FIELD_TYPE),
-    INERT(ALL, "id"),
-    INERT(ALL, "index"),
-    INERT(ALL, "function"),
-    INERT(ALL, "custom"),
-};
-
-static const gh_field_t part_type_rows[] = {
-    INERT(ALL, "text"),
-    INERT(ALL, "image_url"),
-    INERT(ALL, "input_audio"),
-    INERT(ALL, "file"),
-    INERT(ALL, "refusal"),
-    INERT(ALL, "input_text"),
-    INERT(ALL, "output_text"),
-    INERT(ALL, "input_image"),
-    INERT(ALL, "input_video"),
-    INERT(ALL, "video_url"),
-    INERT(ALL, "audio_url"),
-    INERT(ALL, "image_embeds"),
-    INERT(ALL, "audio_embeds"),
-    INERT(ALL, "thinking"),
-    INERT(ALL, "reasoning"),
-    INERT(ALL, "tool_reference"),
-};
-
-static const gh_field_t tool_type_rows[] = {
-    INERT(ALL, "function"),
-    INERT(ALL, "custom"),
-    FEATURE(ALL, "web_search", "web_search"),
-    FEATURE(ALL, "web_search_preview", "web_search"),
-    FEATURE(ALL, "web_search_2025_08_26", "web_search"),
-    FEATURE(ALL, "web_search_preview_2025_03_11", "web_search"),
-    FEATURE(ALL, "file_search", "file_search"),
-    FEATURE(ALL, "retrieval", "file_search"),
-    FEATURE(ALL, "code_interpreter", "code_interpreter"),
-    FEATURE(ALL, "image_generation", "image_generation"),
-    FEATURE(ALL, "mcp", "mcp"),
-    FEATURE(ALL, "computer", "computer_use"),
-    FEATURE(ALL, "computer_use_preview", "computer_use"),
-    FEATURE(ALL, "shell", "shell"),
-    FEATURE(ALL, "local_shell", "shell"),
-    FEATURE(ALL, "apply_patch", "apply_patch"),
-};
-
-static const gh_field_t tool_call_type_rows[] = {
-    INERT(ALL, "function"),
-    INERT(ALL, "custom"),
+    INERT(ALL, "allowed_tools"),
+    INERT(ALL, "auto"),
+    INERT(ALL, "any"),
+    INERT(ALL, "none"),
+    INERT(ALL, "required"),
+    INERT(ALL, "tool"),
+    HOSTED_TOOLS,
 };
 
 TABLE(gh_body_fields, body_rows);
 TABLE(gh_stream_options_fields, stream_options_rows);
-TABLE(gh_message_fields, message_rows);
-TABLE(gh_part_fields, part_rows);
-TABLE(gh_media_fields, media_rows);
-TABLE(gh_file_fields, file_rows);
-TABLE(gh_tool_fields, tool_rows);
-TABLE(gh_tool_call_fields, tool_call_rows);
-TABLE(gh_part_types, part_type_rows);
-TABLE(gh_tool_types, tool_type_rows);
-TABLE(gh_tool_call_types, tool_call_type_rows);
+static TABLE(response_format_fields, response_format_rows);
+static TABLE(named_schema_fields, named_schema_rows);
+static TABLE(structured_outputs_fields, structured_outputs_rows);
+static TABLE(trigger_fields, trigger_rows);
+static TABLE(repetition_fields, repetition_rows);
+static TABLE(tool_choice_fields, tool_choice_rows);
+static TABLE(allowed_tools_fields, allowed_tools_rows);
+static TABLE(name_fields, name_rows);
+static TABLE(tool_choice_types, tool_choice_type_rows);
+static TABLE(thinking_fields, thinking_rows);
+static TABLE(reasoning_fields, reasoning_rows);
+static TABLE(prediction_fields, prediction_rows);
+static TABLE(document_fields, document_rows);
+static TABLE(template_fields, template_rows);
+static TABLE(media_io_fields, media_io_rows);
+static TABLE(media_io_kind_fields, media_io_kind_rows);
+static TABLE(processor_fields, processor_rows);
+static TABLE(size_fields, size_rows);
+static TABLE(images_config_fields, images_config_rows);
 
 _Static_assert(sizeof(body_rows) / sizeof(body_rows[0]) <= GH_FIELDS_MAX, "the reader's set of seen fields is full");
 

@@ -104,12 +104,18 @@ gh_intake_use(gh_intake_reader_t *r, const char *feature)
 int
 gh_intake_invalid(gh_intake_reader_t *r, const char *expected)
 {
+    return gh_intake_error(r, "invalid_request", expected);
+}
+
+int
+gh_intake_error(gh_intake_reader_t *r, const char *code, const char *expected)
+{
     char     buffer[PATH_TEXT];
     gh_str_t path = gh_intake_path(r, buffer, sizeof(buffer));
     uint32_t line, column;
 
     gh_json_position(r->body, r->json.token_offset, &line, &column);
-    return gh_error_at(r->error, "invalid_request", "", line, column, "%.*s%s%s",
+    return gh_error_at(r->error, code, "", line, column, "%.*s%s%s",
         GH_STR_ARG(path), path.len != 0 ? " " : "", expected);
 }
 

@@ -2,10 +2,6 @@
  * The values of an intake, by the kind their field's row names. One pass: what has no meaning for the decision is
  * skipped (and checked) by the reader.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1   /* memmem */
-#endif
-
 #include <string.h>
 
 #include "ngx_module/wire/intake_reader.h"
@@ -18,56 +14,6 @@ static gh_json_event_t
 next(gh_intake_reader_t *r)
 {
     return gh_json_next(&r->json);
-}
-
-/* Content that no detector reads, unless it is null or empty. */
-static int
-value_unread(gh_intake_reader_t *r)
-{
-    uint32_t outside = r->json.depth;
-
-    for (next(r); r->json.depth > outside; next(r)) {
-        switch (r->json.event) {
-        case GH_JSON_ERROR:
-            return gh_intake_json_error(r);
-        case GH_JSON_STRING:
-        case GH_JSON_NUMBER:
-            r->intake->uninspected = true;
-            break;
-        default:
-            break;
-        }
-    }
-
-    if (r->json.event == GH_JSON_ERROR) {
-        return gh_intake_json_error(r);
-    }
-
-    if (r->json.event == GH_JSON_NUMBER || (r->json.event == GH_JSON_STRING && r->json.token.len != 0)) {
-        r->intake->uninspected = true;
-    }
-
-    return GH_OK;
-}
-
-static bool
-token_starts(const gh_intake_reader_t *r, const char *prefix)
-{
-    size_t i, len = strlen(prefix);
-
-    if (r->json.token.len < len) {
-        return false;
-    }
-
-    for (i = 0; i < len; i++) {
-        char c = r->json.token.data[i];
-
-        if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != prefix[i]) {
-            return false;
-        }
-    }
-
-    return true;
 }
 
 static int
@@ -379,64 +325,6 @@ value_count(gh_intake_reader_t *r)
     return GH_OK;
 }
 
-static int
-value_media(gh_intake_reader_t *r, const gh_field_t *field)
-{
-    switch (next(r)) {
-
-    case GH_JSON_NULL:
-        return GH_OK;
-
-    case GH_JSON_OBJECT_BEGIN:
-        r->intake->uninspected = true;
-        return gh_intake_object(r, field->kind == GH_FIELD_FILE ? &gh_file_fields : &gh_media_fields);
-
-    case GH_JSON_STRING:
-        if (field->kind == GH_FIELD_FILE) {
-            return gh_intake_refuse(r, "must be an object");
-        }
-        r->intake->uninspected = true;
-        if (!token_starts(r, "data:")) {
-            gh_intake_use(r, "fetched_url");
-        }
-        return GH_OK;
-
-    default:
-        return gh_intake_refuse(r, "must be a string or an object");
-    }
-}
-
-/* An escaped or unusual spelling of a scheme counts as fetched. */
-static int
-value_url(gh_intake_reader_t *r, const gh_field_t *field)
-{
-    bool fetched;
-
-    switch (next(r)) {
-    case GH_JSON_NULL:
-        return GH_OK;
-    case GH_JSON_STRING:
-        break;
-    default:
-        return gh_intake_refuse(r, "must be a string");
-    }
-
-    if (field->kind == GH_FIELD_URL) {
-        fetched = !token_starts(r, "data:");
-    } else {
-        /* base64 has no colon, nor an escape that could hide one ("\\/" comes from PHP) */
-        fetched = !token_starts(r, "data:")
-            && (memchr(r->json.token.data, ':', r->json.token.len) != NULL
-                || (r->json.escaped && memmem(r->json.token.data, r->json.token.len, "\\u", 2) != NULL));
-    }
-
-    if (fetched) {
-        gh_intake_use(r, "fetched_url");
-    }
-
-    return GH_OK;
-}
-
 /* FEATURE, FLAG and CHOICE: one value, nothing of it read but its first event. */
 static int
 value_plain(gh_intake_reader_t *r, const gh_field_t *field)
@@ -473,8 +361,16 @@ int
 gh_intake_value(gh_intake_reader_t *r, const gh_field_t *field)
 {
     switch ((gh_field_kind_t) field->kind) {
-    case GH_FIELD_INERT:          return gh_intake_skip(r);
-    case GH_FIELD_UNREAD:         return value_unread(r);
+    case GH_FIELD_INERT:
+    case GH_FIELD_UNREAD:
+    case GH_FIELD_SCHEMA:
+    case GH_FIELD_OBJECT:
+    case GH_FIELD_WORD_OR_OBJECT:
+    case GH_FIELD_MEDIA:
+    case GH_FIELD_URL:
+    case GH_FIELD_FILE:
+    case GH_FIELD_DATA:           return gh_intake_nested(r, field);
+    case GH_FIELD_FREE:           return gh_intake_skip(r);
     case GH_FIELD_FEATURE:
     case GH_FIELD_FLAG:
     case GH_FIELD_CHOICE:         return value_plain(r, field);
@@ -492,10 +388,10 @@ gh_intake_value(gh_intake_reader_t *r, const gh_field_t *field)
     case GH_FIELD_TOOLS:          return gh_intake_array(r, &gh_tool_fields, &gh_tool_types);
     case GH_FIELD_TOOL_CALLS:     return gh_intake_array(r, &gh_tool_call_fields, &gh_tool_call_types);
     case GH_FIELD_TYPE:           return value_type(r);
-    case GH_FIELD_MEDIA:
-    case GH_FIELD_FILE:           return value_media(r, field);
-    case GH_FIELD_URL:
-    case GH_FIELD_FILE_DATA:      return value_url(r, field);
+    case GH_FIELD_PLACES:
+        return gh_intake_error(r, "invalid_places", "is not supported yet: name places in the header x-gatehouse-places");
+    case GH_FIELD_OVERRIDE:
+        return gh_intake_invalid(r, "is not accepted: the gateway alone says where a request goes");
     }
 
     return gh_intake_skip(r);

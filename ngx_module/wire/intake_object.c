@@ -72,8 +72,8 @@ object_key(gh_intake_reader_t *r, const gh_field_table_t *table, uint64_t known[
     return gh_json_seen_add(unknown, &r->json) == GH_OK ? GH_OK : gh_intake_json_error(r);
 }
 
-static int
-unknown_value(gh_intake_reader_t *r)
+void
+gh_intake_unknown(gh_intake_reader_t *r)
 {
     char text[256];
 
@@ -83,7 +83,12 @@ unknown_value(gh_intake_reader_t *r)
         r->unknown = gh_str_copy(r->arena, gh_intake_path(r, text, sizeof(text)));
         r->no_memory |= r->unknown.data == NULL;
     }
+}
 
+static int
+unknown_value(gh_intake_reader_t *r)
+{
+    gh_intake_unknown(r);
     return gh_intake_skip(r);
 }
 

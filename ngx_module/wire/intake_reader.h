@@ -1,4 +1,4 @@
-/* Private to the intake: the reader's state while one body is read, shared by intake.c, intake_fields.c. */
+/* Private to the intake: the reader's state while one body is read, shared by intake.c, intake_object.c, intake_fields.c, intake_nested.c. */
 #ifndef GH_INTAKE_READER_H
 #define GH_INTAKE_READER_H
 
@@ -53,14 +53,23 @@ int gh_intake_refuse(gh_intake_reader_t *r, const char *expected);
 /* The value of one known field; KEY was the last event. */
 int gh_intake_value(gh_intake_reader_t *r, const gh_field_t *field);
 
+/* Values without a meaning of their own: what they hold is judged. Any kind from INERT to WORD_OR_OBJECT; MEDIA, FILE, DATA, URL. */
+int gh_intake_nested(gh_intake_reader_t *r, const gh_field_t *field);
+
 /* A use at the current path. feature NULL: unknown. */
 void gh_intake_use(gh_intake_reader_t *r, const char *feature);
+
+/* A use with an empty name at the current path; in a tool it is judged when the tool's type is known. */
+void gh_intake_unknown(gh_intake_reader_t *r);
 
 /* Adds to the list; a known name only once, the 33rd use becomes "too many features". */
 void gh_intake_use_add(gh_intake_t *intake, gh_str_t name, gh_str_t where);
 
 /* Sets "invalid_request" with the current path in front: "tools[2].type must be a string". */
 int gh_intake_invalid(gh_intake_reader_t *r, const char *expected);
+
+/* The same with another code, a string constant. */
+int gh_intake_error(gh_intake_reader_t *r, const char *code, const char *expected);
 
 /* Sets the error for what the JSON reader found. */
 int gh_intake_json_error(gh_intake_reader_t *r);

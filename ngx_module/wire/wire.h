@@ -18,9 +18,19 @@
 
 /*
  * Reads the body once. GH_ERROR: error->code is "invalid_json" (text says offset, line and column), "invalid_request" (text names the
- * field and what was expected: model missing or not a string of 1..256 bytes, stream not a boolean, n not 1..128, ...) or "duplicate_key".
+ * field and what was expected: model missing or not a string of 1..256 bytes, stream not a boolean, n not 1..128, ...), "duplicate_key" or
+ * "invalid_places".
  * The field tables per endpoint (wire/fields.c) say for every known field, tool type and content part which feature it turns on, or
- * that it is inert; anything else is a use with an empty name.
+ * that it is inert; anything else is a use with an empty name. That holds for objects inside values too: their fields are known one by
+ * one, and a URL in them that is not data: is the use "fetched_url".
+ *
+ * Refused whatever their value, null too, because no rule may let them through (one that accepts unlisted features forwards what nobody
+ * knows, and the backend may be a proxy that obeys them):
+ *   inference_geo                                          "invalid_places": not supported yet, x-gatehouse-places narrows
+ *   api_base, base_url, deployment_id, model_list, user_config, extra_body, fallbacks, context_window_fallbacks,
+ *   content_policy_fallbacks                               "invalid_request": the gateway alone says where a request goes
+ * Only at the top level and spelled so, escapes decoded; elsewhere and in other cases they are unknown uses. So are provider, route,
+ * models, transforms, region, location and the like.
  */
 int gh_intake_parse(gh_arena_t *arena, gh_endpoint_t endpoint, gh_str_t body, gh_intake_t *intake, gh_error_t *error);
 

@@ -171,27 +171,59 @@ gh_decision_verdict(const gh_decision_t *decision, uint32_t target)
     return NULL;
 }
 
-static bool
-model_served(const gh_image_t *image, uint32_t model, gh_str_t path)
+/* Bits of the endpoints at which some deployment that serves the path offers the model: at no other it is allowed. */
+static uint32_t
+endpoints_served(const gh_image_t *image, uint32_t model, gh_str_t path)
 {
     gh_range_t range = image->models[model].targets;
+    uint32_t   endpoints = 0;
 
     for (uint32_t i = 0; i < range.count; i++) {
         const gh_image_target_t *target = &image->targets[range.first + i];
 
-        if (target->endpoints != 0 && gh_image_covers(image, target->serves, path)) {
-            return true;
+        if (gh_image_covers(image, target->serves, path)) {
+            endpoints |= target->endpoints;
         }
     }
-    return false;
+    return endpoints;
+}
+
+/* GH_ERROR: out of memory. */
+static int
+model_allowed(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena, gh_str_t model, uint32_t endpoints,
+    bool *allowed)
+{
+    gh_decide_input_t plain = *input;
+    gh_intake_t       intake;
+    gh_decision_t     decision;
+    gh_error_t        error;
+
+    memset(&intake, 0, sizeof(intake));
+    intake.model = model;
+    intake.n = 1;
+    plain.intake = &intake;
+    plain.header = NULL;
+    *allowed = false;
+    for (int i = 0; i < GH_ENDPOINTS && !*allowed; i++) {
+        if (!(endpoints >> i & 1)) {
+            continue;
+        }
+        intake.endpoint = (gh_endpoint_t) i;
+        if (gh_decide(image, &plain, arena, &decision, &error) != GH_OK) {
+            return GH_ERROR;
+        }
+        *allowed = decision.code == GH_DECIDED_ALLOW;
+    }
+    return GH_OK;
 }
 
 int
-gh_decide_models(const gh_image_t *image, const gh_identity_t *identity, gh_arena_t *arena,
+gh_decide_models(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
     gh_str_t **names, size_t *count)
 {
-    int32_t  profile = gh_image_app_find(image, identity->path);
-    gh_str_t path = gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(identity->path), GH_STR_ARG(identity->key));
+    const gh_identity_t *identity = input->identity;
+    int32_t              profile = gh_image_app_find(image, identity->path);
+    gh_str_t             path = gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(identity->path), GH_STR_ARG(identity->key));
 
     *count = 0;
     *names = gh_arena_array(arena, image->count[GH_SECTION_MODEL], sizeof(**names));
@@ -203,11 +235,19 @@ gh_decide_models(const gh_image_t *image, const gh_identity_t *identity, gh_aren
     }
     for (uint32_t i = 0; i < image->count[GH_SECTION_NAME] && *count < image->count[GH_SECTION_MODEL]; i++) {
         const gh_image_name_t *name = &image->names[i];
+        gh_str_t               text = gh_image_str(image, name->name);
+        uint32_t               endpoints;
+        bool                   allowed;
 
-        if (!name->alias && gh_image_profile_permits(image, &image->profiles[profile], name->model)
-            && model_served(image, name->model, path))
-        {
-            (*names)[(*count)++] = gh_image_str(image, name->name);
+        if (name->alias || !gh_image_profile_permits(image, &image->profiles[profile], name->model)) {
+            continue;
+        }
+        endpoints = endpoints_served(image, name->model, path);
+        if (model_allowed(image, input, arena, text, endpoints, &allowed) != GH_OK) {
+            return GH_ERROR;
+        }
+        if (allowed) {
+            (*names)[(*count)++] = text;
         }
     }
     return GH_OK;

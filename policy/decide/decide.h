@@ -80,6 +80,8 @@ typedef struct {
     gh_str_t             rule;             /* a denial's rule id, empty when none applies */
     gh_str_t             detail;           /* a sentence for the security role; arena-owned */
     gh_str_t             narrowing;        /* as sent */
+    bool                 narrowed;         /* RESIDENCY: only places stand against it; `rule` is empty */
+    bool                 narrowed_by_request;   /* and x-gatehouse-places by itself: those of tenants/1 leave a deployment */
     uint64_t             valid_until_ms;   /* the decision may change at this time by `until` or evidence expiry alone; UINT64_MAX: never */
 } gh_decision_t;
 
@@ -102,8 +104,11 @@ int gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_
 const gh_target_verdict_t *gh_decide_still(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
     gh_str_t deployment, gh_str_t upstream_model, gh_decision_t *decision);
 
-/* Catalogue names this identity may use at any endpoint (some deployment that serves it is listed), sorted. */
-int gh_decide_models(const gh_image_t *image, const gh_identity_t *identity, gh_arena_t *arena,
+/*
+ * Catalogue names that gh_decide allows this identity on this node now, at some endpoint, in a request without labels, narrowing and
+ * features; sorted. input->intake and input->header are not looked at.
+ */
+int gh_decide_models(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
     gh_str_t **names, size_t *count);
 
 /* The verdict on a target of this decision, or NULL. */

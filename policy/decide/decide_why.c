@@ -1,6 +1,6 @@
 /*
- * Why a request is denied: the forbid's name, or for each class the allow that failed in fewest facts. For the security role; clients
- * get the rule's id and the request's.
+ * Why a request is denied: the narrowing or the forbid that took away the last deployment, or for each class the allow that failed in
+ * fewest facts. For the security role; clients get the rule's id and the request's.
  */
 #include "policy/decide/decide_internal.h"
 
@@ -121,33 +121,163 @@ why_no_allow(gh_deciding_t *d)
     return detail(d, text);
 }
 
-static int
-why_residency(gh_deciding_t *d)
+static bool
+offered(const gh_target_verdict_t *verdict)
 {
-    const gh_target_verdict_t *forbidden = NULL, *narrowed = NULL;
-    bool                       no_allow = false;
+    return verdict->code != GH_TARGET_NOT_SERVED && verdict->code != GH_TARGET_ENDPOINT;
+}
+
+static gh_judged_facts_t
+worst_facts(const gh_deciding_t *d, uint32_t index)
+{
+    gh_judged_facts_t worst = d->judged[index].facts;
+
+    if (d->judged[index].unlisted != NULL) {
+        gh_judged_add_unlisted(&worst);
+    }
+    return worst;
+}
+
+/* Does a forbid, of those about the caller and the classes, fire for a target? The verdict names only the first that does. */
+static bool
+fires(const gh_deciding_t *d, const gh_rule_t *forbid, uint32_t index)
+{
+    const gh_image_target_t *target = &d->image->targets[d->decision->targets[index].target];
+    gh_range_t               models = { forbid->models_first, forbid->models_count };
+    gh_judged_facts_t        worst = worst_facts(d, index);
+
+    return gh_rule_forbid_fires(forbid, &worst)
+        && (!(forbid->states & GH_STATES_MODELS)
+            || gh_image_covers(d->image, models, gh_image_str(d->image, d->image->models[target->model].name))
+            || gh_image_covers(d->image, models, gh_image_str(d->image, target->upstream)));
+}
+
+static bool
+fires_everywhere(const gh_deciding_t *d, const gh_rule_t *forbid)
+{
+    for (uint32_t i = 0; i < d->decision->target_count; i++) {
+        if (offered(&d->decision->targets[i]) && !fires(d, forbid, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+allowed_but_for_forbids(const gh_deciding_t *d, uint32_t index)
+{
+    for (uint32_t c = 0; c < d->decision->class_count; c++) {
+        uint32_t misses;
+
+        if (gh_decide_allow(d, &d->image->targets[d->decision->targets[index].target], &d->judged[index], d->class_number[c],
+                &misses) == NULL || misses != GH_FITS)
+        {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+inside(const gh_deciding_t *d, uint32_t index, gh_places_t places)
+{
+    gh_judged_facts_t worst = worst_facts(d, index);
+
+    return gh_places_inside(gh_places_union(worst.process, worst.store), places);
+}
+
+/*
+ * The forbid to name, in the verdict of a target that it took away: one that fires for every target, else one that stands in front of a
+ * target which every class may use otherwise, else the first that fired. Not that last one when there is a target without an allow
+ * (no_allow): the allow that came nearest says more. false: none.
+ */
+static bool
+deciding_forbid(const gh_deciding_t *d, bool no_allow, gh_target_verdict_t *found)
+{
+    const gh_target_verdict_t *first = NULL, *allowed = NULL, *regained = NULL;
+    const gh_rule_t           *everywhere = NULL;
+
+    for (uint32_t i = 0; i < d->forbid_count && everywhere == NULL; i++) {
+        everywhere = fires_everywhere(d, d->forbids[i]) ? d->forbids[i] : NULL;
+    }
+    for (uint32_t i = 0; i < d->decision->target_count; i++) {
+        const gh_target_verdict_t *verdict = &d->decision->targets[i];
+
+        if (verdict->code != GH_TARGET_FORBIDDEN) {
+            continue;
+        }
+        if (first == NULL || verdict->rule < first->rule) {
+            first = verdict;
+        }
+        if (!allowed_but_for_forbids(d, i)) {
+            continue;
+        }
+        if (allowed == NULL || verdict->rule < allowed->rule) {
+            allowed = verdict;
+        }
+        if ((!d->narrowed || inside(d, i, d->narrow)) && (regained == NULL || verdict->rule < regained->rule)) {
+            regained = verdict;
+        }
+    }
+    if (first == NULL) {
+        return false;
+    }
+    if (everywhere != NULL) {
+        int32_t rule = (int32_t) (everywhere - d->image->rules);
+
+        *found = *first;
+        if (first->rule != rule) {      /* its places are those that the other one touches */
+            found->rule = rule;
+            found->places = gh_places_none();
+            found->feature = GH_STR("");
+        }
+        return true;
+    }
+    if (allowed == NULL && no_allow) {
+        return false;
+    }
+    *found = regained != NULL ? *regained : allowed != NULL ? *allowed : *first;
+    return true;
+}
+
+/* There is a target that nothing but the narrowing excludes. */
+static int
+why_narrowed(gh_deciding_t *d)
+{
+    const gh_target_verdict_t *first = NULL;
+    bool                       own = d->profile->narrowed;   /* the places of tenants/1 exclude every one of them */
 
     for (uint32_t i = 0; i < d->decision->target_count; i++) {
         const gh_target_verdict_t *verdict = &d->decision->targets[i];
 
-        if (verdict->code == GH_TARGET_FORBIDDEN && (forbidden == NULL || verdict->rule < forbidden->rule)) {
-            forbidden = verdict;
+        if (verdict->code != GH_TARGET_NARROWED) {
+            continue;
         }
-        if (verdict->code == GH_TARGET_NARROWED && narrowed == NULL) {
-            narrowed = verdict;
+        if (first == NULL) {
+            first = verdict;
         }
-        no_allow |= verdict->code == GH_TARGET_NO_ALLOW;
+        own = own && !inside(d, i, d->profile->places);
     }
-    if (forbidden != NULL) {
-        return why_forbidden(d, forbidden);
-    }
-    if (narrowed != NULL || !no_allow) {
-        gh_str_t places = narrowed == NULL ? GH_STR("") : gh_places_text(d->arena, narrowed->places);
+    d->decision->narrowed = true;
+    d->decision->narrowed_by_request = !own;
+    return detail(d, gh_str_format(d->arena, "%s no deployment: \"%.*s\" is allowed otherwise, but reaches %.*s",
+        own ? "the places of tenants/1 leave" : d->profile->narrowed ? "x-gatehouse-places, within the places of tenants/1, leaves"
+            : "x-gatehouse-places leaves", GH_STR_ARG(deployment_of(d, first)), GH_STR_ARG(gh_places_text(d->arena, first->places))));
+}
 
-        return detail(d, gh_str_format(d->arena, "the request is narrowed to places that every deployment may leave, \"%.*s\" to %.*s",
-            GH_STR_ARG(narrowed == NULL ? GH_STR("") : deployment_of(d, narrowed)), GH_STR_ARG(places)));
+static int
+why_residency(gh_deciding_t *d)
+{
+    gh_target_verdict_t forbidden;
+    bool                no_allow = false;
+
+    for (uint32_t i = 0; i < d->decision->target_count; i++) {
+        if (d->decision->targets[i].code == GH_TARGET_NARROWED) {
+            return why_narrowed(d);
+        }
+        no_allow |= d->decision->targets[i].code == GH_TARGET_NO_ALLOW;
     }
-    return why_no_allow(d);
+    return deciding_forbid(d, no_allow, &forbidden) ? why_forbidden(d, &forbidden) : why_no_allow(d);
 }
 
 int

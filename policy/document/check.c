@@ -163,19 +163,53 @@ covers_tenant(const paths_t *paths, const gh_cover_check_t *check)
 }
 
 static bool
-covers_model(const gh_model_t *model, gh_str_t pattern)
+covers_model(const gh_model_t *model, const gh_cover_check_t *check)
 {
     for (uint32_t i = 0; i < model->model_count; i++) {
-        if (gh_pattern_covers(pattern, model->models[i].name)) {
+        if (gh_pattern_covers(check->pattern, model->models[i].name)) {
             return true;
         }
     }
-    for (uint32_t i = 0; i < model->target_count; i++) {
-        if (gh_pattern_covers(pattern, model->targets[i].upstream)) {
+    for (uint32_t i = 0; !check->names_only && i < model->target_count; i++) {
+        if (gh_pattern_covers(check->pattern, model->targets[i].upstream)) {
             return true;
         }
     }
     return false;
+}
+
+/* What is wrong with a pattern that covers no model: most often it was written for an alias. */
+static const char *
+no_model(gh_loader_t *loader, const gh_cover_check_t *check, const char **code)
+{
+    const char *names = check->names_only ? "catalogue names" : "catalogue names and upstream ids";
+
+    for (uint32_t i = 0; i < loader->model->model_count; i++) {
+        const gh_model_entry_t *entry = &loader->model->models[i];
+
+        for (uint32_t k = 0; k < entry->aliases.count; k++) {
+            gh_str_t alias = entry->aliases.items[k];
+
+            if (!gh_pattern_covers(check->pattern, alias)) {
+                continue;
+            }
+            *code = "alias";
+            return gh_str_eq(check->pattern, alias)
+                ? gh_doc_format(loader, "\"%.*s\" is an alias of \"%.*s\": patterns match %s", GH_STR_ARG(alias),
+                    GH_STR_ARG(entry->name), names).data
+                : gh_doc_format(loader, "pattern \"%.*s\" covers no model: \"%.*s\" is an alias of \"%.*s\", and patterns match %s",
+                    GH_STR_ARG(check->pattern), GH_STR_ARG(alias), GH_STR_ARG(entry->name), names).data;
+        }
+    }
+    *code = "covers_nothing";
+    return gh_doc_format(loader, "pattern \"%.*s\" covers no model", GH_STR_ARG(check->pattern)).data;
+}
+
+static const char *
+no_tenant(gh_loader_t *loader, const gh_cover_check_t *check)
+{
+    return gh_doc_format(loader, "pattern \"%.*s\" covers no %s", GH_STR_ARG(check->pattern),
+        check->applies_to ? "tenant of its policy" : "tenant").data;
 }
 
 static void
@@ -185,17 +219,18 @@ check_covers(gh_loader_t *loader, bool errors_only)
 
     for (uint32_t i = 0; i < loader->cover_count; i++) {
         const gh_cover_check_t *check = &loader->covers[i];
-        const char *what = check->models ? "model" : check->applies_to ? "tenant of its policy" : "tenant";
+        const char             *code = "covers_nothing", *text;
 
-        if (check->models ? covers_model(loader->model, check->pattern) : covers_tenant(&paths, check)) {
+        if ((!check->forbid && errors_only)
+            || (check->models ? covers_model(loader->model, check) : covers_tenant(&paths, check)))
+        {
             continue;
         }
+        text = check->models ? no_model(loader, check, &code) : no_tenant(loader, check);
         if (check->forbid) {
-            gh_doc_error(loader, check->where, "covers_nothing", "%s: pattern \"%.*s\" covers no %s", check->what,
-                GH_STR_ARG(check->pattern), what);
-        } else if (!errors_only) {
-            gh_doc_warn(loader, check->where, "covers_nothing", "%s: pattern \"%.*s\" covers no %s", check->what,
-                GH_STR_ARG(check->pattern), what);
+            gh_doc_error(loader, check->where, code, "%s: %s", check->what, text);
+        } else {
+            gh_doc_warn(loader, check->where, code, "%s: %s", check->what, text);
         }
     }
 }
@@ -280,8 +315,9 @@ check_pins(gh_loader_t *loader, bool errors_only)
     }
 }
 
+/* Every node may answer for every organisation, and keeps the records of what it answers. */
 static void
-check_nodes(gh_loader_t *loader)
+check_audit_stores(gh_loader_t *loader)
 {
     const gh_model_t *model = loader->model;
 
@@ -289,16 +325,28 @@ check_nodes(gh_loader_t *loader)
         const gh_model_policy_t *policy = loader->policies[i];
 
         for (uint32_t k = 0; policy->has_audit_store && k < model->node_count; k++) {
-            gh_places_t place = gh_places_none();
+            const gh_model_node_t *node = &model->nodes[k];
+            gh_places_t            place = gh_places_none();
 
-            gh_places_add(&place, model->nodes[k].country);
+            if (node->country < 0) {
+                continue;
+            }
+            gh_places_add(&place, node->country);
             if (!gh_places_inside(place, policy->audit_store)) {
-                gh_doc_warn(loader, policy->where, "audit_store",
-                    "node \"%.*s\" keeps records outside \"audit_store\" of policy \"%.*s\"",
-                    GH_STR_ARG(model->nodes[k].id), GH_STR_ARG(policy->name));
+                gh_doc_error(loader, policy->audit_store_where, "audit_store",
+                    "node \"%.*s\" in %s (%s:%u:%u) would keep records outside \"audit_store\" of policy \"%.*s\"",
+                    GH_STR_ARG(node->id), gh_country_codes[node->country], node->where.source, node->where.line,
+                    node->where.column, GH_STR_ARG(policy->name));
             }
         }
     }
+}
+
+static void
+check_nodes(gh_loader_t *loader)
+{
+    const gh_model_t *model = loader->model;
+
     if (model->deployment_count != 0 && model->node_count == 0) {
         gh_doc_warn(loader, model->deployments[0].where, "no_nodes",
             "no fleet document lists a node: nothing is served");
@@ -313,6 +361,7 @@ gh_documents_check(gh_loader_t *loader)
 
     check_ids(loader);
     check_limits(loader);
+    check_audit_stores(loader);
     wrong = loader->report->errors != 0;
 
     if (!loader->incomplete) {

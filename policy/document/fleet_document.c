@@ -7,6 +7,9 @@
 #define DEFAULT_PRIORITY 100
 #define MAX_PRICE        1000000000000000ull   /* micro-dollars per 1,000,000 tokens */
 
+#define CHAT_ONLY (1u << GH_ENDPOINT_CHAT_COMPLETIONS)
+#define EVERY     (1u << GH_ENDPOINT_CHAT_COMPLETIONS | 1u << GH_ENDPOINT_COMPLETIONS | 1u << GH_ENDPOINT_EMBEDDINGS)
+
 static const gh_member_t deployment_members[] = {
     { "id", GH_IS_STRING, GH_REQUIRED }, { "backend", GH_IS_STRING, GH_REQUIRED },
     { "provider", GH_IS_STRING, GH_REQUIRED }, { "dialect", GH_IS_STRING, GH_REQUIRED },
@@ -29,6 +32,12 @@ static const gh_member_t price_members[] = {
     { "cache_write", GH_IS_NUMBER, 0 }, { "reasoning", GH_IS_NUMBER, 0 }, { NULL, 0, 0 }
 };
 
+/* Bits by gh_endpoint_t: what ngx_module/wire can ask for in each dialect. */
+static const uint32_t dialect_endpoints[GH_DIALECTS] = {
+    [GH_DIALECT_OPENAI] = EVERY, [GH_DIALECT_AZURE_V1] = EVERY, [GH_DIALECT_AZURE_CLASSIC] = EVERY,
+    [GH_DIALECT_BEDROCK_OPENAI] = CHAT_ONLY
+};
+
 static const char *const providers[] = { "azure", "aws", "openai", "anthropic", "self", "other", NULL };
 
 typedef struct {                    /* what a deployment says and a model's entry may override */
@@ -48,6 +57,7 @@ typedef struct {
     gh_str_t         provider, region, host;
     gh_where_t       where;
     int              partition;
+    int              dialect;       /* -1: unreadable, which is reported */
     settings_t       settings;
     bool             warned[GH_FACTS], warned_serves, warned_endpoints;
     gh_str_t         last_why;
@@ -113,6 +123,10 @@ read_endpoints(deployment_t *d, const gh_node_t *object, settings_t *settings)
         if (index >= 0 && (settings->endpoints >> index & 1)) {
             gh_doc_error(d->loader, GH_WHERE(d->loader, node), "duplicate", "\"%.*s\" stands in this list twice",
                 GH_STR_ARG(node->text));
+        }
+        if (index >= 0 && d->dialect >= 0 && !(dialect_endpoints[d->dialect] >> index & 1)) {
+            gh_doc_error(d->loader, GH_WHERE(d->loader, node), "conflict", "dialect \"%s\" of %s has no endpoint \"%s\"",
+                gh_dialect_names[d->dialect], d->what, gh_endpoint_names[index]);
         }
         settings->endpoints |= index >= 0 ? 1u << index : 0;
     }
@@ -431,6 +445,7 @@ read_dialect(deployment_t *d, gh_model_deployment_t *out)
     int              index = dialect ? gh_doc_word_of(loader, dialect, "dialect", gh_dialect_names, GH_DIALECTS) : -1;
     gh_str_t         text = gh_doc_text(loader, version, 32);
 
+    d->dialect = index;
     if (index < 0) {
         return;
     }

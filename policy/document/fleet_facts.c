@@ -78,14 +78,6 @@ typedef struct {
     uint64_t         until_ms;
 } evidence_t;
 
-static bool
-stated_at_all(const gh_statements_t *out, int fact)
-{
-    return out->facts[fact].stated
-           || (fact == GH_FACT_PROCESS
-               && (out->facts[GH_FACT_COUNTRY].stated || out->facts[GH_FACT_DESTINATIONS].stated));
-}
-
 static void
 read_evidence_by_fact(reading_t *r, const gh_node_t *object, evidence_t all[GH_FACTS])
 {
@@ -102,16 +94,10 @@ read_evidence_by_fact(reading_t *r, const gh_node_t *object, evidence_t all[GH_F
         }
         all[fact].node = node;
         read_evidence(r->loader, node, &all[fact].until_ms);
-        if (!stated_at_all(r->out, fact)) {
+        if (!r->out->facts[fact].stated) {
             gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "evidence_alone",
                 "evidence for \"%s\", which %s does not state here", fact_names[fact], r->whose);
         }
-    }
-    if (all[GH_FACT_COUNTRY].node == NULL) {
-        all[GH_FACT_COUNTRY] = all[GH_FACT_PROCESS];
-    }
-    if (all[GH_FACT_DESTINATIONS].node == NULL) {
-        all[GH_FACT_DESTINATIONS] = all[GH_FACT_PROCESS];
     }
 }
 

@@ -9,8 +9,9 @@
  * Evidence. A stated fact is known only with evidence {"by","on","source","until"?} standing beside it: the member "evidence" of
  * the same object (the deployment, or the model's entry), which is either one such object for every fact that object states, or
  * one per fact name, {"process": {...}, "store": {...}}. The facts that need it: process, country, destinations, store, operator_home,
- * training, attest, features. "destinations" and "country" are also covered by evidence for "process". A deployment's evidence does
- * not cover what a model's entry states, nor the other way round. Derived processing, partition, serves and endpoints need none.
+ * training, attest, features; each under its own name, none stands in for another, so that taking evidence away never makes a fact
+ * known. A deployment's evidence does not cover what a model's entry states, nor the other way round. Derived processing, partition,
+ * serves and endpoints need none.
  */
 #ifndef GH_MODEL_H
 #define GH_MODEL_H
@@ -85,7 +86,7 @@ typedef struct {
     gh_str_t     backend;          /* gatehouse_backend of nginx.conf */
     gh_str_t     provider;         /* azure | aws | openai | anthropic | self | other */
     gh_str_t     region;           /* may be empty */
-    gh_dialect_t dialect;
+    gh_dialect_t dialect;          /* its targets list only endpoints that it has */
     gh_str_t     api_version;      /* azure-classic: never empty; else empty */
     gh_where_t   where;
 } gh_model_deployment_t;
@@ -165,13 +166,14 @@ typedef struct {
     gh_model_rule_t    *rules;             /* allows, then forbids, as written */
     uint32_t            rule_count;
     bool                has_audit_store;
-    gh_places_t         audit_store;
+    gh_places_t         audit_store;       /* every node is inside */
+    gh_where_t          audit_store_where;
     gh_where_t          where;
 } gh_model_policy_t;
 
 /* ---- tenants/1 ---- */
 
-typedef enum { GH_OBJECTIVE_NONE = 0, GH_OBJECTIVE_COST, GH_OBJECTIVE_LATENCY } gh_objective_t;
+typedef enum { GH_OBJECTIVE_NONE = 0, GH_OBJECTIVE_COST, GH_OBJECTIVE_LATENCY } gh_objective_t;   /* LATENCY is refused yet */
 
 typedef struct {                   /* checked and kept; nothing enforces it yet, and loading warns of that */
     gh_str_t dimension;            /* requests | tokens | micro-dollars | in-flight | input | output | streams */
@@ -192,8 +194,8 @@ typedef struct {
     bool            narrowed;      /* the app, its tenant or its organisation narrows */
     gh_places_t     places;        /* with narrowed: of all three, intersected; process and store must be inside */
     gh_str_list_t   models;        /* patterns of catalogue names; none: not limited. Must match besides the tenant's and organisation's */
-    uint8_t         audit;         /* 0 required, 1 best-effort; inherited */
-    gh_objective_t  objective;     /* inherited */
+    uint8_t         audit;         /* 0 required; 1 best-effort, which is refused yet */
+    gh_objective_t  objective;     /* inherited; COST: priority, then price, as without one */
     gh_limit_list_t limits, key_limits;
     gh_where_t      where;
 } gh_model_app_t;

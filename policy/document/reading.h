@@ -24,6 +24,7 @@ typedef struct {                     /* a pattern that must cover something */
     gh_str_t             pattern;
     const gh_str_list_t *applies_to; /* it must do so within these; NULL: anywhere */
     bool                 models;     /* of models, else of tenants */
+    bool                 names_only; /* of models: catalogue names, not upstream ids too */
     bool                 forbid;     /* an error, else a warning */
     const char          *what;       /* "forbid \"x\"" */
     gh_where_t           where;

@@ -302,8 +302,13 @@ gh_residency_read(gh_loader_t *loader, const gh_document_t *document)
     if (audit_store != NULL) {
         gh_doc_members(loader, audit_store, "\"audit_store\"", audit_store_members);
         within = gh_doc_get(audit_store, "within", GH_IS_LIST);
-        policy->has_audit_store = within != NULL;
-        policy->audit_store = within ? gh_residency_within(loader, within, &scope) : gh_places_none();
+        if (within != NULL) {
+            size_t errors = loader->report->errors;
+
+            policy->audit_store = gh_residency_within(loader, within, &scope);
+            policy->audit_store_where = GH_WHERE(loader, within);
+            policy->has_audit_store = loader->report->errors == errors;
+        }
     }
     slot = gh_doc_push(loader, &loader->policies, &loader->policy_count, sizeof(*slot));
     facts = gh_doc_push(loader, &loader->pinned, &pinned_count, sizeof(*facts));

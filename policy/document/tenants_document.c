@@ -8,7 +8,7 @@
 
 #define COMMON_MEMBERS                                                                                              \
     { "id", GH_IS_STRING, GH_REQUIRED }, { "classes", GH_IS_LIST, 0 }, { "places", GH_IS_LIST, 0 },                 \
-    { "models", GH_IS_LIST, 0 }, { "objective", GH_IS_STRING, 0 }, { "audit", GH_IS_STRING, 0 },                    \
+    { "models", GH_IS_LIST, 0 }, { "objective", GH_IS_STRING | GH_IS_OBJECT, 0 }, { "audit", GH_IS_STRING, 0 },                    \
     { "limits", GH_IS_LIST, 0 }, { "claims", 0, GH_LATER }, { "sessions", 0, GH_LATER }, { "tools", 0, GH_LATER },  \
     { "approvals", 0, GH_LATER }, { "credentials", 0, GH_LATER }
 
@@ -37,7 +37,6 @@ typedef struct {                    /* inherited from organisation to tenant to 
     const gh_node_t *nodes[3];      /* the objects themselves, outermost first */
     unsigned         depth;
     int32_t          policy;
-    uint8_t          audit;
     gh_objective_t   objective;
     bool             narrowed;
     gh_places_t      places;
@@ -92,30 +91,53 @@ read_models(gh_loader_t *loader, const gh_node_t *object)
     const gh_node_t *node = gh_doc_get(object, "models", GH_IS_LIST);
     gh_str_list_t    list = gh_doc_list(loader, node, GH_LIST_MODEL_PATTERNS, 0);
 
-    gh_doc_must_cover(loader, node, &list, &(gh_cover_check_t) { .models = true, .what = "models" });
+    gh_doc_must_cover(loader, node, &list, &(gh_cover_check_t) { .models = true, .names_only = true, .what = "models" });
     return list;
+}
+
+/*
+ * Deployments are tried by priority and then by price, and what cannot be recorded is refused: the words that ask for anything else
+ * are known, and refused until they do what they say.
+ */
+static void
+read_audit(gh_loader_t *loader, const gh_node_t *node)
+{
+    static const char *const words[] = { "required", NULL };
+
+    if (node != NULL && gh_str_is(node->text, "best-effort")) {
+        gh_doc_error(loader, GH_WHERE(loader, node), "not_supported", "audit \"best-effort\" is not supported yet");
+    } else if (node != NULL) {
+        gh_doc_word(loader, node, "audit", words);
+    }
+}
+
+static void
+read_objective(gh_loader_t *loader, const gh_node_t *node, gh_objective_t *objective)
+{
+    static const char *const words[] = { "cost", NULL };
+
+    if (node == NULL) {
+        return;
+    }
+    if (node->type == GH_NODE_OBJECT) {
+        gh_doc_error(loader, GH_WHERE(loader, node), "not_supported", "weights of an \"objective\" are not supported yet");
+    } else if (gh_str_is(node->text, "latency")) {
+        gh_doc_error(loader, GH_WHERE(loader, node), "not_supported", "objective \"latency\" is not supported yet");
+    } else if (gh_doc_word(loader, node, "objective", words) == 0) {
+        *objective = GH_OBJECTIVE_COST;
+    }
 }
 
 /* What one object says over what it inherits; classes and places wait until the policy is known. */
 static void
 read_common(gh_loader_t *loader, const gh_node_t *object, level_t *level)
 {
-    static const char *const audits[] = { "required", "best-effort", NULL };
-    static const char *const objectives[] = { "cost", "latency", NULL };
-    const gh_node_t         *audit = gh_doc_get(object, "audit", GH_IS_STRING);
-    const gh_node_t         *objective = gh_doc_get(object, "objective", GH_IS_STRING);
-    const gh_node_t         *places = gh_doc_get(object, "places", GH_IS_LIST);
-    int                      index;
+    const gh_node_t *places = gh_doc_get(object, "places", GH_IS_LIST);
 
     level->nodes[level->depth++] = object;
+    read_audit(loader, gh_doc_get(object, "audit", GH_IS_STRING));
+    read_objective(loader, gh_doc_get(object, "objective", GH_IS_STRING | GH_IS_OBJECT), &level->objective);
 
-    if (audit != NULL) {
-        level->audit = gh_doc_word(loader, audit, "audit", audits) == 1;
-    }
-    if (objective != NULL) {
-        index = gh_doc_word(loader, objective, "objective", objectives);
-        level->objective = index == 0 ? GH_OBJECTIVE_COST : index == 1 ? GH_OBJECTIVE_LATENCY : GH_OBJECTIVE_NONE;
-    }
     if (places != NULL && places->count == 0) {
         gh_doc_error(loader, GH_WHERE(loader, places), "empty_list", "\"places\" must not be empty");
     }
@@ -215,7 +237,6 @@ read_app(gh_loader_t *loader, const gh_node_t *node, const gh_model_tenant_t *te
     app->narrowed = level.narrowed;
     app->places = level.places;
     app->models = read_models(loader, node);
-    app->audit = level.audit;
     app->objective = level.objective;
     app->limits = read_limits(loader, node, "limits");
     app->key_limits = read_limits(loader, node, "key_limits");
@@ -242,7 +263,6 @@ read_tenant(gh_loader_t *loader, const gh_node_t *node, gh_str_t organisation, l
     tenant->narrowed = level.narrowed;
     tenant->places = level.places;
     tenant->models = read_models(loader, node);
-    tenant->audit = level.audit;
     tenant->objective = level.objective;
     tenant->limits = read_limits(loader, node, "limits");
 

@@ -529,3 +529,9 @@ gh_store_close(gh_store_t *store)
     gh_value_free(&store->value);
     free(store);
 }
+
+uint64_t
+gh_store_transaction(const gh_store_t *store)
+{
+    return store->loaded ? store->pages.transaction : 0;
+}

@@ -43,6 +43,12 @@ void        gh_store_close(gh_store_t *store);
 int gh_store_current(gh_store_t *store, uint64_t now_ms, gh_image_t **image, gh_error_t *error);
 
 /*
+ * LMDB's number of the write whose state gh_store_current saw last: it moves with every edit, of keys as well as of policy. 0 before the
+ * first. While it stands still nothing that was read from the store can have changed, but by time.
+ */
+uint64_t gh_store_transaction(const gh_store_t *store);
+
+/*
  * Who presents this API key ("gh_" + 43 base64url + 6 base64url CRC-32: malformed ones are refused without a look-up).
  * Strings of *identity are copied into the arena. GH_ERROR: *error has "key_malformed", "key_unknown" (also when tenants/1 does not list
  * its app any more), "key_revoked", "key_expired", "key_not_yet", or a store_* code.

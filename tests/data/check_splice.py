@@ -14,7 +14,10 @@ import subprocess
 
 KNOWN = ["temperature", "top_p", "seed", "user", "metadata", "stop", "logit_bias", "response_format", "tool_choice",
          "parallel_tool_calls", "presence_penalty", "service_tier", "safety_identifier", "top_k", "chat_template_kwargs"]
-UNKNOWN = ["api_base", "extra_body", "x", "Stream", "store ", "é", "a.b", ""]
+UNKNOWN = ["provider", "route", "x", "Stream", "store ", "é", "a.b", ""]
+REFUSED = {"inference_geo": "invalid_places"} | dict.fromkeys(
+    ["api_base", "base_url", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "extra_body", "model_list",
+     "user_config", "deployment_id"], "invalid_request")
 DIALECTS = [("openai", "-", True, True), ("azure-v1", "-", True, True), ("azure-classic", "2024-06-01", False, False),
             ("azure-classic", "2024-10-21", True, False), ("azure-classic", "2025-04-01-preview", True, True),
             ("bedrock-openai", "-", True, False)]   # name, version, adds usage, adds store
@@ -172,6 +175,16 @@ def check_good(tool, rng):
         assert (name in before) == (name in unknown), (name, answer["features"], body)
 
 
+def check_steering(tool, rng):
+    """A body that says where it goes is refused, however the name is spelled, whatever it says, wherever it stands."""
+    endpoint, name = rng.choice(["chat.completions", "completions", "embeddings"]), rng.choice(list(REFUSED))
+    asked = list(request(rng, endpoint).items())
+    asked.insert(rng.randrange(len(asked) + 1), (name, value(rng)))
+    body = (space(rng) + text(rng, dict(asked)) + space(rng)).encode()
+    answer = tool.ask(endpoint, "openai", "up", "-", False, body)
+    assert answer.get("error") == REFUSED[name], (body, answer)
+
+
 def strict(data, duplicates=False):
     """What a strict reader makes of it, or None: Python lets pass NUL, lone surrogates and 1e999."""
     try:
@@ -223,7 +236,7 @@ def main():
     tool, rng = Tool(args.tool), random.Random(args.seed)
     print(f"check_splice: {args.count} bodies, seed {args.seed}", flush=True)
     for i in range(args.count):
-        (check_mutated if i % 3 == 2 else check_good)(tool, rng)
+        (check_steering if i % 30 == 0 else check_mutated if i % 3 == 2 else check_good)(tool, rng)
     print(f"check_splice: {args.count} bodies as intended")
 
 

@@ -244,7 +244,7 @@ def test_store_false_is_for_chat_only(world):
 @pytest.mark.parametrize("dialect, more, path, header", [
     ("openai", {}, "/v1/chat/completions", "authorization"), ("azure-v1", {}, "/openai/v1/chat/completions", "api-key"),
     ("azure-classic", {"api_version": "2024-10-21"}, "/openai/deployments/up-stream/chat/completions?api-version=2024-10-21", "api-key"),
-    ("bedrock-openai", {}, "/openai/v1/chat/completions", "authorization")])
+    ("bedrock-openai", {"endpoints": ["chat.completions"]}, "/openai/v1/chat/completions", "authorization")])
 def test_dialects(world, dialect, more, path, header):
     world.route("b1", models={"m": "up-stream"}, dialect=dialect, **more)
     assert ask(world.gateway).status == 200

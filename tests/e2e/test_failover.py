@@ -4,7 +4,7 @@ import time
 import pytest
 
 from client import Client, ask, body_of, expect_error
-from mock_backend import (LAST_CHUNK, Script, answer, chunk, close, completion, hang, head, plain, provider_error, reset, send)
+from mock_backend import (LAST_CHUNK, Script, answer, chunk, close, completion, hang, head, pause, plain, provider_error, reset, send)
 
 pytestmark = pytest.mark.sanitizer
 
@@ -57,9 +57,6 @@ BROKEN = {
 def test_next_backend_after_broken(world, name):
     world.b1.play(BROKEN[name])
     found = ask(world.gateway)
-    if name == "compressed against our word":        # passed on or not used, never mangled
-        assert found.status == 200 and found.body == (b"{}" if world.contacted() == ["b1"] else found.body)
-        return
     assert found.status == 200 and world.contacted()[-1] == "b2", found
     assert found.json["choices"][0]["message"]["content"] == "hello"
 
@@ -132,16 +129,14 @@ def test_everybody_is_broken(world):
     world.b1.always(Script(reset()))
     world.b2.always(Script(send(b"HTTP/1.1 banana\r\n\r\n"), close()))
     found = ask(world.gateway)
-    assert found.status in (502, 503)
-    expect_error(found, found.status, "bad_gateway" if found.status == 502 else "no_healthy_backend")
+    expect_error(found, 503, "no_healthy_backend")
 
 
 def test_everybody_is_silent(world):
     world.route("b1")
     world.b1.always(Script(hang()))
     found = ask(world.gateway)
-    assert found.status in (503, 504)
-    expect_error(found, found.status, "backend_timeout" if found.status == 504 else "no_healthy_backend")
+    expect_error(found, 503, "no_healthy_backend")
 
 
 def test_tries(world):
@@ -165,8 +160,8 @@ def test_deadline_of_the_route(world):
     begun = time.monotonic()
     found = ask(world.gateway, port=world.gateway.deadline_port)
     taken = time.monotonic() - begun
-    assert 1.3 < taken < 2.6 and found.status in (503, 504), (taken, found)
-    expect_error(found, found.status, "no_healthy_backend", "backend_timeout")
+    assert 1.3 < taken < 2.6, (taken, found)
+    expect_error(found, 503, "no_healthy_backend")
 
 
 def test_deadline_keeps_the_provider_error(world):
@@ -327,6 +322,21 @@ def test_answer_before_the_request_was_read(world):
     found = ask(world.gateway, body_of(text="x" * 3000000))
     assert found.status == 200 and world.contacted()[-1] == "b2"
     assert len(world.b2.requests[0].body) > 3000000
+
+
+@pytest.mark.parametrize("early", [503, 408])
+def test_answer_before_any_request(world, early):
+    """A backend that speaks before it was asked: whatever it says answers nobody, and the next one starts afresh."""
+    world.route("b1", "b2")
+    world.b1.drop_connections()
+    time.sleep(0.05)
+    for _ in range(6):                   # who is first is a race that the backend must win at least once
+        world.b1.clear().play(*[Script(send(plain(early, b'{"nobody": "asked"}')), pause(0.05), close(), at="accept")] * 40)
+        answers = world.gateway.burst([body_of(text=f"n{i}" + "x" * 200) for i in range(40)], world.gateway.key())
+        for number, found in enumerate(answers):
+            assert found.status == 200 and b"nobody" not in found.body, world.gateway.outcome(found.id)
+            assert found.json["choices"][0]["message"]["content"].rstrip("x") == f"n{number}"
+        time.sleep(0.1)
 
 
 def test_one_tenants_429_leaves_the_peer_for_others(world):

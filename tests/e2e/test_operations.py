@@ -308,8 +308,8 @@ def test_nothing_applied_yet(make_gateway, mock):
     gateway = make_gateway([Backend("one", backend)])
     gateway.expect_log("store|policy")
     gateway.start()
-    found = ask(gateway, key="gh_" + "A" * 49)
-    assert found.status in (401, 503)
+    expect_error(ask(gateway, key="gh_" + "A" * 49), 401, "invalid_api_key")
+    assert not backend.connections
     gateway.apply()
     assert ask(gateway).status == 200
 
@@ -327,22 +327,35 @@ def test_nginx_test_makes_nothing(make_gateway, mock):
 
 
 def test_worker_cannot_write_policy(plant):
-    """Promise 8: the data file is read-only to the workers' uid."""
+    """Promise 8: the data file is read-only to the workers' uid, which can neither change nor replace nor remove it, nor anything it rests on."""
     if not plant.root:
         pytest.skip("needs workers of another user")
     mode = store_of(plant).stat()
     assert mode.st_mode & 0o777 == 0o640 and mode.st_uid == 0
-    descriptors = pathlib.Path(f"/proc/{plant.worker_pids()[0]}/fdinfo")
-    ask(plant), ask(plant)
+    assert ask(plant).status == 200          # the workers are there, and one has read
+    seen = []
     for pid in plant.worker_pids():
         for one in pathlib.Path(f"/proc/{pid}/fd").iterdir():
             try:
                 target = os.readlink(one)
+                flags = int(pathlib.Path(f"/proc/{pid}/fdinfo/{one.name}").read_text().split("flags:")[1].split()[0], 8)
             except OSError:
                 continue
             if target.endswith("data.mdb"):
-                flags = int((descriptors.parent.parent / str(pid) / "fdinfo" / one.name).read_text().split("flags:")[1].split()[0], 8)
-                assert flags & 3 == os.O_RDONLY
+                seen.append(flags & os.O_ACCMODE)
+    assert seen and set(seen) == {os.O_RDONLY}, seen
+    status = pathlib.Path(f"/proc/{plant.worker_pids()[0]}/status").read_text()
+    uid, gid = (int(re.search(rf"^{name}:\s+(\d+)", status, re.M).group(1)) for name in ("Uid", "Gid"))
+    assert uid and gid
+    before = store_of(plant).read_bytes()
+    attempt = lambda command: subprocess.run(["/bin/sh", "-c", command], cwd=plant.home, capture_output=True, text=True, user=uid, group=gid, extra_groups=[])
+    assert attempt("cat store/data.mdb > /dev/null && echo > audit/open/mine && rm audit/open/mine").returncode == 0, "it must at least be a worker"
+    for command in (": >> store/data.mdb", "exec 3<> store/data.mdb", "rm -f store/data.mdb", "mv store/data.mdb store/old", ": > store/fresh", "rm -f store/lock.mdb",
+                    "mv store elsewhere", ": > cred/mine", ": > mine", "mv audit/open audit/shut", "chmod 0666 store/data.mdb", ": >> ../secrets/store.key",
+                    "rm -f ../secrets/store.key"):
+        done = attempt(command)
+        assert done.returncode != 0 and ("Permission denied" in done.stderr or "not permitted" in done.stderr), (command, done)
+    assert store_of(plant).read_bytes() == before and ask(plant).status == 200
 
 
 # ---- reload and apply under load ----
@@ -437,8 +450,8 @@ def test_draining_worker_obeys_new_policy(plant):
         plant.reload()
         plant.apply(fleet(deployment("one"), deployment("two", priority=2, country="NO")), residency(forbids=[forbid("no-no", process=["NO"])]), tenants())
         gate.set()
-        assert client.answer().status in (403, 503)
-    assert not plant.two.requests
+        expect_error(client.answer(), 403, "residency_denied")
+    assert not plant.two.requests and not plant.two.bytes
 
 
 def test_broken_configuration_is_not_loaded(plant):

@@ -1,6 +1,7 @@
 /*
  * Any bytes as a request body: the parser, then every dialect on what it took. What a splice makes of a body the parser
- * took must be a body it takes again, with the target's model and the same features.
+ * took must be a body it takes again, with the target's model and the same features. With a field that would steer it, it
+ * is refused; with a URL in a video part it has that use.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -63,6 +64,41 @@ respliced(gh_arena_t *arena, gh_str_t body, const gh_intake_t *intake, gh_dialec
     free(joined);
 }
 
+/* The body with `member` as its first one: refused with `code`, or NULL: taken with the use "fetched_url". */
+static void
+with_member(gh_arena_t *arena, gh_str_t body, const gh_intake_t *intake, const char *member, const char *code)
+{
+    size_t      begin = intake->object_begin + 1, len = strlen(member), i;
+    char       *joined = malloc(body.len + len);
+    gh_intake_t again;
+    gh_error_t  error;
+    bool        found = false;
+    int         rc;
+
+    memset(&error, 0, sizeof(error));
+    memcpy(joined, body.data, begin);
+    memcpy(joined + begin, member, len);
+    memcpy(joined + begin + len, body.data + begin, body.len - begin);
+    rc = gh_intake_parse(arena, intake->endpoint, (gh_str_t) { joined, body.len + len }, &again, &error);
+
+    if (code != NULL) {
+        if (rc == GH_OK || strcmp(error.code, code) != 0) {
+            abort();
+        }
+    } else if (rc == GH_OK) {
+        for (i = 0; i < again.feature_count; i++) {
+            found |= gh_str_is(again.features[i].name, "fetched_url") || gh_str_is(again.features[i].where, "too many features");
+        }
+        if (!found) {
+            abort();
+        }
+    } else if (strcmp(error.code, "duplicate_key") != 0) {
+        abort();
+    }
+
+    free(joined);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -78,6 +114,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (gh_intake_parse(&heap.arena, (gh_endpoint_t) endpoint, body, &intake, &error) == GH_OK) {
             for (dialect = 0; dialect < GH_DIALECTS; dialect++) {
                 respliced(&heap.arena, body, &intake, (gh_dialect_t) dialect);
+            }
+            with_member(&heap.arena, body, &intake, "\"inference_\\u0067eo\":null,", "invalid_places");
+            with_member(&heap.arena, body, &intake, "\"\\u0061pi_base\":null,", "invalid_request");
+            if (endpoint == GH_ENDPOINT_CHAT_COMPLETIONS) {
+                with_member(&heap.arena, body, &intake, "\"prediction\":{\"content\":[{\"input_video\":{\"url\":\"ftp:x\"}}]},", NULL);
             }
         } else if (error.code == NULL || error.text[0] == '\0') {
             abort();

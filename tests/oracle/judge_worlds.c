@@ -7,7 +7,8 @@
  *  "features":[{"name":"web_search","where":"tools[0]"}]}]}
  *
  * "key" defaults to "key", "endpoint" to "chat.completions"; a header's value may be a list: one header line each; "bytes" instead of
- * "json" gives a document as text. Answers: {"errors":["file:line:col: text"]} or {"answers":[{"code","eligible","classes","rule"}]}.
+ * "json" gives a document as text. Answers: {"errors":["file:line:col: text"]} or {"answers":[{"code","eligible","classes","rule",
+ * "narrowed","detail"}]}.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,7 @@ write_answer(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, co
     }
     gh_json_end_array(w);
     gh_json_kv_string(w, "rule", decision->rule);
+    gh_json_kv_bool(w, "narrowed", decision->narrowed);
     gh_json_kv_string(w, "detail", decision->detail);
     gh_json_end_object(w);
 }

@@ -4,7 +4,9 @@ Written from the text of the policy language alone, for comparison with the gate
 unknown, every rule is tried on every deployment, nothing is compiled or cached. Standard library only.
 
     world = World(documents, now, node, facts)      documents: list of dicts; now: "2026-11-21T00:00:00Z"; facts: Facts(path)
-    world.decide(request) -> {"code": ..., "eligible": ["deployment/upstream", ...], "classes": [...]}
+    world.decide(request) -> {"code": ..., "eligible": ["deployment/upstream", ...], "classes": [...], "narrowed": ...}
+
+`narrowed`: nothing is eligible, but something would be without x-gatehouse-places and the places of tenants and apps.
 
 `without` switches single conditions off, so a generator can measure in how many worlds a condition decides the answer. The names are
 those in CONDITIONS.
@@ -34,9 +36,10 @@ CONDITIONS = (
     "forbid.classes", "forbid.tenants", "forbid.models", "forbid.process", "forbid.store", "forbid.operator_home", "forbid.partitions",
     "forbid.training", "forbid.everything", "guard",
     "class.default", "class.assign", "class.label", "class.unknown_label", "class.tenant", "class.app",
+    "class.uninspected",
     "narrow.header", "narrow.tenant", "narrow.app", "narrow.process", "narrow.store",
     "fact.node_country", "fact.stated_process", "fact.derived_process", "fact.destinations", "fact.evidence_missing",
-    "fact.evidence_expired", "fact.region_verified", "fact.model_override", "fact.unknown_outside_anywhere", "fact.unknown_touches",
+    "fact.evidence_expired", "fact.region_verified", "fact.claude", "fact.claude_alias", "fact.model_override", "fact.unknown_outside_anywhere", "fact.unknown_touches",
     "feature.adds", "feature.unlisted", "feature.unknown",
     "gate.node", "gate.alias", "gate.tenant_models", "gate.policy", "gate.endpoint", "gate.serves",
 )
@@ -128,8 +131,8 @@ class World:
             found = value["evidence"]
         elif "evidence" in entry:
             found = entry["evidence"]
-            if "by" not in found:                           # by fact; country and destinations are ways to state `process`
-                found = found.get(fact, found.get("process") if fact in ("country", "destinations") else None)
+            if "by" not in found:                           # by fact: none stands in for another
+                found = found.get(fact)
         if found is None:
             return self.off("fact.evidence_missing")
         return found.get("until", "9999-12-31") >= self.today or self.off("fact.evidence_expired")
@@ -181,7 +184,10 @@ class World:
         region = self.region_country("azure", deployment.get("region"))
         if region == UNKNOWN:
             return UNKNOWN, False
-        anthropic = "claude" in model_name.lower() or "claude" in entry["upstream"].lower()
+        names = [model_name, entry["upstream"]]
+        if not self.off("fact.claude_alias"):               # an upstream is the customer's own word, so any name counts
+            names += self.models.get(model_name, {}).get("aliases", ())
+        anthropic = any("claude" in name.lower() for name in names) and not self.off("fact.claude")
         for row in self.facts.rules["azure"]:
             if self.overridden(deployment, entry, "sku") not in row.get("sku", ()):
                 continue
@@ -391,7 +397,7 @@ class World:
 
     # One request.
 
-    def classes_of(self, policy, tenant_name, headers):
+    def classes_of(self, policy, tenant_name, headers, uninspected):
         """(classes, denial): every class any source gives; an unknown label may deny."""
         classify = policy["classify"]
         organisation, tenant, app = self.tenants[tenant_name]
@@ -404,6 +410,8 @@ class World:
             classes |= set(tenant.get("classes", ())) | set(organisation.get("classes", ()))
         if not self.off("class.app"):
             classes |= set(app.get("classes", ()))
+        if uninspected and not self.off("class.uninspected"):
+            classes |= set(classify.get("uninspected", ()))
         for label in classify.get("labels", ()):
             value = headers.get(label.partition(":")[2].lower())
             if value is None:
@@ -465,7 +473,7 @@ class World:
         tenant, headers = request["tenant"], request.get("headers", {})
 
         def denied(code, classes=()):
-            return {"code": code, "eligible": [], "classes": sorted(classes)}
+            return {"code": code, "eligible": [], "classes": sorted(classes), "narrowed": False}
 
         if self.node not in self.nodes and not self.off("gate.node"):
             return denied("policy_unavailable")
@@ -478,7 +486,7 @@ class World:
         if not covering:
             return denied("no_policy")
         policy = covering[0]
-        classes, denial = self.classes_of(policy, tenant, headers)
+        classes, denial = self.classes_of(policy, tenant, headers, request.get("uninspected") is True)
         if denial:
             return denied(denial)
         try:
@@ -486,7 +494,7 @@ class World:
         except BadPlace:
             return denied("invalid_places")
         guards = [] if self.off("guard") else [each for each in self.guards if covers(each["applies_to"], tenant)]
-        offered, fitting = False, []
+        offered, narrowed, fitting = False, False, []
         for deployment in self.deployments:
             entry = deployment["models"].get(model_name)
             if entry is None:
@@ -500,11 +508,13 @@ class World:
             target = self.target(deployment, entry, model_name, request.get("features", ()))
             if self.eligible(policy, guards, classes, narrowings, tenant, model_name, entry, target):
                 fitting.append(deployment["id"] + "/" + entry["upstream"])
+            elif self.eligible(policy, guards, classes, (), tenant, model_name, entry, target):
+                narrowed = True
         if not offered:
             return denied("model_not_found")
         if not fitting:
-            return denied("residency_denied", classes)
-        return {"code": "allow", "eligible": sorted(fitting), "classes": sorted(classes)}
+            return dict(denied("residency_denied", classes), narrowed=narrowed)
+        return {"code": "allow", "eligible": sorted(fitting), "classes": sorted(classes), "narrowed": False}
 
 
 def answers(world, facts, without=()):

@@ -63,7 +63,9 @@ def run_reference(worlds):
 
 def differs(expected, got):
     """What differs between two answers to one request; empty when they agree."""
-    found = [key for key in ("code",) if expected[key] != got.get(key)]
+    found = [key for key in ("code", "narrowed") if expected[key] != got.get(key)]
+    if got.get("narrowed") and got.get("rule"):
+        found.append("rule")                                # a narrowing that decides leaves no rule to name
     if sorted(expected["eligible"]) != sorted(got.get("eligible", [])):
         found.append("eligible")
     if expected["code"] in JUDGED and sorted(expected["classes"]) != sorted(got.get("classes", [])):

@@ -58,19 +58,20 @@ def forbid(**more):
 
 def ask(deployments, rules, forbids=(), guards=(), node_country="DE", now="2026-11-21T12:00:00Z", headers=None, features=(), classify=None,
         tenant="bank/retail/chat", model="m", node="n1", endpoint="chat.completions", tenant_more=None, app_more=None, classes=None,
-        places=None, applies_to="bank/*"):
+        places=None, applies_to="bank/*", aliases=("m-2026",), uninspected=False):
     if isinstance(deployments, dict):
         deployments = [proven(deployments)]
     policy = {"kind": "residency/1", "name": "bank", "applies_to": applies_to, "classes": classes or ["public", "personal", "secret"],
               "classify": classify or {"default": "personal"}, "allow": rules, "forbid": list(forbids), "places": places or {}}
     documents = [
-        {"kind": "fleet/1", "nodes": [{"id": "n1", "country": node_country}], "models": {"m": {"aliases": ["m-2026"]}},
+        {"kind": "fleet/1", "nodes": [{"id": "n1", "country": node_country}], "models": {"m": {"aliases": list(aliases)}},
          "deployments": deployments},
         {"kind": "tenants/1", "organisations": [{"id": "bank", "tenants": [
             dict({"id": "retail", "models": ["*"], "apps": [dict({"id": "chat"}, **app_more or {})]}, **tenant_more or {})]}]},
         policy]
     documents += [{"kind": "residency/1", "role": "guard", "name": "g", "applies_to": "bank", "forbid": [each]} for each in guards]
-    request = {"tenant": tenant, "model": model, "endpoint": endpoint, "headers": headers or {}, "features": list(features)}
+    request = {"tenant": tenant, "model": model, "endpoint": endpoint, "headers": headers or {}, "features": list(features),
+               "uninspected": uninspected}
     return World(documents, now, node, FACTS).decide(request)
 
 
@@ -263,6 +264,37 @@ def test_gates():
     assert ask(own_machine(serves=None), fits)["code"] == "model_not_found"
 
 
+def test_uninspected():
+    both = [allow(["DE"]), allow(["SE"], id="s", classes=["secret"])]
+    reading = {"default": "personal", "uninspected": ["secret"]}
+    assert allowed(own_machine(), both, classify=reading)
+    assert not allowed(own_machine(), both, classify=reading, uninspected=True)
+    assert allowed(own_machine(), both, uninspected=True)
+    wide = [allow(["DE"], classes=["personal", "secret"])]
+    assert ask(own_machine(), wide, classify=reading, uninspected=True)["classes"] == ["personal", "secret"]
+    lowered = dict(reading, assign=[{"tenants": ["bank/retail"], "class": "public"}])
+    every = [allow(["DE"], classes=["public", "personal", "secret"])]
+    assert ask(own_machine(), every, classify=lowered, uninspected=True)["classes"] == ["public", "secret"]
+
+
+def test_claude_by_alias():
+    machine = azure("swedencentral", "Standard", models={"m": {"upstream": "writer-prod"}})
+    for alias in ("claude-opus", "our-Claude"):
+        assert not allowed(machine, [allow(["ANYWHERE"])], aliases=[alias])
+        assert allowed(dict(machine, process=["US"]), [allow(["DE", "SE", "US"])], aliases=["m-2026", alias])
+    assert allowed(machine, [allow(["DE", "SE"])], aliases=["clawed-opus"])
+    assert allowed(own_machine(), [allow(["DE"])], aliases=["claude-opus"])
+
+
+def test_narrowed_is_what_decides():
+    fits, header = [allow(["ANYWHERE"])], {"x-gatehouse-places": "FR"}
+    assert ask(own_machine(), fits, headers=header)["narrowed"] and ask(own_machine(), fits, tenant_more={"places": ["FR"]})["narrowed"]
+    assert not ask(own_machine(), fits)["narrowed"] and not ask(own_machine(), [allow(["SE"])], headers=header)["narrowed"]
+    assert not ask(own_machine(), fits, [forbid()], headers=header)["narrowed"]
+    two = [proven(own_machine()), proven(own_machine(id="us", country="US"))]
+    assert ask(two, fits, [forbid(process={"touches": ["US"]})], headers=header)["narrowed"]
+
+
 def test_azure_states_add_to_region_and_sku():
     wide = [allow(["ANYWHERE"])]
     for name in ("claude-sonnet", "our-Claude-prod"):
@@ -280,12 +312,17 @@ def test_partition_follows_the_region():
     assert not allowed(own_machine(partition=None), [allow(["DE"])], [forbid(partitions=["aws-cn"])])
 
 
-def test_evidence_for_all_and_evidence_of_process():
+def test_evidence_stands_for_its_fact():
+    anywhere = [allow(["ANYWHERE"], {"within": ["ANYWHERE"]})]
     assert allowed([dict(own_machine(), evidence=PROOF)], [allow(["DE"])])
-    by_process = {"process": PROOF, "store": PROOF, "training": PROOF}
-    assert allowed([dict(own_machine(), evidence=by_process)], [allow(["DE"])])
+    kept = {"store": PROOF, "training": PROOF}
+    assert allowed([dict(own_machine(), evidence=dict(kept, country=PROOF))], [allow(["DE"])])
     old = dict(PROOF, until="2026-11-20")
-    assert not allowed([dict(own_machine(), evidence=dict(by_process, country=old))], [allow(["ANYWHERE"])])
+    assert not allowed([dict(own_machine(), evidence=dict(kept, process=PROOF, country=old))], anywhere)
+    assert not allowed([dict(own_machine(), evidence=dict(kept, process=PROOF))], anywhere)      # taking it away gives nothing back
+    eu = bedrock("eu-central-1", "eu.anthropic.claude", destinations=["eu-central-1"])
+    assert not allowed([dict(eu, evidence=dict(kept, process=PROOF))], anywhere)
+    assert allowed([dict(eu, evidence=dict(kept, destinations=PROOF))], [allow(["DE"])])
     entry = {"upstream": "m-up", "store": "nothing"}
     assert not allowed([proven(own_machine(models={"m": entry}))], [allow(["DE"])])
 

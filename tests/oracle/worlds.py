@@ -27,7 +27,8 @@ SETS = ("EU", "EEA", "EU_DATA_BOUNDARY", "OPENAI_EUROPE", "GDPR_ADEQUATE", "DOJ_
 ATTEST = ("c5", "hipaa-baa", "iso27001")
 FEATURES = ("web_search", "file_search", "code_interpreter", "mcp", "background")
 CLASSES = ("public", "internal", "personal", "secret")
-MODELS = (("gpt-4.1", "gpt-4.1-2025"), ("gpt-4o", "gpt-4o-latest"), ("claude-sonnet", "sonnet"), ("llama-3", "llama"))
+MODELS = (("gpt-4.1", "gpt-4.1-2025"), ("gpt-4o", "gpt-4o-latest"), ("claude-sonnet", "sonnet"), ("llama-3", "llama"),
+          ("our-writer", "Claude-Opus"))
 ENDPOINTS = ("chat.completions", "completions", "embeddings")
 ORGANISATIONS = {"nordbank": ("retail", "retail-eu"), "fjord": ("web", "labs")}
 APPS = ("chat", "batch")
@@ -69,7 +70,8 @@ class Maker:
         holder[fact] = value
         evidence = self.evidence()
         if evidence is not None:
-            holder.setdefault("evidence", {})[fact] = evidence
+            astray = fact in ("country", "destinations") and self.chance(0.02)      # given for `process`, which is another fact
+            holder.setdefault("evidence", {})["process" if astray else fact] = evidence
 
     def place_list(self):
         names = some(self.rng, COUNTRIES, 3)
@@ -156,6 +158,8 @@ class Maker:
         if self.chance(0.02):
             del result["partition"]
         result["endpoints"] = list(ENDPOINTS) if self.chance(0.8) else some(self.rng, ENDPOINTS, 2)
+        if result["dialect"] == "bedrock-openai":
+            result["endpoints"] = list(ENDPOINTS[:1])       # it has no other
         if not self.chance(0.02):
             result["serves"] = sorted({name.split("/")[0] for name in tenants}) if self.chance(0.75) else self.patterns(tenants)
         self.common_facts(result, 0.95)
@@ -191,7 +195,7 @@ class Maker:
             entry["profile"] = self.rng.choice(PROFILES)
             if self.chance(0.8):
                 self.state(entry, "destinations", some(self.rng, AWS_REGIONS[:12], 2))
-        if self.chance(0.03):
+        if deployment["dialect"] != "bedrock-openai" and self.chance(0.03):
             entry["endpoints"] = some(self.rng, ENDPOINTS, 2)
         if deployment["provider"] != "aws" and self.chance(0.03):
             del entry["upstream"]
@@ -398,6 +402,8 @@ class Maker:
         if self.chance(0.6):
             classify["labels"] = ["header:x-data-class"] if self.chance(0.9) else ["header:X-Data-Class", "header:x-sensitivity"]
             classify["unknown_label"] = self.rng.choice(("deny", "highest"))
+        if self.chance(0.5):
+            classify["uninspected"] = some(self.rng, classes, 2)
         allow = [self.allow(number, some(self.rng, classes, 4) if number >= len(classes) else [classes[number]], own, names)
                  for number in range(len(classes) + self.rng.randint(0, 60 if self.crowd else 2))]
         applies_to = organisation + "/*" if self.chance(0.6) else organisation if self.chance(0.8) else self.patterns(names, 2)[0]
@@ -434,8 +440,11 @@ class Maker:
             features = [{"name": name, "where": "tools[%d]" % index} for index, name in enumerate(some(self.rng, FEATURES[:3] if self.chance(0.7) else FEATURES, 2))]
         if self.chance(0.03):
             features.append({"name": "", "where": "frobnicate"})
-        return {"tenant": self.rng.choice(names), "model": model if roll < 0.85 else alias if roll < 0.97 else "nonesuch",
-                "endpoint": "chat.completions" if self.chance(0.85) else self.rng.choice(ENDPOINTS), "headers": {}, "features": features}
+        request = {"tenant": self.rng.choice(names), "model": model if roll < 0.85 else alias if roll < 0.97 else "nonesuch",
+                   "endpoint": "chat.completions" if self.chance(0.85) else self.rng.choice(ENDPOINTS), "headers": {}, "features": features}
+        if self.chance(0.25):
+            request["uninspected"] = self.chance(0.9)
+        return request
 
     def label(self, known):
         """A class of the policy, at times several, an unknown one or none at all."""
@@ -544,6 +553,9 @@ def add_class(rng, world):
     if rng.random() < 0.5:
         for request in world["requests"]:
             request["headers"].setdefault("x-data-class", rng.choice(CLASSES))
+    if rng.random() < 0.3:
+        for request in world["requests"]:
+            request["uninspected"] = True
     return world
 
 
@@ -558,8 +570,6 @@ def add_unknown(rng, world):
         for deployment in document.get("deployments", ()):
             holder = rng.choice([deployment] + list(deployment["models"].values()))
             facts = [] if "by" in holder.get("evidence", {"by": ""}) else sorted(holder["evidence"])
-            if "process" in facts:                          # it stands in for these two
-                facts = [fact for fact in facts if fact not in ("country", "destinations")]
             if "by" in holder.get("evidence", {}):
                 del holder["evidence"]
             if "region" in holder and rng.random() < 0.3:

@@ -192,11 +192,9 @@ static gh_image_t *image;
 } while (0)
 
 static void
-test_order_and_models(gh_arena_t *arena)
+test_order(gh_arena_t *arena)
 {
     world_request_t r;
-    gh_str_t       *names;
-    size_t          count;
 
     world_request(&r, "nord/retail/chat", "gpt");
     DECIDE(&r, GH_DECIDED_ALLOW, "us de2 de se");
@@ -205,9 +203,9 @@ test_order_and_models(gh_arena_t *arena)
     CHECK_STR(r.decision.classes[0].name, "internal");
     CHECK_STR(r.decision.classes[0].from, "default");
     CHECK_INT(r.decision.class_count, 1);
-    CHECK(gh_decide_still(image, &r.input, arena, GH_STR("de"), GH_STR("gpt-de")));
-    CHECK(!gh_decide_still(image, &r.input, arena, GH_STR("de"), GH_STR("gpt-us")));
-    CHECK(!gh_decide_still(image, &r.input, arena, GH_STR("fr"), GH_STR("gpt-de")));
+    CHECK(gh_decide_still(image, &r.input, arena, GH_STR("de"), GH_STR("gpt-de"), &r.decision) != NULL);
+    CHECK(gh_decide_still(image, &r.input, arena, GH_STR("de"), GH_STR("gpt-us"), &r.decision) == NULL);
+    CHECK(gh_decide_still(image, &r.input, arena, GH_STR("fr"), GH_STR("gpt-de"), &r.decision) == NULL);
 
     world_request(&r, "nord/retail/chat", "gpt-latest");
     DECIDE(&r, GH_DECIDED_ALLOW, "us de2 de se");
@@ -230,16 +228,58 @@ test_order_and_models(gh_arena_t *arena)
     world_request(&r, "nord/retail/chat", "gpt");
     r.input.node = GH_STR("n2");
     DECIDE(&r, GH_DENIED_NODE, "");
+}
 
-    world_request(&r, "nord/web/bot", "gpt");
-    CHECK_INT(gh_decide_models(image, &r.identity, arena, &names, &count), GH_OK);
-    CHECK(count == 1 && gh_str_is(names[0], "gpt"));
-    world_request(&r, "nord/retail/chat", "gpt");
-    CHECK_INT(gh_decide_models(image, &r.identity, arena, &names, &count), GH_OK);
-    CHECK(count == 3 && gh_str_is(names[0], "gpt") && gh_str_is(names[1], "llama") && gh_str_is(names[2], "secret-model"));
-    world_request(&r, "nobody/t/a", "gpt");
-    CHECK_INT(gh_decide_models(image, &r.identity, arena, &names, &count), GH_OK);
-    CHECK_INT(count, 0);
+/* "a b c" */
+static gh_str_t
+models_of(world_request_t *r, gh_arena_t *arena)
+{
+    gh_str_t *names, text = GH_STR("");
+    size_t    count;
+
+    r->input.identity = &r->identity;
+    r->input.intake = NULL;
+    r->input.header_context = r->headers;
+    CHECK_INT(gh_decide_models(image, &r->input, arena, &names, &count), GH_OK);
+    for (size_t i = 0; i < count; i++) {
+        text = gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(text), i > 0 ? " " : "", GH_STR_ARG(names[i]));
+    }
+    return text;
+}
+
+/* What a key could use with a plain request: not secret-model, which a forbid takes, nor emb, which nobody serves. */
+static void
+test_models(gh_arena_t *arena)
+{
+    world_request_t r;
+
+    world_request(&r, "nord/retail/chat", "");
+    CHECK_STR(models_of(&r, arena), "gpt llama");
+    r.headers[0] = (world_header_t) { "x-data-class", "unheard-of" };      /* headers are not looked at */
+    r.headers[1] = (world_header_t) { "x-gatehouse-places", "CN" };
+    CHECK_STR(models_of(&r, arena), "gpt llama");
+    world_request(&r, "nord/web/bot", "");
+    CHECK_STR(models_of(&r, arena), "gpt");
+    world_request(&r, "nord/retail/hr", "");                               /* personal: llama is in the US only */
+    CHECK_STR(models_of(&r, arena), "gpt");
+    r.input.now_ms = 1796169600000;                                        /* the allow for personal has ended */
+    CHECK_STR(models_of(&r, arena), "");
+    world_request(&r, "nord/retail/home", "");                             /* narrowed to SE */
+    CHECK_STR(models_of(&r, arena), "gpt");
+    world_request(&r, "nord/retail/chat", "");
+    r.identity.own_classes = GH_STR("secret");
+    CHECK_STR(models_of(&r, arena), "gpt");
+    r.identity.own_classes = GH_STR("gone");
+    CHECK_STR(models_of(&r, arena), "");
+    world_request(&r, "nord/retail/home", "");
+    r.input.node = GH_STR("n-us");                                         /* adds US to every process */
+    CHECK_STR(models_of(&r, arena), "");
+    r.input.node = GH_STR("n9");
+    CHECK_STR(models_of(&r, arena), "");
+    world_request(&r, "nobody/t/a", "");
+    CHECK_STR(models_of(&r, arena), "");
+    world_request(&r, "nord/retail/none", "");
+    CHECK_STR(models_of(&r, arena), "");
 }
 
 static void
@@ -410,9 +450,110 @@ test_why(gh_arena_t *arena)
     }
 }
 
+#define SAYS(request, expected_rule, expected_detail) do { \
+    CHECK_INT(world_decide(image, (request), arena), GH_DENIED_RESIDENCY); \
+    CHECK_STR((request)->decision.rule, (expected_rule)); \
+    CHECK_STR((request)->decision.detail, (expected_detail)); \
+} while (0)
+
+/* What empties the set is what the denial names. */
+static void
+test_why_narrowed(gh_arena_t *arena)
+{
+    world_request_t r;
+
+    world_request(&r, "nord/retail/chat", "gpt");
+    r.headers[0] = (world_header_t) { "x-gatehouse-places", "FR" };
+    SAYS(&r, "", "x-gatehouse-places leaves no deployment: \"de\" is allowed otherwise, but reaches DE SE");
+    CHECK(r.decision.narrowed && r.decision.narrowed_by_request);
+
+    /* With "secret" only se is left, which the narrowing excludes: the nearest allow of the others says nothing. */
+    r.headers[0] = (world_header_t) { "x-data-class", "secret" };
+    r.headers[1] = (world_header_t) { "x-gatehouse-places", "DE" };
+    SAYS(&r, "", "x-gatehouse-places leaves no deployment: \"se\" is allowed otherwise, but reaches SE");
+    CHECK(r.decision.narrowed && r.decision.narrowed_by_request);
+
+    world_request(&r, "nord/retail/home", "llama");
+    SAYS(&r, "", "the places of tenants/1 leave no deployment: \"us\" is allowed otherwise, but reaches US");
+    CHECK(r.decision.narrowed && !r.decision.narrowed_by_request);
+    r.headers[0] = (world_header_t) { "x-gatehouse-places", "ANYWHERE" };
+    SAYS(&r, "", "the places of tenants/1 leave no deployment: \"us\" is allowed otherwise, but reaches US");
+    CHECK(r.decision.narrowed && !r.decision.narrowed_by_request);
+    world_request(&r, "nord/retail/home", "gpt");
+    r.headers[0] = (world_header_t) { "x-gatehouse-places", "DE" };
+    CHECK_INT(world_decide(image, &r, arena), GH_DENIED_RESIDENCY);
+    CHECK(r.decision.rule.len == 0 && r.decision.narrowed && r.decision.narrowed_by_request);
+
+    /* Narrowed as well, but lost without it. */
+    world_request(&r, "nord/retail/hr", "llama");
+    r.headers[0] = (world_header_t) { "x-gatehouse-places", "SE" };
+    CHECK_INT(world_decide(image, &r, arena), GH_DENIED_RESIDENCY);
+    CHECK_STR(r.decision.rule, "eu");
+    CHECK(!r.decision.narrowed);
+    world_request(&r, "nord/retail/chat", "secret-model");
+    r.headers[0] = (world_header_t) { "x-gatehouse-places", "FR" };
+    CHECK_INT(world_decide(image, &r, arena), GH_DENIED_RESIDENCY);
+    CHECK_STR(r.decision.rule, "no-secret-model");
+    CHECK(!r.decision.narrowed && !r.decision.narrowed_by_request);
+    world_request(&r, "nord/retail/chat", "gpt");
+    world_decide(image, &r, arena);
+    CHECK(!r.decision.narrowed && !r.decision.narrowed_by_request);
+}
+
+/* Forbids on some of the deployments: "us" for US, "de" for one of two in DE. */
+static void
+test_why_forbidden(gh_arena_t *arena)
+{
+    static const char guard[] =
+        "{\"kind\":\"residency/1\",\"name\":\"group\",\"role\":\"guard\",\"applies_to\":\"nord\",\"facts\":\"regions/2026-11-21\","
+        "\"forbid\":[{\"id\":\"group-us\",\"process\":{\"touches\":[\"US\"]}},{\"id\":\"group-de\",\"store\":{\"touches\":[\"DE\"]}},"
+        "{\"id\":\"group-off\",\"tenants\":[\"nord/web\"]},{\"id\":\"group-se\",\"tenants\":[\"nord/retail/hr\"],"
+        "\"operator_home\":{\"touches\":[\"SE\"]}}]}";
+    const char *const all[] = { fleet, tenants, residency, guard };
+    gh_image_t       *before = image;
+    world_request_t   r;
+
+    image = world_image(arena, all, 4);
+    if (CHECK(image != NULL)) {
+        /* us and both de are forbidden, se is not: only the narrowing keeps it out. */
+        world_request(&r, "nord/retail/chat", "gpt");
+        DECIDE(&r, GH_DECIDED_ALLOW, "se");
+        r.headers[0] = (world_header_t) { "x-gatehouse-places", "US DE" };
+        SAYS(&r, "", "x-gatehouse-places leaves no deployment: \"se\" is allowed otherwise, but reaches SE");
+        CHECK(r.decision.narrowed);
+
+        /* A feature that only se lists leaves the others unknown, which touches; se then stores, which "own" does not accept. */
+        world_request(&r, "nord/retail/chat", "gpt");
+        r.headers[0] = (world_header_t) { "x-data-class", "secret" };
+        r.intake.features[0] = (gh_feature_use_t) { GH_STR("cache"), GH_STR("cache") };
+        r.intake.feature_count = 1;
+        CHECK_INT(world_decide(image, &r, arena), GH_DENIED_RESIDENCY);
+        CHECK_STR(r.decision.rule, "own");
+
+        /* "group-off" fires everywhere, others first for some. */
+        world_request(&r, "nord/web/bot", "gpt");
+        SAYS(&r, "group-off", "forbid \"group-off\" fires for deployment \"us\"");
+
+        /* No forbid fires everywhere: named is one in front of a deployment that "personal" may use, not "group-us". */
+        world_request(&r, "nord/retail/hr", "gpt");
+        CHECK_INT(world_decide(image, &r, arena), GH_DENIED_RESIDENCY);
+        CHECK_STR(r.decision.rule, "group-de");
+        r.headers[0] = (world_header_t) { "x-gatehouse-places", "SE" };
+        CHECK_INT(world_decide(image, &r, arena), GH_DENIED_RESIDENCY);
+        CHECK_STR(r.decision.rule, "group-se");
+        CHECK(!r.decision.narrowed);
+        gh_image_unref(image);
+    }
+    image = before;
+}
+
 static void
 test_no_memory(void)
 {
+    gh_str_t *names;
+    size_t    count;
+    unsigned  failed = 0;
+
     for (size_t limit = 0; limit < 64; limit++) {
         world_request_t r;
         gh_heap_t       heap;
@@ -427,7 +568,15 @@ test_no_memory(void)
         rc = gh_decide(image, &r.input, &heap.arena, &r.decision, &r.error);
         CHECK(rc == GH_OK || (r.decision.code != GH_DECIDED_ALLOW && r.decision.route_count == 0));
         gh_heap_free(&heap);
+
+        gh_heap_init(&heap);
+        heap.limit = limit;
+        rc = gh_decide_models(image, &r.input, &heap.arena, &names, &count);
+        CHECK(rc == GH_ERROR || (count == 1 && gh_str_is(names[0], "gpt")));
+        failed += rc != GH_OK;
+        gh_heap_free(&heap);
     }
+    CHECK(failed > 5 && failed < 64);
 }
 
 /* Compiling with memory for n allocations only: an error, or the image that all the memory gives. */
@@ -500,12 +649,15 @@ main(void)
     test_every_small_world(&heap.arena);
     image = world_image(&heap.arena, documents, 3);
     if (CHECK(image != NULL)) {
-        test_order_and_models(&heap.arena);
+        test_order(&heap.arena);
+        test_models(&heap.arena);
         test_classes(&heap.arena);
         test_narrowing(&heap.arena);
         test_features(&heap.arena);
         test_time(&heap.arena);
         test_why(&heap.arena);
+        test_why_narrowed(&heap.arena);
+        test_why_forbidden(&heap.arena);
         test_no_memory();
         test_compile_no_memory(&heap.arena);
         test_guard(&heap.arena);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 
+#include "ngx_module/wire/wire.h"
 #include "policy/document/model.h"
 #include "tests/unit/check.h"
 
@@ -375,6 +376,73 @@ test_evidence(void)
     CHECK(gh_places_has_unknown(target.store.places));
 }
 
+/* Taking evidence away never makes a fact known: what stands for one fact stands in for no other. */
+static void
+test_evidence_stands_for_its_fact(void)
+{
+    static const char *const self = "\"provider\": \"self\", \"country\": \"SE\", \"evidence\": {%s}";
+    static const char *const bedrock = "\"provider\": \"aws\", \"region\": \"eu-central-1\", "
+                                       "\"destinations\": [\"eu-north-1\"], \"evidence\": {%s}";
+#define FOR(fact, more) "\"" fact "\": {\"by\": \"b\", \"on\": \"2026-01-01\", \"source\": \"s\"" more "}"
+    const struct { const char *members, *evidence; const char *process; uint64_t until_ms; } cases[] = {
+        { self, FOR("country", ""), "SE", 0 },
+        { self, FOR("country", ", \"until\": \"2026-12-31\"") ", " FOR("process", ""), "SE", 1798761600000ull },
+        { self, FOR("process", ""), NULL, 0 },
+        { self, FOR("destinations", ""), NULL, 0 },
+        { bedrock, FOR("destinations", ""), "DE SE", 0 },
+        { bedrock, FOR("process", ""), NULL, 0 },
+        { bedrock, FOR("country", "") ", " FOR("process", ""), NULL, 0 },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        gh_model_target_t target;
+        char              members[1024];
+
+        snprintf(members, sizeof(members), cases[i].members, cases[i].evidence);
+        target_of(members, "m", cases[i].members == self ? "" : "\"upstream\": \"eu.openai.gpt-oss\"", &target);
+        check_one(gh_places_equal(target.process, cases[i].process ? of(cases[i].process) : gh_places_unknown()), __FILE__,
+            __LINE__, members);
+        CHECK_INT(target.process_until_ms, cases[i].until_ms);
+    }
+#undef FOR
+}
+
+/* A deployment may list exactly the endpoints for which the wire can make a request in its dialect. */
+static void
+test_dialect_endpoints(void)
+{
+    static const char *const dialects[GH_DIALECTS] = { "openai", "azure-v1", "azure-classic", "bedrock-openai" };
+
+    for (int dialect = 0; dialect < GH_DIALECTS; dialect++) {
+        for (int endpoint = 0; endpoint < GH_ENDPOINTS; endpoint++) {
+            gh_target_t       target = { .dialect = (gh_dialect_t) dialect, .upstream_model = GH_STR("m"),
+                                         .api_version = GH_STR("2025-01-01") };
+            gh_intake_t       intake = { .endpoint = (gh_endpoint_t) endpoint, .model = GH_STR("m"),
+                                         .model_value = { 10, 3 } };
+            gh_wire_request_t request;
+            gh_heap_t         heap;
+            gh_report_t       report;
+            gh_model_t       *model;
+            gh_error_t        error;
+            char              text[1024];
+            int               made, loaded;
+
+            snprintf(text, sizeof(text),
+                "{\"kind\": \"fleet/1\", \"models\": {\"m\": {}}, \"deployments\": [{\"id\": \"d\", \"backend\": \"b\", "
+                "\"provider\": \"other\", \"dialect\": \"%s\", %s\"endpoints\": [\"%s\"], \"models\": {\"m\": {}}}]}",
+                dialects[dialect], dialect == GH_DIALECT_AZURE_CLASSIC ? "\"api_version\": \"2025-01-01\", " : "",
+                gh_endpoint_names[endpoint]);
+            gh_heap_init(&heap);
+            gh_report_init(&report, &heap.arena);
+            made = gh_dialect_request(&heap.arena, &target, &intake, GH_STR(""), false, &request, &error);
+            loaded = gh_documents_load(&heap.arena, &(gh_document_source_t) { GH_STR("f.json"), gh_str_from(text) }, 1, NOW_MS,
+                &model, &report);
+            check_one(made == loaded, __FILE__, __LINE__, text);
+            gh_heap_free(&heap);
+        }
+    }
+}
+
 /* ---- tenants ---- */
 
 static void
@@ -385,10 +453,10 @@ test_narrowing(void)
                             "{\"mine\": [\"DE\", \"SE\", \"FR\"]}, \"classes\": [\"a\", \"b\", \"c\"], \"classify\": "
                             "{\"default\": \"a\"}}";
     const char *tenants = "{\"kind\": \"tenants/1\", \"organisations\": [{\"id\": \"o\", \"classes\": [\"a\"], "
-                          "\"places\": [\"mine\"], \"audit\": \"best-effort\", "
+                          "\"places\": [\"mine\"], \"audit\": \"required\", \"objective\": \"cost\", "
                           "\"tenants\": [{\"id\": \"t\", \"classes\": [\"b\"], \"apps\": [{\"id\": \"x\", "
                           "\"places\": [\"SE\", \"NO\"], \"classes\": [\"c\"]}, "
-                          "{\"id\": \"y\", \"audit\": \"required\"}]}]}]}";
+                          "{\"id\": \"y\"}]}]}]}";
     gh_document_source_t sources[]
         = { { GH_STR("r.json"), gh_str_from(residency) }, { GH_STR("t.json"), gh_str_from(tenants) } };
     gh_heap_t                heap;
@@ -402,13 +470,13 @@ test_narrowing(void)
         tenant = &model->organisations[0].tenants[0];
         CHECK(tenant->narrowed && gh_places_equal(tenant->places, of("DE SE FR")));
         CHECK_INT(tenant->class_mask, 3);
-        CHECK_INT(tenant->audit, 1);
+        CHECK_INT(tenant->audit, 0);
+        CHECK_INT(tenant->objective, GH_OBJECTIVE_COST);
         CHECK(tenant->apps[0].narrowed && gh_places_equal(tenant->apps[0].places, of("SE")));
         CHECK_INT(tenant->apps[0].class_mask, 4);
-        CHECK_INT(tenant->apps[0].audit, 1);
         CHECK(tenant->apps[1].narrowed && gh_places_equal(tenant->apps[1].places, of("DE SE FR")));
         CHECK_INT(tenant->apps[1].class_mask, 0);
-        CHECK_INT(tenant->apps[1].audit, 0);
+        CHECK_INT(tenant->apps[1].objective, GH_OBJECTIVE_COST);
         CHECK_STR(model->policies[0].places[0].name, "mine");
     }
     gh_heap_free(&heap);
@@ -489,6 +557,8 @@ main(void)
     test_base();
     test_process();
     test_evidence();
+    test_evidence_stands_for_its_fact();
+    test_dialect_endpoints();
     test_narrowing();
     too_many("deployments", 1024, 1024);
     too_many("deployments", 1025, 1024);

@@ -1,55 +1,7 @@
 /* Intake: what a request's body and headers ask for, and which bodies are refused with which error. */
 #include <stdarg.h>
-#include <stdlib.h>
 
-#include "ngx_module/wire/wire.h"
-#include "tests/unit/check.h"
-
-static gh_heap_t   heap;
-static gh_intake_t intake;
-static gh_error_t  error;
-
-/* The body in memory of its own size, so that a sanitizer sees a byte too far. Freed by the next call. */
-static int
-parse_at(gh_endpoint_t endpoint, gh_str_t body)
-{
-    static char *copy;
-
-    free(copy);
-    copy = malloc(body.len != 0 ? body.len : 1);
-    memcpy(copy, body.data, body.len);
-    memset(&error, 0, sizeof(error));
-
-    return gh_intake_parse(&heap.arena, endpoint, (gh_str_t) { copy, body.len }, &intake, &error);
-}
-
-static int
-parse(const char *body)
-{
-    return parse_at(GH_ENDPOINT_CHAT_COMPLETIONS, gh_str_from(body));
-}
-
-/* Uses as "name@where name@where"; "?" for nobody's. */
-static const char *
-uses(void)
-{
-    static char text[8192];
-    size_t      len = 0;
-    uint32_t    i;
-
-    text[0] = '\0';
-    for (i = 0; i < intake.feature_count; i++) {
-        const gh_feature_use_t *use = &intake.features[i];
-
-        len += (size_t) snprintf(text + len, sizeof(text) - len, "%s%.*s@%.*s", i != 0 ? " " : "",
-            GH_STR_ARG(use->name.len != 0 ? use->name : GH_STR("?")), GH_STR_ARG(use->where));
-    }
-
-    return text;
-}
-
-#define CHECK_USES(body, expected) \
-    (CHECK_INT(parse(body), GH_OK), CHECK_STR(gh_str_from(uses()), (expected)))
+#include "tests/unit/intake_world.h"
 
 #define BODY_SIZE 65536
 
@@ -65,21 +17,6 @@ add(char *body, size_t at, const char *format, ...)
     va_end(args);
 
     return at + (size_t) n;
-}
-
-/* Members of an otherwise plain chat request. */
-#define CHAT(members)  "{\"model\":\"m\",\"messages\":[]," members "}"
-#define PARTS(parts)   "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[" parts "]}]}"
-#define TOOLS(tools)   "{\"model\":\"m\",\"messages\":[],\"tools\":[" tools "]}"
-
-static void
-check_refused(const char *body, const char *code, const char *text)
-{
-    CHECK_INT(parse(body), GH_ERROR);
-    CHECK_STR(gh_str_from(error.code != NULL ? error.code : "none"), code);
-    if (!CHECK(strstr(error.text, text) != NULL)) {
-        fprintf(stderr, "    \"%s\" has no \"%s\"\n", error.text, text);
-    }
 }
 
 static void
@@ -173,9 +110,9 @@ test_body_features(void)
     CHECK_USES(CHAT("\"stream_options\":{\"include_usage\":false,\"include_obfuscation\":true,\"send_to\":1}"),
         "?@stream_options.send_to");
 
-    /* nobody's: client overrides first of all */
-    CHECK_USES(CHAT("\"api_base\":\"http://x\",\"base_url\":\"x\",\"extra_body\":{},\"fallbacks\":[],\"inference_geo\":null"),
-        "?@api_base ?@base_url ?@extra_body ?@fallbacks ?@inference_geo");
+    /* nobody's: wishes for places and routes first of all */
+    CHECK_USES(CHAT("\"provider\":{\"order\":[\"x\"]},\"route\":\"fallback\",\"models\":[\"x\"],\"transforms\":[],\"region\":\"us\",\"location\":null"),
+        "?@provider ?@route ?@models ?@transforms ?@region ?@location");
     CHECK_USES(CHAT("\"Store\":true,\"STREAM\":true,\"\":1"), "?@Store ?@STREAM ?@");
     CHECK(!intake.stream);
     CHECK_USES(CHAT("\"n\\u00f6\":1,\"x\\n\":2"), "?@n\303\266 ?@x\n");
@@ -232,7 +169,8 @@ test_parts(void)
 static void
 test_tools(void)
 {
-    CHECK_USES(TOOLS("{\"type\":\"function\",\"function\":{\"name\":\"f\",\"type\":\"mcp\"}},{\"type\":\"custom\",\"custom\":{}}"), "");
+    CHECK_USES(TOOLS("{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"mcp\"}}},{\"type\":\"custom\",\"custom\":{}}"), "");
+    CHECK_USES(TOOLS("{\"type\":\"function\",\"function\":{\"name\":\"f\",\"type\":\"mcp\"}}"), "?@tools[0].function.type");
     CHECK_USES(TOOLS("{\"function\":{\"name\":\"f\"}}"), "");
     CHECK_USES(TOOLS("{\"type\":\"web_search_preview\",\"user_location\":{}}"), "web_search@tools[0].type");
     CHECK_USES(TOOLS("{\"server_url\":\"x\",\"type\":\"mcp\",\"server_label\":\"y\"}"), "mcp@tools[0].type");
@@ -448,7 +386,8 @@ test_prefixes(void)
 static void
 test_memory(void)
 {
-    static const char body[] = "{\"model\":\"\\u006d\",\"messages\":[],\"store\":true,\"x\":1,\"tools\":[{\"y\":1,\"type\":\"function\"}]}";
+    static const char body[] = "{\"model\":\"\\u006d\",\"messages\":[],\"store\":true,\"x\":1,\"tools\":[{\"y\":1,\"type\":\"function\"}],"
+        "\"guided_json\":\"{\\\"$ref\\\":\\\"x\\\"}\"}";
     gh_heap_t         small;
     size_t            n;
     int               rc = GH_ERROR;
@@ -460,7 +399,7 @@ test_memory(void)
         if (rc != GH_OK) {
             CHECK(strcmp(error.code, "no_memory") == 0);
         } else {
-            CHECK_STR(gh_str_from(uses()), "store@store ?@x ?@tools[0].y");
+            CHECK_STR(gh_str_from(uses()), "store@store ?@x ?@tools[0].y fetched_url@guided_json");
         }
         gh_heap_free(&small);
     }
