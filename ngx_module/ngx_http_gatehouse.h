@@ -307,6 +307,8 @@ ngx_int_t ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
 /* the answer */
 ngx_int_t ngx_http_gatehouse_process_status(ngx_http_request_t *r);
 ngx_int_t ngx_http_gatehouse_grow(ngx_http_request_t *r, size_t limit);
+ngx_int_t ngx_http_gatehouse_answer_begin(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx);
 void ngx_http_gatehouse_answer_reset(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
 ngx_uint_t ngx_http_gatehouse_retriable(ngx_uint_t status);

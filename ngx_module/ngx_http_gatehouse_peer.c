@@ -349,6 +349,10 @@ ngx_http_gatehouse_engage(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
+    if (ngx_http_gatehouse_answer_begin(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     rc = peer->get(pc, peer->data);
 
     if (rc != NGX_OK && rc != NGX_DONE) {
@@ -363,8 +367,6 @@ ngx_http_gatehouse_engage(ngx_http_request_t *r,
         pc->cached = 0;
         rc = NGX_OK;
     }
-
-    ngx_http_gatehouse_answer_reset(r, ctx);
 
     peer->engaged = 1;
     peer->backend = backend;

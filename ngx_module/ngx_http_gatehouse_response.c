@@ -17,7 +17,44 @@ static ngx_int_t ngx_http_gatehouse_status_failed(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t status);
 
 
-/* Before each attempt: nothing of the last one's answer stays. */
+/*
+ * Before each attempt: nothing of the last one's answer stays. nginx does the same only when the last request was sent (before 1.29 even
+ * when it was answered without having been sent).
+ */
+ngx_int_t
+ngx_http_gatehouse_answer_begin(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    ngx_http_gatehouse_answer_reset(r, ctx);
+
+    if (u->buffer.start == NULL) {
+        return NGX_OK;
+    }
+
+    u->buffer.pos = u->buffer.start;
+    u->buffer.last = u->buffer.start;
+
+    ngx_memzero(&u->headers_in, sizeof(ngx_http_upstream_headers_in_t));
+    u->headers_in.content_length_n = -1;
+    u->headers_in.last_modified_time = -1;
+
+    if (ngx_list_init(&u->headers_in.headers, r->pool, 8,
+                      sizeof(ngx_table_elt_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_list_init(&u->headers_in.trailers, r->pool, 2,
+                         sizeof(ngx_table_elt_t));
+}
+
+
+/* The answer that is read begins anew. */
 void
 ngx_http_gatehouse_answer_reset(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx)
@@ -58,6 +95,15 @@ ngx_http_gatehouse_process_status(ngx_http_request_t *r)
     ctx = ngx_http_gatehouse_get_ctx(r);
     u = r->upstream;
 
+    attempt = ngx_http_gatehouse_attempt(ctx);
+
+    if (u->peer.connection->sent == 0) {
+        attempt->record.error = "unasked";
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "gatehouse: a backend spoke before it was asked");
+        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+    }
+
     rc = ngx_http_parse_status_line(r, &u->buffer, &ctx->status);
 
     if (rc == NGX_AGAIN) {
@@ -81,7 +127,6 @@ ngx_http_gatehouse_process_status(ngx_http_request_t *r)
         u->headers_in.connection_close = 1;
     }
 
-    attempt = ngx_http_gatehouse_attempt(ctx);
     attempt->record.first_byte_us =
         ngx_http_gatehouse_elapsed_us(&attempt->clock);
 

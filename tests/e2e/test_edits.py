@@ -150,6 +150,8 @@ def test_unrelated_edit_leaves_an_upload_alone(trio):
         edited.set()
         assert client.answer().status == 200
     assert int(trio.inside.requests[0].header("content-length")) == length and untouched(trio.outside) and untouched(trio.elsewhere)
+    found = trio.outcome(trio.inside.requests[0].id)
+    assert [(one["deployment"], one["revision"]) for one in found["attempts"]] == [("inside", trio.revision)], "its last bytes left under the new one"
 
 
 def test_rules_of_the_new_revision(trio):
