@@ -178,7 +178,9 @@ ngx_http_gatehouse_body(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
             piece = (gh_str_t) { (char *) b->pos, b->last - b->pos };
         }
 
-        p = ngx_cpymem(p, piece.data, piece.len);
+        if (piece.len) {
+            p = ngx_cpymem(p, piece.data, piece.len);
+        }
     }
 
     return NGX_OK;
