@@ -10,6 +10,7 @@
 
 static ngx_chain_t *ngx_http_gatehouse_piece(ngx_pool_t *pool,
     const char *data, size_t len);
+static void ngx_http_gatehouse_drop_unsent(ngx_connection_t *c);
 static ngx_buf_t *ngx_http_gatehouse_head(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
 
@@ -178,9 +179,32 @@ ngx_http_gatehouse_head(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
 }
 
 
+/* What the kernel has taken and not sent yet is dropped with the connection: it is reset instead of closed. */
+static void
+ngx_http_gatehouse_drop_unsent(ngx_connection_t *c)
+{
+    struct linger  linger;
+
+    if (c == NULL || c->sent == 0) {
+        return;
+    }
+
+    linger.l_onoff = 1;
+    linger.l_linger = 0;
+
+    if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, (const void *) &linger,
+                   sizeof(struct linger))
+        == -1)
+    {
+        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
+                      "setsockopt(SO_LINGER) failed");
+    }
+}
+
+
 /*
  * Every byte of a request goes through here into the socket (or the TLS buffer in front of it): policy is re-read in the same
- * callback as the write. A refusal ends the attempt; what the kernel already has cannot be taken back.
+ * callback as the write. A refusal ends the attempt; what has left the host cannot be taken back.
  */
 ngx_int_t
 ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in)
@@ -197,6 +221,7 @@ ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in)
 
     if (ngx_http_gatehouse_still(ctx, attempt) != NGX_OK) {
         attempt->denied = 1;
+        ngx_http_gatehouse_drop_unsent(ctx->request->upstream->peer.connection);
         return NGX_ERROR;
     }
 
