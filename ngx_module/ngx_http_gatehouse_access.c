@@ -139,7 +139,9 @@ ngx_http_gatehouse_access_handler(ngx_http_request_t *r)
 
     if (ctx->finished || ctx->error_code) {
         /* sent back here by error_page: its answer stands, nothing is dispatched again */
-        return r->err_status ? r->err_status : NGX_HTTP_BAD_GATEWAY;
+        return r->err_status >= NGX_HTTP_BAD_REQUEST ? r->err_status
+               : ctx->error_status ? ctx->error_status
+                                   : NGX_HTTP_BAD_GATEWAY;
     }
 
     rc = ngx_http_gatehouse_endpoint(r, ctx);

@@ -9,6 +9,7 @@
 static ngx_int_t ngx_http_gatehouse_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_gatehouse_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_uint_t ngx_http_gatehouse_ours(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_gatehouse_write_failed(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
 static ngx_buf_t *ngx_http_gatehouse_provider_answer(ngx_http_request_t *r,
@@ -110,15 +111,42 @@ ngx_http_gatehouse_refuse(ngx_http_request_t *r,
 }
 
 
+/*
+ * An answer outside our locations that is ours all the same: an error of the server before any location was found, or one of ours that
+ * error_page sent to another location.
+ */
+static ngx_uint_t
+ngx_http_gatehouse_ours(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_gatehouse_ctx_t       *ctx;
+    ngx_http_gatehouse_srv_conf_t  *gscf;
+
+    ctx = ngx_http_gatehouse_get_ctx(r);
+
+    if (ctx && !ctx->answered && (ctx->error_code || ctx->finished)) {
+
+        if (r->err_status < NGX_HTTP_BAD_REQUEST) {
+            r->err_status = NGX_HTTP_BAD_GATEWAY;
+        }
+
+        return 1;
+    }
+
+    gscf = ngx_http_get_module_srv_conf(r, ngx_http_gatehouse_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return gscf->answers && clcf->name.len == 0 && r->err_status != 0;
+}
+
+
 static ngx_int_t
 ngx_http_gatehouse_header_filter(ngx_http_request_t *r)
 {
     ngx_int_t                       rc;
     ngx_str_t                       id, name;
-    ngx_http_core_loc_conf_t       *clcf;
     ngx_http_gatehouse_ctx_t       *ctx;
     ngx_http_gatehouse_loc_conf_t  *glcf;
-    ngx_http_gatehouse_srv_conf_t  *gscf;
 
     if (r != r->main) {
         return ngx_http_next_header_filter(r);
@@ -126,16 +154,8 @@ ngx_http_gatehouse_header_filter(ngx_http_request_t *r)
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gatehouse_module);
 
-    if (!glcf->enable) {
-
-        /* before any location was found, the server's errors are ours too */
-
-        gscf = ngx_http_get_module_srv_conf(r, ngx_http_gatehouse_module);
-        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-        if (!gscf->answers || clcf->name.len || r->err_status == 0) {
-            return ngx_http_next_header_filter(r);
-        }
+    if (!glcf->enable && !ngx_http_gatehouse_ours(r)) {
+        return ngx_http_next_header_filter(r);
     }
 
     ctx = ngx_http_gatehouse_make_ctx(r);

@@ -107,7 +107,7 @@ def test_error_page_with_a_status_of_its_own(site, target):
 def test_error_page_for_a_refusal_before_the_body(site, target):
     """
     The same for a refusal given before the body was read. Protects the connection's framing as well: what is still to come of that body is
-    never taken for a request, which would be one of the client's choice behind the key of another on a shared connection.
+    never taken for a request: in front of a proxy that shares connections it would be answered to somebody else.
     """
     gateway = site(f"error_page 401 {target}; }} location @again {{ gatehouse on;")
     inner = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(body_of())

@@ -16,7 +16,7 @@ def sdk(request, world, authority):
     seen = []
     http = httpx2.Client(verify=tls_context(authority), http2=request.param == "HTTP/2",
                          event_hooks={"response": [lambda answer: seen.append(answer.http_version)]})
-    client = openai.OpenAI(api_key=world.gateway.key(), base_url=f"https://localhost:{world.gateway.tls_port}/v1", http_client=http,
+    client = openai.OpenAI(api_key=world.gateway.key(), base_url=f"https://127.0.0.1:{world.gateway.tls_port}/v1", http_client=http,
                            max_retries=0, timeout=15)
     yield client
     assert seen and set(seen) == {request.param}

@@ -14,7 +14,7 @@ REFUSED = {
     "server before": ["server 127.0.0.1:9; # here", "gatehouse_resolve a.test:1; # here"],
     "server behind keepalive": ["gatehouse_resolve a.test:1; # here", "keepalive 4;", "server 127.0.0.1:9; # here"],
     "backup server behind": ["gatehouse_resolve a.test:1; # here", "server 127.0.0.1:9 backup; # here"],
-    "server by a name behind": ["gatehouse_resolve a.test:1; # here", "server localhost:9; # here"],
+    "server by a name behind": ["gatehouse_resolve a.test:1; # here", "server 127.0.0.2:9; # here"],
 }
 
 
