@@ -58,7 +58,6 @@ typedef struct {
     ngx_str_t                      credentials;
     ngx_str_t                      node;
     ngx_str_t                      audit;
-    ngx_str_t                      key_error;      /* why store.key could not be read, or empty */
     ngx_array_t                    backends;       /* ngx_http_gatehouse_backend_t * */
     ngx_array_t                    resolvers;      /* ngx_http_gatehouse_resolve_t * */
     ngx_shm_zone_t                *zone;
@@ -105,7 +104,6 @@ typedef struct {
     struct timeval                 clock;          /* start, for microseconds */
     unsigned                       store_false:1;  /* a rule that let it in says "store": "nothing" */
     unsigned                       dispatched:1;   /* counts against gatehouse_tries */
-    unsigned                       repeated:1;     /* the same deployment as the step before */
     unsigned                       stale:1;        /* because the step before met a stale idle connection */
     unsigned                       stale_next:1;
     unsigned                       denied:1;       /* policy said no before or between its bytes */
@@ -216,7 +214,6 @@ struct ngx_http_gatehouse_ctx_s {
     unsigned                       refused_encoding:1;
     unsigned                       client_left:1;
     unsigned                       draining:1;
-    unsigned                       drain_over:1;
     unsigned                       closed:1;       /* no further attempt */
     unsigned                       repeat:1;       /* the next step is the same deployment again */
     unsigned                       finished:1;     /* u->finalize_request was called */

@@ -284,7 +284,6 @@ ngx_http_gatehouse_drain_timeout(ngx_event_t *ev)
 
     ngx_http_set_log_request(c->log, r);
 
-    ctx->drain_over = 1;
     ngx_http_gatehouse_end_upstream(r);
     ngx_http_run_posted_requests(c);
 }

@@ -146,7 +146,6 @@ ngx_http_gatehouse_next_attempt(ngx_http_gatehouse_ctx_t *ctx)
         attempt->record.deployment = previous->record.deployment;
         attempt->record.upstream_model = previous->record.upstream_model;
         attempt->record.revision = previous->record.revision;
-        attempt->repeated = 1;
         attempt->stale = previous->stale_next;
 
         return attempt;
