@@ -19,10 +19,11 @@
 
 /* Exit codes, the same for every command. */
 enum {
-    GH_EXIT_DONE   = 0,
-    GH_EXIT_ERROR  = 1,
-    GH_EXIT_USAGE  = 2,    /* the command line itself is wrong; nothing was done */
-    GH_EXIT_DENIED = 3     /* explain: the request is denied */
+    GH_EXIT_DONE    = 0,
+    GH_EXIT_ERROR   = 1,    /* nothing was changed */
+    GH_EXIT_CHANGES = 2,    /* policy plan: there is something to apply */
+    GH_EXIT_DENIED  = 3,    /* explain: the request is denied */
+    GH_EXIT_USAGE   = 64    /* the command line itself is wrong; nothing was done (EX_USAGE of sysexits.h) */
 };
 
 typedef struct {
@@ -39,6 +40,7 @@ typedef struct {
     const char            *usage;      /* what follows the name: "DIR [options]" */
     const char            *summary;    /* one line of the list of commands */
     const char            *help;       /* paragraphs below the usage line */
+    const char            *exits;      /* exit codes of its own, ", 3 denied"; NULL: 0, 1 and 64 only */
     const gh_cli_option_t *options;
     unsigned               least, most;  /* arguments that are not options */
     int                  (*run)(gh_cli_t *cli);

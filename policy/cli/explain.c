@@ -326,7 +326,8 @@ const gh_cli_command_t gh_cli_explain = {
         "with their sources, and one line per deployment: yes with the rule, or no with the rule and the places\n"
         "that are outside. Nothing is sent or recorded.\n"
         "With the id that every answer carries as x-request-id: tells from the record what was decided, sent and\n"
-        "answered. Exit code 3: the request is, or was, denied.",
+        "answered.",
+    .exits = ", 3 the request is, or was, denied",
     .options = options,
     .least = 0,
     .most = 1,

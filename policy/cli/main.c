@@ -46,7 +46,7 @@ static const char help_tail[] =
     "  GATEHOUSE_HOME             instead of " GH_CLI_HOME "\n"
     "  GATEHOUSE_SECRETS          instead of " GH_CLI_SECRETS "\n"
     "\n"
-    "exit codes: 0 done, 1 error, 2 wrong command line, 3 denied\n"
+    "exit codes: 0 done, 1 error, 64 wrong command line; --help of a command says what 2 and 3 mean there\n"
     "`gatehouse COMMAND --help` says more; so does the manual page gatehouse(1).\n";
 
 static void

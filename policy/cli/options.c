@@ -257,5 +257,5 @@ gh_cli_print_help(const gh_cli_command_t *command)
     }
     print_option("help", NULL, "this text");
 
-    printf("\nexit codes: 0 done, 1 error, 2 wrong command line, 3 denied\n");
+    printf("\nexit codes: 0 done, 1 error%s, 64 wrong command line\n", command->exits ? command->exits : "");
 }

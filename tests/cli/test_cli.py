@@ -107,7 +107,7 @@ def test_manual_has_no_warnings():
      "did you mean chat.completions?"),
 ])
 def test_wrong_command_lines(cli, arguments, sentence):
-    done = cli.run(*arguments, code=2)
+    done = cli.run(*arguments, code=64)
     assert done.stderr.splitlines()[0] == sentence
     assert done.stderr.splitlines()[1].startswith("  do: gatehouse ")
     assert done.stdout == ""
@@ -124,7 +124,7 @@ def test_version(cli):
 
 
 def test_control_bytes_of_names_do_not_reach_the_terminal(cli):
-    done = cli.run("policy", "apply\x1b[2J", code=2)
+    done = cli.run("policy", "apply\x1b[2J", code=64)
     assert "\x1b" not in done.stderr and "\\x1b" in done.stderr
 
 

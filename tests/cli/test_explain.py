@@ -113,7 +113,7 @@ def test_request_from_standard_input(ready):
 
 
 def test_header_without_a_colon(ready):
-    done = explain(ready, *AS, "--header", "x-data-class", code=2)
+    done = explain(ready, *AS, "--header", "x-data-class", code=64)
     assert "--header x-data-class is not of the form 'Name: value'" in done.stderr
 
 

@@ -113,7 +113,7 @@ def test_a_removed_app_is_seen(ready):
 @pytest.mark.parametrize("key", ["", "gh_", "sk-123", "gh_" + "A" * 49, "gh_" + "A" * 48, "x" * 5000])
 def test_keys_that_are_none(ready, key):
     if key == "":
-        ready.run("explain", "--request", ready.request(), "--key", key, "--node", "fra-1", code=2)
+        ready.run("explain", "--request", ready.request(), "--key", key, "--node", "fra-1", code=64)
     else:
         assert "401 invalid_api_key" in explain(ready, key, 1).stderr
 
