@@ -295,7 +295,7 @@ void ngx_http_gatehouse_checked(ngx_http_gatehouse_ctx_t *ctx,
 ngx_int_t ngx_http_gatehouse_refuse_late(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
 ngx_int_t ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx,
-    uint64_t now, gh_identity_t *identity);
+    uint64_t now, gh_identity_t *identity, gh_image_t **image);
 ngx_int_t ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt);
 ngx_int_t ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,

@@ -255,7 +255,7 @@ ngx_http_gatehouse_identify(ngx_http_request_t *r,
 
     if (store
         && gh_store_identify(store, key, ngx_http_gatehouse_now_ms(),
-                             &ctx->arena, &ctx->identity, &error)
+                             &ctx->arena, &ctx->identity, NULL, &error)
            == GH_OK)
     {
         ctx->identified = 1;

@@ -18,8 +18,8 @@ static ngx_int_t ngx_http_gatehouse_map(ngx_http_request_t *r,
     ngx_buf_t *file, gh_str_t *body);
 static ngx_int_t ngx_http_gatehouse_intake(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
-static ngx_int_t ngx_http_gatehouse_key_again(ngx_http_request_t *r,
-    ngx_http_gatehouse_ctx_t *ctx);
+static ngx_int_t ngx_http_gatehouse_key_again(ngx_http_gatehouse_ctx_t *ctx,
+    gh_image_t **image);
 static ngx_int_t ngx_http_gatehouse_decide(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
 static ngx_int_t ngx_http_gatehouse_deny(ngx_http_request_t *r,
@@ -298,15 +298,23 @@ ngx_http_gatehouse_intake(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 }
 
 
-/* The key was good when the head came; the body may have taken its time since. */
+/*
+ * The key was good when the head came; the body may have taken its time since, or the store may have been written: then who asks is looked
+ * up again. *image, the one in force, is of the same snapshot as ctx->identity then.
+ */
 static ngx_int_t
-ngx_http_gatehouse_key_again(ngx_http_request_t *r,
-    ngx_http_gatehouse_ctx_t *ctx)
+ngx_http_gatehouse_key_again(ngx_http_gatehouse_ctx_t *ctx, gh_image_t **image)
 {
     gh_identity_t  identity;
 
+    if (ctx->read_handler == NULL
+        && ctx->identity.transaction == ngx_http_gatehouse_transaction())
+    {
+        return NGX_OK;
+    }
+
     if (ngx_http_gatehouse_key_holds(ctx, ngx_http_gatehouse_now_ms(),
-                                     &identity)
+                                     &identity, image)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -337,13 +345,11 @@ ngx_http_gatehouse_decide(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
                                          "The policy cannot be read.");
     }
 
-    ctx->image = gh_image_ref(image);
-
-    if (ctx->read_handler
-        && ngx_http_gatehouse_key_again(r, ctx) != NGX_OK)
-    {
+    if (ngx_http_gatehouse_key_again(ctx, &image) != NGX_OK) {
         return ngx_http_gatehouse_refuse_late(r, ctx);
     }
+
+    ctx->image = gh_image_ref(image);
 
     ctx->input.identity = &ctx->identity;
     ctx->input.intake = &ctx->intake;
@@ -496,6 +502,10 @@ ngx_http_gatehouse_models(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
         return ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
                                          "policy_unavailable",
                                          "The policy cannot be read.");
+    }
+
+    if (ngx_http_gatehouse_key_again(ctx, &image) != NGX_OK) {
+        return ngx_http_gatehouse_refuse_late(r, ctx);
     }
 
     ngx_memzero(&input, sizeof(gh_decide_input_t));

@@ -60,7 +60,9 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
                                         verdict);
 
     } else {
-        if (ngx_http_gatehouse_key_holds(ctx, now, &identity) != NGX_OK) {
+        if (ngx_http_gatehouse_key_holds(ctx, now, &identity, &image)
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
@@ -112,7 +114,7 @@ ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (ngx_http_gatehouse_key_holds(ctx, now, &identity) != NGX_OK) {
+    if (ngx_http_gatehouse_key_holds(ctx, now, &identity, &image) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -164,10 +166,13 @@ ngx_http_gatehouse_checked(ngx_http_gatehouse_ctx_t *ctx, gh_image_t *image,
 }
 
 
-/* Is the key that asked still one that may ask? */
+/*
+ * Is the key that asked still one that may ask? *image is of the same snapshot, borrowed as ngx_http_gatehouse_image's: what the caller
+ * is known by holds in that one alone.
+ */
 ngx_int_t
 ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx, uint64_t now,
-    gh_identity_t *identity)
+    gh_identity_t *identity, gh_image_t **image)
 {
     gh_store_t  *store;
     gh_error_t   error;
@@ -178,7 +183,7 @@ ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx, uint64_t now,
 
     if (store
         && gh_store_identify_again(store, &ctx->identity, now, &ctx->arena,
-                                   identity, &error)
+                                   identity, image, &error)
            == GH_OK)
     {
         return NGX_OK;

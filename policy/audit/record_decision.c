@@ -36,13 +36,15 @@ record_labels(gh_json_writer_t *w, const gh_record_request_t *request)
     const gh_image_t        *image = request->image;
     const gh_image_policy_t *policy;
     gh_str_t                 name, value;
+    gh_error_t               error;
     int32_t                  profile;
     uint32_t                 i;
     unsigned                 index;
     bool                     open = false;
 
-    profile = input->header != NULL ? gh_image_app_find(image, input->identity->path) : -1;
-    if (profile < 0 || image->profiles[profile].policy < 0) {
+    if (input->header == NULL || gh_decide_profile(image, input->identity, &profile, &error) != GH_OK || profile < 0
+        || image->profiles[profile].policy < 0)
+    {
         return;
     }
     policy = &image->policies[image->profiles[profile].policy];

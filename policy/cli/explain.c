@@ -109,12 +109,13 @@ take_request(gh_cli_explain_t *explain)
 
 /* --as: who it would be, without a key. */
 static int
-take_as(gh_cli_explain_t *explain, const char *as)
+take_as(gh_cli_explain_t *explain, gh_store_t *store, const char *as)
 {
     gh_cli_t      *cli = explain->cli;
     gh_identity_t *identity = &explain->identity;
     gh_error_t     error = { 0 };
     gh_cli_path_t  path;
+    gh_image_t    *image;
     gh_str_t       near, *apps;
     uint32_t       count;
 
@@ -128,11 +129,20 @@ take_as(gh_cli_explain_t *explain, const char *as)
     identity->key = path.key;
     identity->path = (gh_str_t) { as, path.org.len + path.tenant.len + path.app.len + 2 };
 
+    if (explain->image == NULL) {
+        if (gh_store_identify_app(store, gh_cli_now_ms(), identity, &image, &error) == GH_OK) {
+            explain->image = gh_image_ref(image);
+            return GH_EXIT_DONE;
+        }
+        return error.code != NULL && strcmp(error.code, "app_unknown") == 0 ? gh_cli_fail(cli, "--as: %s", error.text)
+            : gh_cli_fail_store(cli, &error);
+    }
+
     if (gh_image_app_listed(explain->image, identity->path)) {
         return GH_EXIT_DONE;
     }
 
-    count = gh_image_app_count(explain->image);
+    count = gh_image_counts(explain->image).apps;
     count = count < NEAR_APPS ? count : NEAR_APPS;
     apps = gh_arena_array(cli->arena, count, sizeof(gh_str_t));
     for (uint32_t i = 0; apps != NULL && i < count; i++) {
@@ -140,7 +150,7 @@ take_as(gh_cli_explain_t *explain, const char *as)
     }
     near = apps ? gh_str_nearest(identity->path, apps, count) : GH_STR("");
 
-    return gh_cli_fail(cli, "--as %.*s: no such app in tenants/1%s%.*s%s", GH_STR_ARG(identity->path),
+    return gh_cli_fail(cli, "--as: tenants/1 of these documents does not list %.*s%s%.*s%s", GH_STR_ARG(identity->path),
         near.len ? "; did you mean " : "", GH_STR_ARG(near), near.len ? "?" : "");
 }
 
@@ -148,9 +158,10 @@ take_as(gh_cli_explain_t *explain, const char *as)
 static int
 take_key(gh_cli_explain_t *explain, gh_store_t *store, const char *key)
 {
-    gh_cli_t  *cli = explain->cli;
-    gh_error_t error = { 0 };
-    gh_str_t   text = gh_str_from(key);
+    gh_cli_t   *cli = explain->cli;
+    gh_error_t  error = { 0 };
+    gh_str_t    text = gh_str_from(key);
+    gh_image_t *image;
 
     if (key[0] == '@') {
         if (gh_cli_read_input(cli->arena, key + 1, 4096, &text, &error) != GH_OK) {
@@ -159,7 +170,10 @@ take_key(gh_cli_explain_t *explain, gh_store_t *store, const char *key)
         text.len = strcspn(text.data, "\r\n");
     }
 
-    if (gh_store_identify(store, text, explain->input.now_ms, cli->arena, &explain->identity, &error) == GH_OK) {
+    if (gh_store_identify(store, text, explain->input.now_ms, cli->arena, &explain->identity, &image, &error) == GH_OK) {
+        if (explain->image == NULL) {
+            explain->image = gh_image_ref(image);
+        }
         return GH_EXIT_DONE;
     }
 
@@ -193,25 +207,18 @@ decide(gh_cli_explain_t *explain)
     return status != GH_EXIT_DONE ? status : explain->decision.code == GH_DECIDED_ALLOW ? GH_EXIT_DONE : GH_EXIT_DENIED;
 }
 
-/* The image to judge by, with a reference: of --policy DIR, else the one in force. */
+/* The image of --policy DIR, with a reference; without it the one in force comes with who asks, of the same snapshot. */
 static int
-find_image(gh_cli_explain_t *explain, gh_store_t *store)
+find_image(gh_cli_explain_t *explain)
 {
     const char *directory = gh_cli_value(explain->cli, "policy");
-    gh_error_t  error = { 0 };
-    gh_image_t *image;
 
-    if (directory != NULL) {
-        explain->image = gh_cli_compile(explain->cli, directory, gh_cli_now_ms());
-        return explain->image ? GH_EXIT_DONE : GH_EXIT_ERROR;
+    if (directory == NULL) {
+        return GH_EXIT_DONE;
     }
+    explain->image = gh_cli_compile(explain->cli, directory, gh_cli_now_ms());
 
-    if (gh_store_current(store, gh_cli_now_ms(), &image, &error) != GH_OK) {
-        return gh_cli_fail_store(explain->cli, &error);
-    }
-    explain->image = gh_image_ref(image);
-
-    return GH_EXIT_DONE;
+    return explain->image ? GH_EXIT_DONE : GH_EXIT_ERROR;
 }
 
 static int
@@ -247,9 +254,9 @@ explain_request(gh_cli_t *cli)
         }
     }
 
-    status = find_image(&explain, store);
+    status = find_image(&explain);
     if (status == GH_EXIT_DONE) {
-        status = as != NULL ? take_as(&explain, as) : take_key(&explain, store, key);
+        status = as != NULL ? take_as(&explain, store, as) : take_key(&explain, store, key);
     }
     if (status == GH_EXIT_DONE) {
         status = decide(&explain);

@@ -10,22 +10,10 @@ typedef struct {
     uint32_t deployments, tenants, apps;
 } counts_t;
 
-/* "org/tenant/app": the length of "org/tenant". */
-static size_t
-tenant_length(gh_str_t path)
-{
-    while (path.len > 0 && path.data[path.len - 1] != '/') {
-        path.len--;
-    }
-
-    return path.len;
-}
-
 static int
 count(gh_store_t *store, uint64_t now_ms, counts_t *counts, gh_error_t *error)
 {
     gh_image_t *image;
-    gh_str_t    before = GH_STR("");
     unsigned    tries = 0;
 
     while (gh_store_current(store, now_ms, &image, error) != GH_OK) {
@@ -35,16 +23,8 @@ count(gh_store_t *store, uint64_t now_ms, counts_t *counts, gh_error_t *error)
     }
 
     counts->deployments = gh_image_deployment_count(image);
-    counts->apps = gh_image_app_count(image);
-    counts->tenants = 0;
-
-    for (uint32_t i = 0; i < counts->apps; i++) {
-        gh_str_t path = gh_image_app_path(image, i);
-
-        path.len = tenant_length(path);
-        counts->tenants += !gh_str_eq(path, before);
-        before = path;
-    }
+    counts->tenants = gh_image_counts(image).tenants;
+    counts->apps = gh_image_counts(image).apps;
 
     return GH_OK;
 }

@@ -18,6 +18,7 @@ apply_once(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, const 
     gh_store_revision_new_t new = { .sources = sources, .source_count = apply->source_count, .author = apply->author,
                                     .reason = apply->reason, .now_ms = apply->now_ms };
     gh_image_t             *previous = NULL;
+    gh_compiled_t           compiled;
 
     if (gh_store_revision_number(store, &new.base, error) != GH_OK) {
         return GH_ERROR;
@@ -28,9 +29,12 @@ apply_once(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, const 
         }
         new.base = gh_image_revision(previous);
     }
-    if (gh_compile(arena, model, previous, apply->now_ms, &new.image, error) != GH_OK) {
+    if (gh_compile(arena, model, previous, apply->now_ms, &compiled, error) != GH_OK) {
         return GH_ERROR;
     }
+    new.image = compiled.image;
+    new.apps = compiled.apps;
+    new.app_count = compiled.app_count;
     return gh_store_commit(store, &new, revision, error);
 }
 

@@ -251,9 +251,9 @@ compile_policies(gh_builder_t *builder, const gh_model_t *model)
     }
 }
 
-int
-gh_compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previous, uint64_t now_ms,
-    gh_bytes_t *image, gh_error_t *error)
+static int
+compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previous, uint64_t now_ms, gh_bytes_t *image,
+    gh_compiled_t *compiled, gh_error_t *error)
 {
     gh_builder_t      builder;
     gh_image_header_t header;
@@ -273,7 +273,7 @@ gh_compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previou
     header.sets = compile_places(&builder, model->sets, model->set_count);
     gh_section_strings(&builder, GH_SECTION_PARTITION, &model->partitions);
     gh_section_strings(&builder, GH_SECTION_ATTEST, &model->attests);
-    if (gh_compile_profiles(&builder, model, previous, &header, error) != GH_OK) {
+    if (gh_compile_profiles(&builder, model, previous, &header, compiled, error) != GH_OK) {
         return GH_ERROR;
     }
     if (gh_section_finish(&builder, &header, image) != GH_OK) {
@@ -283,12 +283,20 @@ gh_compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previou
 }
 
 int
+gh_compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previous, uint64_t now_ms,
+    gh_compiled_t *compiled, gh_error_t *error)
+{
+    memset(compiled, 0, sizeof(*compiled));
+    return compile(arena, model, previous, now_ms, &compiled->image, compiled, error);
+}
+
+int
 gh_compile_image(gh_arena_t *arena, const gh_model_t *model, uint64_t now_ms, gh_image_t **image, gh_error_t *error)
 {
     gh_bytes_t bytes;
 
     *image = NULL;
-    if (gh_compile(arena, model, NULL, now_ms, &bytes, error) != GH_OK) {
+    if (compile(arena, model, NULL, now_ms, &bytes, NULL, error) != GH_OK) {
         return GH_ERROR;
     }
     return gh_image_open(bytes.data, bytes.len, image, error);

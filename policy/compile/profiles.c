@@ -1,8 +1,8 @@
 /*
  * A profile is what tenants/1 says of an app, without its name: apps of which the same is said share one. Its identity is the digest
  * of what it says, so a residency edit changes no profile, and an app whose membership changes moves to another one. Numbers are
- * labels for records: given once, never reused. Which app has which profile is in the image, not in the keys' records: a
- * request judged with one image cannot take half of it from another revision.
+ * labels for records: given once, never reused. Which app has which profile is written with the image, in one transaction, and not in
+ * the keys' records: a request judged with one image cannot take half of it from another revision.
  */
 #include "policy/compile/profiles.h"
 
@@ -239,14 +239,39 @@ number_profiles(gh_arena_t *arena, const gh_image_t *previous, made_profile_t *m
     return GH_OK;
 }
 
-/* PROFILE sorted by number, and APP. apps[i].profile is an index of made, which is sorted here. */
+/* Of compiled NULL, APP; else the list beside the image. position: of the profiles made, in PROFILE. */
+static int
+write_apps(gh_builder_t *builder, const listed_app_t *apps, uint32_t count, const uint32_t *position, gh_compiled_t *compiled)
+{
+    const gh_image_profile_t *profiles = (const gh_image_profile_t *) builder->section[GH_SECTION_PROFILE].data;
+
+    if (compiled == NULL) {
+        gh_image_app_t *out = gh_section_append(builder, GH_SECTION_APP, count);
+
+        for (uint32_t i = 0; out != NULL && i < count; i++) {
+            out[i].path = gh_section_string(builder, apps[i].app->path);
+            out[i].profile = position[apps[i].profile];
+        }
+        return out == NULL ? GH_ERROR : GH_OK;
+    } else {
+        gh_store_app_t *out = gh_arena_array(builder->arena, count, sizeof(*out));
+
+        for (uint32_t i = 0; out != NULL && i < count; i++) {
+            out[i] = (gh_store_app_t) { apps[i].app->path, profiles[position[apps[i].profile]].number };
+        }
+        compiled->apps = out;
+        compiled->app_count = count;
+        return out == NULL ? GH_ERROR : GH_OK;
+    }
+}
+
+/* PROFILE sorted by number, and the apps. apps[i].profile is an index of made, which is sorted here. */
 static int
 write_profiles(gh_builder_t *builder, const gh_model_t *model, const listed_app_t *apps, uint32_t app_count,
-    made_profile_t *made, uint32_t count)
+    made_profile_t *made, uint32_t count, gh_compiled_t *compiled)
 {
     uint32_t           *position = gh_arena_array(builder->arena, count, sizeof(*position));
     gh_image_profile_t *profiles;
-    gh_image_app_t     *out;
 
     if (position == NULL) {
         return GH_ERROR;
@@ -256,8 +281,7 @@ write_profiles(gh_builder_t *builder, const gh_model_t *model, const listed_app_
     }
     qsort(made, count, sizeof(*made), profile_compare);
     profiles = gh_section_append(builder, GH_SECTION_PROFILE, count);
-    out = gh_section_append(builder, GH_SECTION_APP, app_count);
-    if (profiles == NULL || out == NULL) {
+    if (profiles == NULL) {
         return GH_ERROR;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -265,11 +289,7 @@ write_profiles(gh_builder_t *builder, const gh_model_t *model, const listed_app_
         profiles[i] = made[i].entry;
         profiles[i].models = compile_permitted(builder, model, made[i].example);
     }
-    for (uint32_t i = 0; i < app_count; i++) {
-        out[i].path = gh_section_string(builder, apps[i].app->path);
-        out[i].profile = position[apps[i].profile];
-    }
-    return GH_OK;
+    return write_apps(builder, apps, app_count, position, compiled);
 }
 
 /* One profile for each different thing said. apps[i].profile becomes an index of made. */
@@ -303,13 +323,19 @@ share_profiles(gh_builder_t *builder, const gh_model_t *model, listed_app_t *app
 
 int
 gh_compile_profiles(gh_builder_t *builder, const gh_model_t *model, const gh_image_t *previous,
-    gh_image_header_t *header, gh_error_t *error)
+    gh_image_header_t *header, gh_compiled_t *compiled, gh_error_t *error)
 {
     listed_app_t   *apps;
     made_profile_t *made;
     uint32_t        count, made_count = 0;
 
     apps = list_apps(builder->arena, model, &count);
+    header->apps_elsewhere = compiled != NULL;
+    header->organisation_count = model->organisation_count;
+    for (uint32_t o = 0; o < model->organisation_count; o++) {
+        header->tenant_count += model->organisations[o].tenant_count;
+    }
+    header->app_count = count;
     if (count > GH_MAX_APPS) {
         return gh_error_set(error, "too_large", "tenants/1 lists %u apps, at most %u are possible", count, GH_MAX_APPS);
     }
@@ -330,7 +356,7 @@ gh_compile_profiles(gh_builder_t *builder, const gh_model_t *model, const gh_ima
             GH_MAX_PROFILES);
     }
     if (number_profiles(builder->arena, previous, made, made_count, header) != GH_OK
-        || write_profiles(builder, model, apps, count, made, made_count) != GH_OK)
+        || write_profiles(builder, model, apps, count, made, made_count, compiled) != GH_OK)
     {
         return gh_error_set(error, "out_of_memory", "no memory for the apps of tenants/1");
     }

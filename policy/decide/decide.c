@@ -51,14 +51,35 @@ refused_early(gh_deciding_t *d)
     return d->place_unknown ? GH_DENIED_PLACES : GH_DECIDED_ALLOW;
 }
 
-static int
-find_policy(gh_deciding_t *d)
+int
+gh_decide_profile(const gh_image_t *image, const gh_identity_t *identity, int32_t *profile, gh_error_t *error)
 {
-    int32_t profile = gh_image_app_find(d->image, d->input->identity->path);
+    *profile = -1;
+    if (gh_image_holds_apps(image)) {
+        *profile = gh_image_app_find(image, identity->path);
+        return GH_OK;
+    }
+    if (identity->revision != gh_image_revision(image)) {
+        return gh_error_set(error, "store_moved", "the caller is of revision %llu, the policy of revision %llu",
+            (unsigned long long) identity->revision, (unsigned long long) gh_image_revision(image));
+    }
+    *profile = gh_image_profile_find(image, identity->profile);
+    return *profile >= 0 ? GH_OK
+        : gh_error_set(error, "store_damaged", "revision %llu has no profile %u", (unsigned long long) identity->revision,
+            identity->profile);
+}
 
+static int
+find_policy(gh_deciding_t *d, gh_error_t *error)
+{
+    int32_t profile;
+
+    if (gh_decide_profile(d->image, d->input->identity, &profile, error) != GH_OK) {
+        return GH_ERROR;
+    }
     d->path = gh_str_format(d->arena, "%.*s/%.*s", GH_STR_ARG(d->input->identity->path), GH_STR_ARG(d->input->identity->key));
     if (d->path.data == NULL) {
-        return GH_ERROR;
+        return no_memory(error);
     }
     if (profile >= 0) {
         d->profile = &d->image->profiles[profile];
@@ -119,8 +140,8 @@ gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *a
     decision->clock_ms = d.now_ms;
     decision->valid_until_ms = UINT64_MAX;
 
-    if (find_policy(&d) != GH_OK) {
-        return no_memory(error);
+    if (find_policy(&d, error) != GH_OK) {
+        return GH_ERROR;
     }
     if (d.policy != NULL && (gh_decide_classes(&d) != GH_OK || gh_decide_narrowing(&d) != GH_OK)) {
         return no_memory(error);
@@ -222,12 +243,13 @@ gh_decide_models(const gh_image_t *image, const gh_decide_input_t *input, gh_are
     gh_str_t **names, size_t *count)
 {
     const gh_identity_t *identity = input->identity;
-    int32_t              profile = gh_image_app_find(image, identity->path);
+    int32_t              profile;
+    gh_error_t           error;
     gh_str_t             path = gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(identity->path), GH_STR_ARG(identity->key));
 
     *count = 0;
     *names = gh_arena_array(arena, image->count[GH_SECTION_MODEL], sizeof(**names));
-    if (*names == NULL || path.data == NULL) {
+    if (*names == NULL || path.data == NULL || gh_decide_profile(image, identity, &profile, &error) != GH_OK) {
         return GH_ERROR;
     }
     if (profile < 0 || image->profiles[profile].policy < 0) {

@@ -91,7 +91,8 @@ typedef struct {
  * GH_DENIED_RESIDENCY. Of a target: NOT_SERVED, ENDPOINT, FORBIDDEN, NO_ALLOW, NARROWED.
  *
  * Everything in *decision is owned by the arena or borrowed from image and input. GH_OK: decision->code says allow or deny;
- * GH_ERROR: out of memory or a damaged image: deny.
+ * GH_ERROR: deny: out of memory, a damaged image, or "store_moved": identity and image are not of one revision (both have to be asked for
+ * again).
  */
 int gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
     gh_decision_t *decision, gh_error_t *error);
@@ -110,6 +111,12 @@ const gh_target_verdict_t *gh_decide_still(const gh_image_t *image, const gh_dec
  */
 int gh_decide_models(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *arena,
     gh_str_t **names, size_t *count);
+
+/*
+ * The profile of the caller's app as an index of the image, -1 when tenants/1 does not list it. GH_ERROR as gh_decide: "store_moved",
+ * "store_damaged".
+ */
+int gh_decide_profile(const gh_image_t *image, const gh_identity_t *identity, int32_t *profile, gh_error_t *error);
 
 /* The verdict on a target of this decision, or NULL. */
 const gh_target_verdict_t *gh_decision_verdict(const gh_decision_t *decision, uint32_t target);

@@ -11,7 +11,13 @@ typedef struct {
     uint64_t key_uid, tenant_uid, app_uid, org_uid;
     gh_str_t org, tenant, app, key;   /* names; key is its name, never the secret */
     gh_str_t path;                /* "org/tenant/app" */
-    uint32_t profile;             /* number of the profile in the image */
+    /*
+     * What of the app a decision needs stands in one image alone: the number of its profile and that image's revision, read in one
+     * snapshot. An image that holds its apps itself is asked by path, and both are not looked at.
+     */
+    uint32_t profile;
+    uint64_t revision;
+    uint64_t transaction;         /* of that snapshot: while gh_store_transaction says the same, all of this still holds, but by time */
     gh_str_t own_classes;         /* classes the key itself adds, comma separated; usually empty */
     uint64_t not_before_ms, not_after_ms;
     uint8_t  audit;               /* 0 required, 1 best-effort */

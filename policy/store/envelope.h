@@ -25,7 +25,8 @@ typedef struct {
 
 /* The databases of the store, and the version of the values each holds. */
 typedef enum {
-    GH_DB_HEAD = 0, GH_DB_IMAGE, GH_DB_REVISION, GH_DB_DOCUMENT, GH_DB_KEY, GH_DB_NAME, GH_DB_CHANGE, GH_DBS
+    GH_DB_HEAD = 0, GH_DB_IMAGE, GH_DB_REVISION, GH_DB_DOCUMENT, GH_DB_KEY, GH_DB_NAME, GH_DB_CHANGE, GH_DB_APP,
+    GH_DBS
 } gh_db_t;
 
 extern const char *const gh_db_names[GH_DBS];

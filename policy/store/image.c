@@ -243,10 +243,33 @@ gh_image_app_listed(const gh_image_t *image, gh_str_t path)
     return gh_image_app_find(image, path) >= 0;
 }
 
-uint32_t
-gh_image_app_count(const gh_image_t *image)
+gh_image_counts_t
+gh_image_counts(const gh_image_t *image)
 {
-    return image->count[GH_SECTION_APP];
+    return (gh_image_counts_t) { image->header->organisation_count, image->header->tenant_count, image->header->app_count };
+}
+
+bool
+gh_image_holds_apps(const gh_image_t *image)
+{
+    return !image->header->apps_elsewhere;
+}
+
+int32_t
+gh_image_profile_find(const gh_image_t *image, uint32_t number)
+{
+    uint32_t low = 0, high = image->count[GH_SECTION_PROFILE];
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (image->profiles[middle].number < number) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < image->count[GH_SECTION_PROFILE] && image->profiles[low].number == number ? (int32_t) low : -1;
 }
 
 gh_str_t

@@ -58,10 +58,18 @@ void     gh_image_target(const gh_image_t *image, uint32_t target, gh_target_t *
 uint32_t gh_image_deployment_count(const gh_image_t *image);
 gh_str_t gh_image_deployment_backend(const gh_image_t *image, uint32_t deployment);
 
-/* Is "org/tenant/app" in tenants/1? */
+typedef struct { uint32_t organisations, tenants, apps; } gh_image_counts_t;
+/* What tenants/1 lists. */
+gh_image_counts_t gh_image_counts(const gh_image_t *image);
+
+/*
+ * Apps. An image of gh_compile_image holds them; one of a store does not, there each app is a record of its own: ask gh_store_identify,
+ * gh_store_identify_app.
+ */
+bool gh_image_holds_apps(const gh_image_t *image);
+/* With gh_image_holds_apps. Is "org/tenant/app" in tenants/1? */
 bool gh_image_app_listed(const gh_image_t *image, gh_str_t path);
-/* Paths of every listed app, sorted; index below gh_image_app_count. */
-uint32_t gh_image_app_count(const gh_image_t *image);
+/* With gh_image_holds_apps: paths of every listed app, sorted; index below gh_image_counts().apps. */
 gh_str_t gh_image_app_path(const gh_image_t *image, uint32_t app);
 
 /* The country of a node of fleet/1: index, or -1 when the node is not listed. */

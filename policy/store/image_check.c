@@ -270,6 +270,9 @@ check_tenants(const gh_image_t *image, gh_error_t *error)
         }
     }
     n = image->count[GH_SECTION_APP];
+    if (image->header->apps_elsewhere > 1 || n != (image->header->apps_elsewhere ? 0 : image->header->app_count)) {
+        return bad(error, "count of apps", image->header->app_count);
+    }
     for (uint32_t i = 0; i < n; i++) {
         const gh_image_app_t *app = &image->apps[i];
 

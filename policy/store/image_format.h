@@ -28,14 +28,14 @@ typedef enum {
     GH_SECTION_PLACE,         /* gh_image_place_t: of each policy; and the facts' sets (header.sets) */
     GH_SECTION_PROFILE,       /* gh_image_profile_t, sorted by number */
     GH_SECTION_BITMAP,        /* uint64_t: permitted models of the profiles */
-    GH_SECTION_APP,           /* gh_image_app_t, sorted by path */
+    GH_SECTION_APP,           /* gh_image_app_t, sorted by path; none with header.apps_elsewhere */
     GH_SECTION_PARTITION,     /* gh_ref_t, by bit */
     GH_SECTION_ATTEST,        /* gh_ref_t, by bit */
     GH_SECTION_STRINGS,       /* bytes */
     GH_SECTIONS
 } gh_section_t;
 
-#define GH_IMAGE_SECTIONS_ROOM 24
+#define GH_IMAGE_SECTIONS_ROOM 23
 
 typedef struct { uint64_t offset, length; } gh_image_section_t;   /* bytes from the start of the image */
 
@@ -48,10 +48,12 @@ typedef struct {
     uint32_t           next_profile;            /* numbers below it were given, in this image or an older one */
     uint32_t           format;                  /* GH_IMAGE_FORMAT */
     gh_image_section_t section[GH_IMAGE_SECTIONS_ROOM];
+    uint32_t           apps_elsewhere;          /* 1: in the database "app" of the store the image is from; 0: in APP */
+    uint32_t           organisation_count, tenant_count, app_count;   /* that tenants/1 lists */
     gh_range_t         sets;                    /* of PLACE: the facts' named sets */
 } gh_image_header_t;
 
-#define GH_IMAGE_FORMAT 1u
+#define GH_IMAGE_FORMAT 2u
 #define GH_IMAGE_HEADER 512u                    /* bytes before the first section */
 _Static_assert(sizeof(gh_image_header_t) == GH_IMAGE_HEADER, "image header");
 
@@ -176,8 +178,11 @@ bool gh_image_covers(const gh_image_t *image, gh_range_t patterns, gh_str_t name
 /* Model by catalogue name or alias: index, or -1. */
 int32_t gh_image_model_find(const gh_image_t *image, gh_str_t name);
 
-/* "org/tenant/app": profile index, or -1 when tenants/1 does not list it. */
+/* "org/tenant/app": profile index, or -1 when APP does not list it; always -1 with header.apps_elsewhere. */
 int32_t gh_image_app_find(const gh_image_t *image, gh_str_t path);
+
+/* Index of the profile of that number, or -1. */
+int32_t gh_image_profile_find(const gh_image_t *image, uint32_t number);
 
 static inline bool
 gh_image_profile_permits(const gh_image_t *image, const gh_image_profile_t *profile, uint32_t model)

@@ -346,6 +346,16 @@ gh_store_load_image(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
     return GH_OK;
 }
 
+gh_image_t *
+gh_store_give(gh_store_t *store)
+{
+    if (store->given != store->image) {
+        gh_image_unref(store->given);
+        store->given = gh_image_ref(store->image);
+    }
+    return store->image;
+}
+
 int
 gh_store_current(gh_store_t *store, uint64_t now_ms, gh_image_t **image, gh_error_t *error)
 {
@@ -360,11 +370,7 @@ gh_store_current(gh_store_t *store, uint64_t now_ms, gh_image_t **image, gh_erro
     if (rc != GH_OK) {
         return gh_store_blame(store, error);
     }
-    if (store->given != store->image) {
-        gh_image_unref(store->given);
-        store->given = gh_image_ref(store->image);
-    }
-    *image = store->image;
+    *image = gh_store_give(store);
     return GH_OK;
 }
 

@@ -50,14 +50,22 @@ uint64_t gh_store_transaction(const gh_store_t *store);
 
 /*
  * Who presents this API key ("gh_" + 43 base64url + 6 base64url CRC-32: malformed ones are refused without a look-up).
- * Strings of *identity are copied into the arena. GH_ERROR: *error has "key_malformed", "key_unknown" (also when tenants/1 does not list
- * its app any more), "key_revoked", "key_expired", "key_not_yet", or a store_* code.
+ * Strings of *identity are copied into the arena. *image is the one of the same snapshot, as gh_store_current gives it: what may be judged
+ * with this identity, until a later identity is asked for (gh_decide refuses to judge one revision's identity with another's image). NULL:
+ * it is not wanted. GH_ERROR: *error has "key_malformed", "key_unknown" (also when tenants/1 does not list its app any more),
+ * "key_revoked", "key_expired", "key_not_yet", or a store_* code; *image is NULL.
  */
 int gh_store_identify(gh_store_t *store, gh_str_t presented, uint64_t now_ms, gh_arena_t *arena,
-    gh_identity_t *identity, gh_error_t *error);
+    gh_identity_t *identity, gh_image_t **image, gh_error_t *error);
 
 /* The same by the stored key uid (hash of the presented key), for re-checks before later dispatches of a long request. */
 int gh_store_identify_again(gh_store_t *store, const gh_identity_t *before, uint64_t now_ms, gh_arena_t *arena,
-    gh_identity_t *identity, gh_error_t *error);
+    gh_identity_t *identity, gh_image_t **image, gh_error_t *error);
+
+/*
+ * What-if, without a key: profile, audit and revision of the app identity->path, which the caller has set with the other names.
+ * GH_ERROR: "app_unknown" with the nearest that tenants/1 lists, or a store_* code.
+ */
+int gh_store_identify_app(gh_store_t *store, uint64_t now_ms, gh_identity_t *identity, gh_image_t **image, gh_error_t *error);
 
 #endif

@@ -37,6 +37,14 @@ typedef struct {                      /* name: "u/org", "u/org/tenant", "u/org/t
     uint64_t uid;
 } gh_name_uid_t;
 
+typedef struct {                      /* app: "org/tenant/app" that tenants/1 lists */
+    uint8_t  envelope[GH_ENVELOPE_SIZE];
+    uint32_t profile;                 /* number, of the image in force */
+    uint32_t reserved;
+} gh_app_record_t;
+
+#define GH_STORE_APP_PATH_MAX (3 * (GH_STORE_NAME_MAX + 1) - 1)
+
 struct gh_store_s {
     char        data_path[1100], lock_path[1100];
     bool        writable;
@@ -71,8 +79,21 @@ void gh_store_end(gh_store_t *store);
 /* In a snapshot: the image of the head. GH_ERROR "store_empty" when there is none. */
 int gh_store_load_image(gh_store_t *store, uint64_t now_ms, gh_error_t *error);
 
+/* The image loaded last, kept until the next one is given. */
+gh_image_t *gh_store_give(gh_store_t *store);
+
 /* In a snapshot: a value with its envelope checked, in store->value. */
 int gh_store_read(gh_store_t *store, gh_db_t db, gh_bytes_t key, bool *found, gh_error_t *error);
+
+/*
+ * In a snapshot whose image is loaded. The profile of an app as an index of the image, -1 when tenants/1 does not list it; or what an
+ * identity needs of it, by its path. GH_ERROR: "store_damaged".
+ */
+int gh_store_app_profile(gh_store_t *store, gh_str_t path, int32_t *profile, gh_error_t *error);
+int gh_store_app_identity(gh_store_t *store, gh_identity_t *identity, bool *listed, gh_error_t *error);
+
+/* "app_unknown", with the nearest that is listed. Returns GH_ERROR. */
+int gh_store_app_unknown(gh_store_t *store, gh_str_t path, gh_error_t *error);
 
 /* Names the file in *error. Returns GH_ERROR. */
 int gh_store_blame(const gh_store_t *store, gh_error_t *error);

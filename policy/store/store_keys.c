@@ -44,35 +44,11 @@ path_uid(gh_edit_t *edit, gh_str_t path, uint64_t *uid, gh_error_t *error)
 static int
 app_listed(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_error_t *error)
 {
-    gh_image_t *image;
-    gh_str_t    near = GH_STR("");
-    size_t      best = 4;
+    gh_identity_t identity;
 
-    if (gh_store_current(store, now_ms, &image, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    if (gh_image_app_listed(image, path)) {
-        return GH_OK;
-    }
-    for (uint32_t i = 0; i < gh_image_app_count(image); i++) {
-        gh_str_t candidate = gh_image_app_path(image, i);
-        size_t   same = 0;
-
-        while (same < path.len && same < candidate.len && path.data[same] == candidate.data[same]) {
-            same++;
-        }
-        if (gh_str_nearest(path, &candidate, 1).len > 0) {
-            near = candidate;
-            break;
-        }
-        if (same >= best) {
-            best = same + 1;
-            near = candidate;
-        }
-    }
-    return gh_error_set(error, "app_unknown", "tenants/1 of revision %llu does not list %.*s%s%.*s%s",
-        (unsigned long long) gh_image_revision(image), GH_STR_ARG(path), near.len > 0 ? "; did you mean " : "", GH_STR_ARG(near),
-        near.len > 0 ? "?" : "");
+    memset(&identity, 0, sizeof(identity));
+    identity.path = path;
+    return gh_store_identify_app(store, now_ms, &identity, NULL, error);
 }
 
 static int
@@ -287,7 +263,7 @@ list_entry(void *context, gh_bytes_t key, gh_bytes_t value, gh_error_t *error)
     return 0;
 }
 
-/* State and validity stand in the keys' own records; whether the app is listed, in the image. */
+/* State and validity stand in the keys' own records; whether the app is listed, in the app's. */
 static int
 list_complete(list_t *list, size_t index, gh_error_t *error)
 {
@@ -310,7 +286,9 @@ list_complete(list_t *list, size_t index, gh_error_t *error)
     item->not_before_ms = record.not_before_ms;
     item->not_after_ms = record.not_after_ms;
     item->expired = record.not_after_ms != 0 && list->now_ms >= record.not_after_ms;
-    item->app_listed = store->head.revision != 0 && gh_image_app_listed(store->image, identity.path);
+    if (store->head.revision != 0) {
+        return gh_store_app_identity(store, &identity, &item->app_listed, error);
+    }
     return GH_OK;
 }
 

@@ -200,7 +200,10 @@ commit_image(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_error_
     }
     rc = gh_image_open(bytes, revision->image.len, &image, error);
     if (rc == GH_OK) {
+        rc = gh_edit_apps(edit, image, revision->apps, revision->app_count, error);
         gh_image_unref(image);
+    }
+    if (rc == GH_OK) {
         gh_store_key_u64(edit->head.revision, key);
         rc = gh_edit_put(edit, GH_DB_IMAGE, (gh_bytes_t) { key, 8 }, bytes, revision->image.len, error);
     }

@@ -29,8 +29,15 @@ typedef struct {
 } gh_store_source_t;
 
 typedef struct {
+    gh_str_t path;                    /* "org/tenant/app" */
+    uint32_t profile;                 /* number of a profile of the image */
+} gh_store_app_t;
+
+typedef struct {
     uint64_t    base;                 /* the revision this was compiled against; 0: the store was empty */
     gh_bytes_t  image;                /* of gh_compile; the revision number and envelope are put in here */
+    const gh_store_app_t *apps;       /* of gh_compile: every app, sorted by path */
+    size_t      app_count;
     const gh_store_source_t *sources;
     size_t      source_count;
     gh_str_t    author, reason;       /* at most 256 and 1024 bytes, else "invalid_request" */

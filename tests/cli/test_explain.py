@@ -94,7 +94,7 @@ def test_what_a_client_writes_does_not_reach_the_terminal(ready):
 
 def test_an_app_that_is_not_listed(ready):
     done = explain(ready, "--as", "nordbank/retail/chatt", "--node", "fra-1", code=1)
-    assert "--as nordbank/retail/chatt: no such app in tenants/1; did you mean nordbank/retail/chat?" in done.stderr
+    assert "--as: tenants/1 of revision 1 does not list nordbank/retail/chatt; did you mean nordbank/retail/chat?" in done.stderr
 
 
 @pytest.mark.parametrize("body, code", [("", "invalid_json"), ("{", "invalid_json"), ("[]", "invalid_request"),

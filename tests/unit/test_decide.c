@@ -586,7 +586,7 @@ test_compile_no_memory(gh_arena_t *arena)
     gh_document_source_t sources[3];
     gh_report_t          report;
     gh_model_t          *model;
-    gh_bytes_t           whole, bytes;
+    gh_compiled_t        whole, some;
     gh_error_t           error;
     unsigned             failed = 0;
 
@@ -604,10 +604,15 @@ test_compile_no_memory(gh_arena_t *arena)
 
         gh_heap_init(&heap);
         heap.limit = limit;
-        if (gh_compile(&heap.arena, model, image, WORLD_NOW, &bytes, &error) != GH_OK) {
+        if (gh_compile(&heap.arena, model, image, WORLD_NOW, &some, &error) != GH_OK) {
             failed++;
         } else {
-            CHECK(bytes.len == whole.len && memcmp(bytes.data, whole.data, whole.len) == 0);
+            CHECK_MEM(some.image.data, whole.image.data, whole.image.len);
+            CHECK_INT(some.image.len, whole.image.len);
+            CHECK_INT(some.app_count, whole.app_count);
+            for (uint32_t i = 0; i < some.app_count; i++) {
+                CHECK(gh_str_eq(some.apps[i].path, whole.apps[i].path) && some.apps[i].profile == whole.apps[i].profile);
+            }
         }
         gh_heap_free(&heap);
     }

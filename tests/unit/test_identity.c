@@ -108,7 +108,7 @@ identify(gh_store_t *store, const char *text, uint64_t now_ms, gh_arena_t *arena
     gh_error_t error;
 
     memset(&error, 0, sizeof(error));
-    if (gh_store_identify(store, gh_str_from(text), now_ms, arena, identity, &error) == GH_OK) {
+    if (gh_store_identify(store, gh_str_from(text), now_ms, arena, identity, NULL, &error) == GH_OK) {
         return "ok";
     }
     CHECK(strstr(error.text, text) == NULL);
@@ -150,10 +150,10 @@ test_store_keys(gh_arena_t *arena)
     CHECK_STR(identity.key, "k1");
     CHECK(identity.key_uid != 0 && identity.org_uid != 0 && identity.tenant_uid != identity.org_uid);
     CHECK_INT(identity.profile, 1);
-    CHECK_INT(gh_store_identify_again(store, &identity, WORLD_NOW, arena, &again, &error), GH_OK);
+    CHECK_INT(gh_store_identify_again(store, &identity, WORLD_NOW, arena, &again, NULL, &error), GH_OK);
     CHECK_STR(again.path, "nord/retail/chat");
     identity.key_uid++;
-    CHECK_INT(gh_store_identify_again(store, &identity, WORLD_NOW, arena, &again, &error), GH_ERROR);
+    CHECK_INT(gh_store_identify_again(store, &identity, WORLD_NOW, arena, &again, NULL, &error), GH_ERROR);
 
     memset(random, 99, sizeof(random));
     gh_key_text(random, none);

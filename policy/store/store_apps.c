@@ -1,0 +1,111 @@
+/*
+ * The apps that tenants/1 lists, one record each beside the image: a million of them cost a worker nothing, and an edit writes only
+ * those that it changes. Profiles stand in the image, so the two are read and written in one transaction each. Writing: store_apps_write.c.
+ */
+#include "policy/store/store_internal.h"
+
+#include <string.h>
+
+#define NEAR_APPS 20000u              /* looked at for the nearest spelling, in one range */
+
+int
+gh_store_app_profile(gh_store_t *store, gh_str_t path, int32_t *profile, gh_error_t *error)
+{
+    gh_app_record_t record;
+    bool            found;
+
+    *profile = -1;
+    if (path.len == 0 || path.len > GH_STORE_APP_PATH_MAX) {
+        return GH_OK;
+    }
+    if (gh_store_read(store, GH_DB_APP, (gh_bytes_t) { path.data, path.len }, &found, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (!found) {
+        return GH_OK;
+    }
+    if (store->value.len != sizeof(record)) {
+        return gh_error_set(error, "store_damaged", "a record of \"app\" has %zu bytes", store->value.len);
+    }
+    memcpy(&record, store->value.data, sizeof(record));
+    *profile = gh_image_profile_find(store->image, record.profile);
+    return *profile >= 0 ? GH_OK
+        : gh_error_set(error, "store_damaged", "the record of app %.*s names a profile that revision %llu does not have",
+            GH_STR_ARG(path), (unsigned long long) gh_image_revision(store->image));
+}
+
+int
+gh_store_app_identity(gh_store_t *store, gh_identity_t *identity, bool *listed, gh_error_t *error)
+{
+    int32_t profile;
+
+    *listed = false;
+    if (gh_store_app_profile(store, identity->path, &profile, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (profile >= 0) {
+        identity->profile = store->image->profiles[profile].number;
+        identity->audit = store->image->profiles[profile].audit;
+        identity->revision = gh_image_revision(store->image);
+        identity->transaction = store->pages.transaction;
+        *listed = true;
+    }
+    return GH_OK;
+}
+
+/* ---- the nearest spelling ---- */
+
+typedef struct {
+    gh_str_t path, below;             /* wanted; only names that begin so are looked at */
+    char     near[GH_STORE_APP_PATH_MAX];
+    size_t   near_len, best;          /* best: length of the common beginning that the next must have */
+    unsigned left;
+} near_t;
+
+static int
+near_entry(void *context, gh_bytes_t key, gh_bytes_t value, gh_error_t *error)
+{
+    near_t  *near = context;
+    gh_str_t candidate = { key.data, key.len };
+    size_t   same = 0;
+    bool     close;
+
+    (void) value;
+    (void) error;
+    if (key.len > sizeof(near->near) || near->left-- == 0 || !gh_str_starts(candidate, near->below)) {
+        return 1;
+    }
+    while (same < near->path.len && same < candidate.len && near->path.data[same] == candidate.data[same]) {
+        same++;
+    }
+    close = gh_str_nearest(near->path, &candidate, 1).len > 0;
+    if (close || same >= near->best) {
+        near->best = same + 1;
+        near->near_len = candidate.len;
+        memcpy(near->near, candidate.data, candidate.len);
+    }
+    return close;
+}
+
+/* Among the apps of its tenant, then of its organisation, then from the beginning: the first that is near, or begins most alike. */
+int
+gh_store_app_unknown(gh_store_t *store, gh_str_t path, gh_error_t *error)
+{
+    near_t   near = { .path = path, .best = 4 };
+    gh_str_t below = path;
+
+    do {
+        while (below.len > 0 && below.data[--below.len] != '/') {
+        }
+        near.below = (gh_str_t) { below.data, below.len > 0 ? below.len + 1 : 0 };
+        near.left = NEAR_APPS;
+        if (gh_pages_each(&store->pages, &store->tree[GH_DB_APP], (gh_bytes_t) { near.below.data, near.below.len }, near_entry,
+                &near, error) != GH_OK)
+        {
+            return GH_ERROR;
+        }
+    } while (near.near_len == 0 && below.len > 0);
+    return gh_error_set(error, "app_unknown", "tenants/1 of revision %llu does not list %.*s%s%.*s%s",
+        (unsigned long long) gh_image_revision(store->image), GH_STR_ARG(path), near.near_len > 0 ? "; did you mean " : "",
+        (int) near.near_len, near.near, near.near_len > 0 ? "?" : "");
+}
