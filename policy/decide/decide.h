@@ -121,6 +121,13 @@ int gh_decide_profile(const gh_image_t *image, const gh_identity_t *identity, in
 /* The verdict on a target of this decision, or NULL. */
 const gh_target_verdict_t *gh_decision_verdict(const gh_decision_t *decision, uint32_t target);
 
+/*
+ * The worst-case facts of a target in this decision: with the node's country and the places that the features used add; with a feature that
+ * it does not list, process and store are unknown though a rule may accept that. GH_ERROR: the node is not listed.
+ */
+int gh_decide_use(const gh_image_t *image, const gh_decide_input_t *input, const gh_decision_t *decision, uint32_t target,
+    gh_judged_facts_t *facts);
+
 /* Id and reason of a rule index found in a verdict. */
 gh_str_t gh_decision_rule_id(const gh_image_t *image, int32_t rule);
 gh_str_t gh_decision_rule_why(const gh_image_t *image, int32_t rule);
