@@ -263,3 +263,76 @@ gh_intake_header(gh_intake_t *intake, gh_str_t name, gh_str_t value)
 
     return false;
 }
+
+typedef struct {
+    gh_str_t               *names;
+    size_t                  size, count;
+    const gh_field_table_t *seen[64];
+    size_t                  seen_count;
+} feature_names_t;
+
+static void
+name_add(feature_names_t *all, const char *feature)
+{
+    gh_str_t name = gh_str_from(feature != NULL ? feature : "");
+    size_t   i;
+
+    for (i = 0; i < all->count; i++) {
+        if (gh_str_eq(all->names[i], name)) {
+            return;
+        }
+    }
+
+    if (name.len > 0 && all->count < all->size) {
+        all->names[all->count++] = name;
+    }
+}
+
+/* Tables lead to each other, some in a ring. */
+static void
+names_of(feature_names_t *all, const gh_field_table_t *table)
+{
+    size_t   i;
+    unsigned row;
+
+    for (i = 0; i < all->seen_count; i++) {
+        if (all->seen[i] == table) {
+            return;
+        }
+    }
+
+    if (table == NULL || all->seen_count == sizeof(all->seen) / sizeof(all->seen[0])) {
+        return;
+    }
+    all->seen[all->seen_count++] = table;
+
+    for (row = 0; row < table->count; row++) {
+        name_add(all, table->rows[row].feature);
+        names_of(all, table->rows[row].table);
+        names_of(all, table->rows[row].types);
+    }
+}
+
+size_t
+gh_intake_feature_names(gh_str_t *names, size_t size)
+{
+    const gh_field_table_t *const roots[] = {
+        &gh_body_fields, &gh_stream_options_fields, &gh_message_fields, &gh_part_fields, &gh_tool_fields, &gh_tool_call_fields,
+        &gh_function_fields, &gh_part_types, &gh_tool_types, &gh_tool_call_types
+    };
+    feature_names_t all = { .names = names, .size = size };
+    size_t          i;
+
+    for (i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        names_of(&all, roots[i]);
+    }
+
+    /* uses that no table row stands for: what intake finds inside values, and headers */
+    name_add(&all, "store");
+    name_add(&all, "fetched_url");
+    for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        name_add(&all, headers[i].feature);
+    }
+
+    return all.count;
+}

@@ -40,6 +40,9 @@ int gh_intake_parse(gh_arena_t *arena, gh_endpoint_t endpoint, gh_str_t body, gh
  */
 bool gh_intake_header(gh_intake_t *intake, gh_str_t name, gh_str_t value);
 
+/* Every name of a feature that a body or a header can turn on, each once, static. Returns how many were filled in, at most size. */
+size_t gh_intake_feature_names(gh_str_t *names, size_t size);
+
 /* ---- splice.c: changed fields into the original bytes ---- */
 
 #define GH_SPLICE_MAX 8

@@ -4,38 +4,10 @@
 #include <stdlib.h>
 
 #include "policy/cli/explain.h"
+#include "policy/cli/verdict_text.h"
 
 #define JSON_FIRST (64u << 10)
 #define JSON_LAST  (64u << 20)
-
-static const struct {
-    uint32_t    bit;
-    const char *word;
-} misses[] = {
-    { GH_MISS_PROCESS, "process" },
-    { GH_MISS_STORE, "store" },
-    { GH_MISS_STORE_DAYS, "store days" },
-    { GH_MISS_OPERATOR_HOME, "operator home" },
-    { GH_MISS_PARTITION, "partition" },
-    { GH_MISS_ATTEST, "attest" },
-    { GH_MISS_TRAINING, "training" },
-    { GH_MISS_UNTIL, "until is over" },
-    { GH_MISS_FEATURES, "features" },
-};
-
-/* "(process, store)" into buffer. */
-static void
-miss_words(uint32_t bits, char *buffer, size_t size)
-{
-    size_t len = 0;
-
-    buffer[0] = '\0';
-    for (size_t i = 0; i < sizeof(misses) / sizeof(misses[0]) && len < size; i++) {
-        if (bits & misses[i].bit) {
-            len += (size_t) snprintf(buffer + len, size - len, "%s%s", len ? ", " : "", misses[i].word);
-        }
-    }
-}
 
 static gh_str_t
 words(const gh_cli_explain_t *explain, gh_places_t places)
@@ -50,126 +22,23 @@ shown(const gh_cli_explain_t *explain, gh_str_t s)
     return gh_cli_shown(explain->cli->arena, s);
 }
 
-static const gh_target_verdict_t *
-find_verdict(const gh_decision_t *decision, uint32_t target)
+static gh_cli_verdict_words_t
+verdict_words(const gh_cli_explain_t *explain)
 {
-    for (uint32_t i = 0; i < decision->target_count; i++) {
-        if (decision->targets[i].target == target) {
-            return &decision->targets[i];
-        }
-    }
-
-    return NULL;
-}
-
-/* "rule a" or "rules a (public), b (personal)" of an eligible target, each once. */
-static void
-print_rules(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict)
-{
-    const gh_decision_t *decision = &explain->decision;
-    unsigned             count = 0;
-    bool                 one = true;
-
-    for ( ; verdict != NULL && count < GH_CLASSES_MAX && count < decision->class_count && verdict->fits[count] >= 0; count++) {
-        one = one && verdict->fits[count] == verdict->fits[0];
-    }
-
-    if (count == 0) {
-        printf("no rule");
-        return;
-    }
-
-    if (one) {
-        printf("rule %.*s", GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->fits[0])));
-        return;
-    }
-
-    printf("rules ");
-    for (unsigned i = 0; i < count; i++) {
-        printf("%s%.*s (%.*s)", i ? ", " : "", GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->fits[i])),
-            GH_STR_ARG(decision->classes[i].name));
-    }
-}
-
-/* Why an allow does not fit, or that there is none. */
-static void
-print_no_allow(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict)
-{
-    const gh_decision_t *decision = &explain->decision;
-    gh_str_t             class_name = GH_STR("?");
-    char                 facts[160];
-
-    if (verdict->class_index < decision->class_count) {
-        class_name = decision->classes[verdict->class_index].name;
-    }
-
-    if (verdict->rule < 0) {
-        printf("no rule allows class %.*s here", GH_STR_ARG(class_name));
-        return;
-    }
-
-    miss_words(verdict->misses, facts, sizeof(facts));
-    if (gh_places_empty(verdict->places)) {
-        printf("outside rule %.*s (%s) for class %.*s",
-            GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->rule)), facts, GH_STR_ARG(class_name));
-    } else {
-        printf("%.*s: outside rule %.*s (%s) for class %.*s", GH_STR_ARG(words(explain, verdict->places)),
-            GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->rule)), facts, GH_STR_ARG(class_name));
-    }
-}
-
-static void
-print_reason(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict)
-{
-    switch (verdict->code) {
-
-    case GH_TARGET_ELIGIBLE:
-        print_rules(explain, verdict);
-        break;
-
-    case GH_TARGET_FORBIDDEN:
-        if (gh_places_empty(verdict->places)) {
-            printf("forbidden by rule %.*s", GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->rule)));
-        } else {
-            printf("%.*s: forbidden by rule %.*s", GH_STR_ARG(words(explain, verdict->places)),
-                GH_STR_ARG(gh_decision_rule_id(explain->image, verdict->rule)));
-        }
-        break;
-
-    case GH_TARGET_NO_ALLOW:
-        print_no_allow(explain, verdict);
-        break;
-
-    case GH_TARGET_NOT_SERVED:
-        printf("not for this tenant (\"serves\")");
-        break;
-
-    case GH_TARGET_ENDPOINT:
-        printf("does not offer %s", gh_endpoint_names[explain->intake.endpoint]);
-        break;
-
-    case GH_TARGET_NARROWED:
-        printf("%.*s: outside the places the %s allowed", GH_STR_ARG(words(explain, verdict->places)),
-            explain->decision.narrowing.len ? "request or tenant" : "tenant");
-        break;
-    }
-
-    if (verdict->feature.len > 0) {
-        printf("; the request uses %.*s, which the deployment does not list", GH_STR_ARG(shown(explain, verdict->feature)));
-    }
+    return (gh_cli_verdict_words_t) { explain->cli->arena, explain->image, &explain->decision, &explain->intake, &explain->sets };
 }
 
 static void
 print_target(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict, int id_width, int place_width)
 {
-    gh_target_t target;
+    gh_cli_verdict_words_t context = verdict_words(explain);
+    gh_target_t            target;
 
     gh_image_target(explain->image, verdict->target, &target);
 
-    printf("%-3s  %-*.*s  %-*.*s  ", verdict->code == GH_TARGET_ELIGIBLE ? "yes" : "no", id_width,
-        GH_STR_ARG(target.deployment), place_width, GH_STR_ARG(words(explain, target.process)));
-    print_reason(explain, verdict);
-    putchar('\n');
+    printf("%-3s  %-*.*s  %-*.*s  %.*s\n", verdict->code == GH_TARGET_ELIGIBLE ? "yes" : "no", id_width,
+        GH_STR_ARG(target.deployment), place_width, GH_STR_ARG(words(explain, target.process)),
+        GH_STR_ARG(gh_cli_verdict_text(&context, verdict)));
 }
 
 /* The route in its order first, then the others as the image has them. */
@@ -191,7 +60,7 @@ print_targets(const gh_cli_explain_t *explain)
     }
 
     for (uint32_t i = 0; i < decision->route_count; i++) {
-        const gh_target_verdict_t *verdict = find_verdict(decision, decision->route[i]);
+        const gh_target_verdict_t *verdict = gh_decision_verdict(decision, decision->route[i]);
 
         if (verdict != NULL) {
             print_target(explain, verdict, id_width, place_width);
@@ -209,8 +78,9 @@ print_targets(const gh_cli_explain_t *explain)
 static void
 print_verdict(const gh_cli_explain_t *explain)
 {
-    const gh_decision_t *decision = &explain->decision;
-    gh_target_t          first;
+    gh_cli_verdict_words_t context = verdict_words(explain);
+    const gh_decision_t   *decision = &explain->decision;
+    gh_target_t            first;
 
     if (decision->code != GH_DECIDED_ALLOW) {
         const gh_verdict_answer_t *answer = &gh_verdict_answers[decision->code];
@@ -227,9 +97,8 @@ print_verdict(const gh_cli_explain_t *explain)
     }
 
     gh_image_target(explain->image, decision->route[0], &first);
-    printf("Allowed by ");
-    print_rules(explain, find_verdict(decision, decision->route[0]));
-    printf(": %.*s is tried first (processed in %.*s, priority %u)", GH_STR_ARG(first.deployment),
+    printf("Allowed by %.*s: %.*s is tried first (processed in %.*s, priority %u)",
+        GH_STR_ARG(gh_cli_rules_text(&context, gh_decision_verdict(decision, decision->route[0]))), GH_STR_ARG(first.deployment),
         GH_STR_ARG(words(explain, first.process)), (unsigned) first.priority);
     if (decision->route_count > 1) {
         printf(", then %u more by priority and price", (unsigned) decision->route_count - 1);

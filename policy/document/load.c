@@ -30,6 +30,11 @@ read_kind(gh_loader_t *loader, const gh_node_t *root)
                      "a document must say \"kind\": \"residency/1\", \"fleet/1\" or \"tenants/1\"");
         return KIND_NONE;
     }
+    if (gh_str_is(kind->text, "cases/1")) {
+        gh_doc_error(loader, GH_WHERE(loader, kind), "not_policy", "cases are no part of a policy: keep this file outside of the directory "
+            "that is applied, and run it with `gatehouse policy test`");
+        return KIND_NONE;
+    }
     for (int i = 0; kind_names[i]; i++) {
         gh_str_t name = gh_str_from(kind_names[i]), stem = { name.data, name.len - 1 };
 
