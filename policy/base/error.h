@@ -11,11 +11,12 @@
 #include "policy/base/arena.h"
 #include "policy/base/str.h"
 
-#define GH_ERROR_TEXT 512
+#define GH_ERROR_SOURCE 256
+#define GH_ERROR_TEXT   512
 
 typedef struct {
     const char *code;                 /* static: "store_damaged", "json_syntax", ... NULL: no error */
-    char        source[256];          /* file or store path, "" when none */
+    char        source[GH_ERROR_SOURCE];  /* file or store path, "" when none */
     uint32_t    line;                 /* from 1; 0 when not known */
     uint32_t    column;               /* bytes from 1; 0 when not known */
     char        text[GH_ERROR_TEXT];  /* one sentence, no newline; control bytes of quoted input are escaped */

@@ -110,6 +110,25 @@ of_store(const gh_error_t *error)
     return error->source[0] == '\0' || (error->code != NULL && strncmp(error->code, "store_", 6) == 0);
 }
 
+/* What messages call a document, in two parts. path: of a gh_error_t, which keeps only the first bytes of a long one. */
+static const char *
+shown(const gh_cli_documents_t *documents, const char *path, const char **rest)
+{
+    gh_str_t cut = gh_str_from(path);
+
+    for (size_t i = 0; documents->shown != NULL && i < documents->count; i++) {
+        gh_str_t known = documents->sources[i].path;
+
+        if (gh_str_eq(known, cut) || (cut.len == GH_ERROR_SOURCE - 1 && gh_str_starts(known, cut))) {
+            *rest = "";
+            return documents->shown[i];
+        }
+    }
+    *rest = path;
+
+    return documents->shown != NULL && documents->others != NULL ? documents->others : documents->prefix;
+}
+
 void
 gh_cli_report_print(const gh_cli_t *cli, const gh_cli_documents_t *documents, const gh_report_t *report)
 {
@@ -117,6 +136,7 @@ gh_cli_report_print(const gh_cli_t *cli, const gh_cli_documents_t *documents, co
         const gh_report_item_t *item = &report->items[i];
         const gh_error_t       *error = &item->error;
         const char             *word = item->severity == GH_SEVERITY_ERROR ? "error" : "warning";
+        const char             *path, *prefix = shown(documents, error->source, &path);
 
         if (of_store(error)) {
             if (item->severity == GH_SEVERITY_ERROR) {
@@ -126,11 +146,11 @@ gh_cli_report_print(const gh_cli_t *cli, const gh_cli_documents_t *documents, co
             }
 
         } else if (error->line == 0) {
-            gh_cli_say("%s%s: %s: %s", documents->prefix, error->source, word, error->text);
+            gh_cli_say("%s%s: %s: %s", prefix, path, word, error->text);
 
         } else {
-            gh_cli_say("%s%s:%u:%u: %s: %s", documents->prefix, error->source, (unsigned) error->line,
-                (unsigned) error->column, word, error->text);
+            gh_cli_say("%s%s:%u:%u: %s: %s", prefix, path, (unsigned) error->line, (unsigned) error->column, word,
+                error->text);
         }
     }
 
@@ -147,15 +167,14 @@ gh_cli_report_json(const gh_cli_documents_t *documents, const gh_report_t *repor
     for (size_t i = 0; i < report->count; i++) {
         const gh_report_item_t *item = &report->items[i];
         const gh_error_t       *error = &item->error;
-        char                    file[sizeof(error->source) + 4096];
+        const char             *path = error->source, *prefix = of_store(error) ? "" : shown(documents, path, &path);
         json_t                 *object;
 
-        snprintf(file, sizeof(file), "%s%s", of_store(error) ? "" : documents->prefix, error->source);
         object = json_pack("{s:s, s:s, s:s}", "severity", item->severity == GH_SEVERITY_ERROR ? "error" : "warning",
             "code", error->code ? error->code : "", "text", error->text);
 
         if (object != NULL && error->source[0] != '\0') {
-            json_object_set_new(object, "file", json_string(file));
+            json_object_set_new(object, "file", json_sprintf("%s%s", prefix, path));
         }
         if (object != NULL && error->line != 0) {
             json_object_set_new(object, "line", json_integer(error->line));

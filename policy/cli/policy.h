@@ -11,6 +11,8 @@ typedef struct {
     const char           *prefix;      /* put before a document's name in messages: "DIR/", or "" */
     gh_document_source_t *sources;
     size_t                count;
+    const char *const    *shown;       /* what messages call each source instead; NULL: prefix and path */
+    const char           *others;      /* prefix of documents that are not among the sources, "revision 7: "; NULL: prefix */
 } gh_cli_documents_t;
 
 /* Every *.json below one directory, named relative to it. GH_EXIT_DONE, or GH_EXIT_ERROR after a message. */

@@ -1,155 +1,64 @@
-/* `gatehouse policy apply`: a directory of documents becomes the next revision, or nothing changes. */
-#include <stdio.h>
-#include <string.h>
+/* `gatehouse policy apply`: documents, or a saved plan, become the next revision, or nothing changes. */
+#include <sys/stat.h>
 
-#include "policy/cli/policy.h"
-#include "policy/compile/compile.h"
+#include "policy/cli/edit.h"
+#include "policy/cli/plan_file.h"
 
-/* What the revision now in force holds. */
-typedef struct {
-    uint32_t deployments, tenants, apps;
-} counts_t;
-
-static int
-count(gh_store_t *store, uint64_t now_ms, counts_t *counts, gh_error_t *error)
+static bool
+is_file(const char *path)
 {
-    gh_image_t *image;
-    unsigned    tries = 0;
+    struct stat info;
 
-    while (gh_store_current(store, now_ms, &image, error) != GH_OK) {
-        if (!gh_cli_again(error, &tries)) {
-            return GH_ERROR;
-        }
-    }
-
-    counts->deployments = gh_image_deployment_count(image);
-    counts->tenants = gh_image_counts(image).tenants;
-    counts->apps = gh_image_counts(image).apps;
-
-    return GH_OK;
-}
-
-static const char *
-plural(size_t n)
-{
-    return n == 1 ? "" : "s";
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
 }
 
 static int
-report_failure(gh_cli_t *cli, const gh_cli_documents_t *documents, const gh_report_t *report)
+apply_plan(gh_cli_t *cli, gh_store_t *store, const char *path)
 {
-    gh_cli_report_print(cli, documents, report);
-    gh_cli_say("nothing was applied: %zu error%s, %zu warning%s", report->errors, plural(report->errors),
-        report->count - report->errors, plural(report->count - report->errors));
+    gh_cli_plan_t plan;
+    int           status;
 
-    if (gh_cli_flag(cli, "json")) {
-        json_t *list = gh_cli_report_json(documents, report);
-
-        gh_cli_print_json(cli, list ? json_pack("{s:b, s:o}", "applied", 0, "report", list) : NULL);
+    if (gh_cli_flag(cli, "gateway") || gh_cli_value(cli, "organisation") || gh_cli_value(cli, "base")) {
+        return gh_cli_misuse(cli, "%s is a saved plan, which says what it changes and what it was made on: leave out "
+            "--organisation, --gateway and --base", path);
     }
 
-    return GH_EXIT_ERROR;
+    status = gh_cli_plan_read(cli, path, &plan);
+    if (status == GH_EXIT_DONE) {
+        status = gh_cli_edit_commit(cli, store, &plan.edit);
+        json_decref(plan.summary);
+    }
+
+    return status;
 }
 
 static int
-report_success(gh_cli_t *cli, const gh_cli_documents_t *documents, const gh_report_t *report, uint64_t revision,
-    const counts_t *counts)
+apply_directory(gh_cli_t *cli, gh_store_t *store, const char *path)
 {
-    size_t warnings = report->count - report->errors;
+    gh_cli_edit_t edit;
+    int           status = gh_cli_edit_read(cli, path, &edit);
 
-    gh_cli_report_print(cli, documents, report);
-
-    if (gh_cli_flag(cli, "json")) {
-        json_t *list = gh_cli_report_json(documents, report);
-
-        return gh_cli_print_json(cli, list == NULL ? NULL : json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o}", "applied", 1,
-            "revision", (json_int_t) revision, "documents", (json_int_t) documents->count,
-            "deployments", (json_int_t) counts->deployments, "tenants", (json_int_t) counts->tenants,
-            "apps", (json_int_t) counts->apps, "report", list));
-    }
-
-    printf("revision %llu\n", (unsigned long long) revision);
-    printf("%zu document%s, %u deployment%s, %u tenant%s with %u app%s, %zu warning%s\n", documents->count,
-        plural(documents->count), (unsigned) counts->deployments, plural(counts->deployments),
-        (unsigned) counts->tenants, plural(counts->tenants), (unsigned) counts->apps, plural(counts->apps), warnings,
-        plural(warnings));
-
-    return gh_cli_flush(cli);
-}
-
-/* The last error of a report; without one, an empty error. */
-static gh_error_t
-last_error(const gh_report_t *report)
-{
-    for (size_t i = report->count; i > 0; i--) {
-        if (report->items[i - 1].severity == GH_SEVERITY_ERROR) {
-            return report->items[i - 1].error;
-        }
-    }
-
-    return (gh_error_t) { 0 };
-}
-
-/* gh_apply, again while other editors keep the store busy. */
-static int
-apply_patiently(gh_cli_t *cli, gh_store_t *store, const gh_apply_t *apply, uint64_t *revision, gh_report_t *report)
-{
-    gh_error_t error;
-    unsigned   tries = 0;
-
-    do {
-        gh_report_init(report, cli->arena);
-
-        if (gh_apply(store, cli->arena, apply, revision, report) == GH_OK) {
-            return GH_OK;
-        }
-        error = last_error(report);
-    } while (report->errors == 1 && gh_cli_again(&error, &tries));
-
-    return GH_ERROR;
+    return status == GH_EXIT_DONE ? gh_cli_edit_commit(cli, store, &edit) : status;
 }
 
 static int
 run(gh_cli_t *cli)
 {
-    const char        *reason = gh_cli_value(cli, "reason");
-    gh_cli_documents_t documents;
-    gh_report_t        report;
-    gh_error_t         error = { 0 };
-    counts_t           counts = { 0 };
-    gh_store_t        *store;
-    uint64_t           revision;
-    int                status;
+    const char *path = cli->arguments[0];
+    gh_scope_t  scope;
+    gh_store_t *store;
+    int         status = gh_cli_scope(cli, &scope);
+
+    if (status != GH_EXIT_DONE) {
+        return status;
+    }
 
     store = gh_cli_store_open(cli, true);
     if (store == NULL) {
         return GH_EXIT_ERROR;
     }
 
-    if (gh_cli_documents_read(cli, cli->arguments[0], &documents) != GH_EXIT_DONE) {
-        gh_store_close(store);
-        return GH_EXIT_ERROR;
-    }
-
-    gh_apply_t apply = {
-        .sources = documents.sources,
-        .source_count = documents.count,
-        .author = gh_cli_actor(cli),
-        .reason = gh_str_from(reason ? reason : ""),
-        .now_ms = gh_cli_now_ms(),
-    };
-
-    if (apply_patiently(cli, store, &apply, &revision, &report) != GH_OK) {
-        status = report_failure(cli, &documents, &report);
-
-    } else if (count(store, apply.now_ms, &counts, &error) != GH_OK) {
-        gh_cli_say("revision %llu was applied, but does not read back", (unsigned long long) revision);
-        status = gh_cli_fail_store(cli, &error);
-
-    } else {
-        status = report_success(cli, &documents, &report, revision, &counts);
-    }
-
+    status = is_file(path) ? apply_plan(cli, store, path) : apply_directory(cli, store, path);
     gh_store_close(store);
 
     return status;
@@ -157,21 +66,32 @@ run(gh_cli_t *cli)
 
 static const gh_cli_option_t options[] = {
     GH_CLI_STORE_OPTIONS,
+    GH_CLI_SCOPE_OPTIONS,
+    { "base", "N", "refuses when what the edit depends on changed after revision N,\nthe one the editor saw", false },
     { "author", "NAME", "who makes this edit (default: $SUDO_USER, $USER)", false },
-    { "reason", "TEXT", "why, kept with the revision", false },
-    { "json", NULL, "prints an object: applied, revision, counts, report", false },
+    { "reason", "TEXT", "why, kept with the revision for ever", false },
+    { "json", NULL, "prints an object: applied, revision, base, changed, counts, report", false },
     { 0 }
 };
 
 const gh_cli_command_t gh_cli_policy_apply = {
     .name = "policy apply",
-    .usage = "DIR [options]",
-    .summary = "makes the documents below DIR the policy in force",
+    .usage = "DIR|PLAN [options]",
+    .summary = "makes the documents below DIR, or a saved plan, the policy in force",
     .help =
         "Reads every *.json below DIR (kinds residency/1, fleet/1, tenants/1) and makes all of them the next\n"
         "numbered revision, or changes nothing. Every error is printed as file:line:col: error: text. Every\n"
         "worker decides by the new revision at its next request; nothing is reloaded.\n"
-        "Names that begin with \".\" are not looked at; a link to a directory is an error.",
+        "Names that begin with \".\" are not looked at; a link to a directory is an error.\n"
+        "\n"
+        "With --organisation ORG the documents below DIR replace only those of ORG: its policy, and the tenants/1\n"
+        "document that gives it alone. A document of another organisation, a guard or a fleet is refused. All\n"
+        "documents are checked together all the same.\n"
+        "\n"
+        "PLAN is a file of `gatehouse policy plan --out`: exactly what it says is applied, or nothing. It is\n"
+        "refused when documents it depends on changed since it was made: those of its scope, and for an\n"
+        "organisation also the gateway's; for the gateway and for everything, any document. --base N does the same\n"
+        "for a DIR. Without it the edit stands on whatever is in force.",
     .options = options,
     .least = 1,
     .most = 1,

@@ -1,54 +1,95 @@
 #include "policy/cli/revision_documents.h"
 
+#include <string.h>
+
 #include "policy/store/store_write.h"
 
-static const gh_store_revision_t *
-find(const gh_store_revision_t *revisions, size_t count, uint64_t number)
+static int
+fail(gh_cli_t *cli, gh_store_t *store, const gh_error_t *error)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (number == 0 || revisions[i].number == number) {
-            return &revisions[i];
+    uint64_t   newest = 0;
+    gh_error_t ignored;
+
+    if (error->code == NULL || strcmp(error->code, "revision_unknown") != 0) {
+        return gh_cli_fail_store(cli, error);
+    }
+    gh_cli_fail(cli, "%s", error->text);
+    if (gh_store_revision_number(store, &newest, &ignored) == GH_OK && newest != 0) {
+        gh_cli_advise("the newest is %llu; `gatehouse policy history%s` lists them", (unsigned long long) newest,
+            gh_cli_store_words(cli));
+    } else {
+        gh_cli_advise("gatehouse policy apply DIR%s", gh_cli_store_words(cli));
+    }
+
+    return GH_EXIT_ERROR;
+}
+
+/* The record of a revision; 0: of the one in force. */
+static int
+read_record(gh_cli_t *cli, gh_store_t *store, uint64_t revision, gh_store_revision_t *record, gh_error_t *error)
+{
+    if (revision == 0) {
+        if (gh_store_revision_number(store, &revision, error) != GH_OK) {
+            return GH_ERROR;
+        }
+        if (revision == 0) {
+            return gh_error_set(error, "store_empty", "no policy was applied yet");
         }
     }
 
-    return NULL;
+    return gh_store_revision_read(store, revision, cli->arena, record, error);
+}
+
+int
+gh_cli_revision_documents_of(gh_cli_t *cli, gh_store_t *store, uint64_t revision, const gh_scope_t *scope,
+    gh_cli_documents_t *documents)
+{
+    gh_store_revision_t record;
+    gh_error_t          error = { 0 };
+    gh_str_t            prefix;
+    unsigned            tries = 0;
+    int                 rc;
+
+    do {
+        rc = read_record(cli, store, revision, &record, &error);
+    } while (rc != GH_OK && gh_cli_again(&error, &tries));
+
+    if (rc != GH_OK) {
+        return fail(cli, store, &error);
+    }
+
+    prefix = gh_str_format(cli->arena, "revision %llu: ", (unsigned long long) record.number);
+    *documents = (gh_cli_documents_t) { .prefix = prefix.data };
+    documents->sources = gh_arena_array(cli->arena, record.document_count, sizeof(*documents->sources));
+    if (documents->sources == NULL || prefix.data == NULL) {
+        return gh_cli_fail(cli, "out of memory");
+    }
+
+    for (size_t i = 0; i < record.document_count; i++) {
+        gh_document_source_t *source = &documents->sources[documents->count];
+
+        if (!gh_scope_replaces(scope, record.documents[i].owner)) {
+            continue;
+        }
+
+        do {
+            rc = gh_store_document(store, record.documents[i].sha256, cli->arena, &source->bytes, &error);
+        } while (rc != GH_OK && gh_cli_again(&error, &tries));
+
+        if (rc != GH_OK) {
+            return gh_cli_fail_store(cli, &error);
+        }
+        source->path = record.documents[i].path;
+        documents->count++;
+    }
+
+    return GH_EXIT_DONE;
 }
 
 int
 gh_cli_revision_documents(gh_cli_t *cli, gh_store_t *store, uint64_t revision, gh_cli_documents_t *documents)
 {
-    gh_store_revision_t       *revisions;
-    const gh_store_revision_t *found;
-    gh_error_t                 error = { 0 };
-    size_t                     count;
-    unsigned                   tries = 0;
+    const gh_scope_t all = { .kind = GH_SCOPE_ALL };
 
-    *documents = (gh_cli_documents_t) { .prefix = "" };
-
-    while (gh_store_history(store, cli->arena, &revisions, &count, &error) != GH_OK) {
-        if (!gh_cli_again(&error, &tries)) {
-            return gh_cli_fail_store(cli, &error);
-        }
-    }
-
-    found = find(revisions, count, revision);
-    if (found == NULL) {
-        return count == 0 ? gh_cli_fail_store(cli, &(gh_error_t) { .code = "store_empty", .text = "no policy was applied yet" })
-                          : gh_cli_fail(cli, "there is no revision %llu", (unsigned long long) revision);
-    }
-
-    documents->sources = gh_arena_array(cli->arena, found->document_count, sizeof(*documents->sources));
-    if (documents->sources == NULL) {
-        return gh_cli_fail(cli, "out of memory");
-    }
-
-    for (size_t i = 0; i < found->document_count; i++) {
-        documents->sources[i].path = found->documents[i].path;
-        if (gh_store_document(store, found->documents[i].sha256, cli->arena, &documents->sources[i].bytes, &error) != GH_OK) {
-            return gh_cli_fail_store(cli, &error);
-        }
-    }
-    documents->count = found->document_count;
-
-    return GH_EXIT_DONE;
+    return gh_cli_revision_documents_of(cli, store, revision, &all, documents);
 }

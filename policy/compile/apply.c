@@ -1,8 +1,6 @@
-#include "policy/compile/compile.h"
+#include "policy/compile/apply.h"
 
 #include <string.h>
-
-#define APPLY_TRIES 8
 
 static int
 refuse(gh_report_t *report, const gh_error_t *error)
@@ -11,60 +9,96 @@ refuse(gh_report_t *report, const gh_error_t *error)
     return GH_ERROR;
 }
 
-static int
-apply_once(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, const gh_model_t *model,
-    const gh_store_source_t *sources, uint64_t *revision, gh_error_t *error)
+int
+gh_apply_prepare(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, gh_apply_ready_t *ready,
+    gh_report_t *report)
 {
-    gh_store_revision_new_t new = { .sources = sources, .source_count = apply->source_count, .author = apply->author,
-                                    .reason = apply->reason, .now_ms = apply->now_ms };
-    gh_image_t             *previous = NULL;
-    gh_compiled_t           compiled;
+    gh_document_source_t *sources;
+    gh_image_t           *previous = NULL;
+    gh_error_t            error = { 0 };
 
-    if (gh_store_revision_number(store, &new.base, error) != GH_OK) {
+    if (gh_apply_collect(store, arena, apply, ready, report) != GH_OK) {
         return GH_ERROR;
     }
-    if (new.base != 0) {
-        if (gh_store_current(store, apply->now_ms, &previous, error) != GH_OK) {
-            return GH_ERROR;
-        }
-        new.base = gh_image_revision(previous);
+    sources = gh_arena_array(arena, ready->document_count, sizeof(*sources));
+    if (sources == NULL) {
+        gh_error_set(&error, "out_of_memory", "no memory for the documents");
+        return refuse(report, &error);
     }
-    if (gh_compile(arena, model, previous, apply->now_ms, &compiled, error) != GH_OK) {
+    for (size_t i = 0; i < ready->document_count; i++) {
+        sources[i] = (gh_document_source_t) { ready->documents[i].path, ready->documents[i].text };
+    }
+    if (gh_documents_load(arena, sources, ready->document_count, apply->now_ms, &ready->model, report) != GH_OK) {
         return GH_ERROR;
     }
-    new.image = compiled.image;
-    new.apps = compiled.apps;
-    new.app_count = compiled.app_count;
+    if (ready->base != 0 && gh_store_current(store, apply->now_ms, &previous, &error) != GH_OK) {
+        return refuse(report, &error);
+    }
+    if (previous != NULL && gh_image_revision(previous) != ready->base) {
+        gh_error_set(&error, "store_moved", "another edit came in between");
+        return refuse(report, &error);
+    }
+    if (gh_compile(arena, ready->model, previous, apply->now_ms, &ready->compiled, &error) != GH_OK) {
+        return refuse(report, &error);
+    }
+    return GH_OK;
+}
+
+int
+gh_apply_commit(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t *ready, uint64_t *revision,
+    gh_error_t *error)
+{
+    gh_store_revision_new_t new = {
+        .base = ready->base,
+        .image = ready->compiled.image,
+        .apps = ready->compiled.apps,
+        .app_count = ready->compiled.app_count,
+        .sources = ready->documents,
+        .source_count = ready->document_count,
+        .changed = ready->changed,
+        .changed_count = ready->changed_count,
+        .rollback_of = apply->rollback_of,
+        .author = apply->author,
+        .reason = apply->reason,
+        .now_ms = apply->now_ms,
+    };
+
     return gh_store_commit(store, &new, revision, error);
+}
+
+/* Whether the only thing that is wrong is that another editor was faster. */
+static bool
+moved(const gh_report_t *report)
+{
+    bool found = false;
+
+    for (size_t i = 0; report->errors == 1 && i < report->count; i++) {
+        const gh_report_item_t *item = &report->items[i];
+
+        found = found || (item->severity == GH_SEVERITY_ERROR && item->error.code != NULL
+                          && strcmp(item->error.code, "store_moved") == 0);
+    }
+    return found;
 }
 
 int
 gh_apply(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, uint64_t *revision, gh_report_t *report)
 {
-    gh_model_t        *model;
-    gh_store_source_t *sources;
-    gh_error_t         error;
+    gh_apply_ready_t ready;
 
-    memset(&error, 0, sizeof(error));
-    if (gh_documents_load(arena, apply->sources, apply->source_count, apply->now_ms, &model, report) != GH_OK) {
-        return GH_ERROR;
-    }
-    sources = gh_arena_array(arena, apply->source_count, sizeof(*sources));
-    if (sources == NULL) {
-        gh_error_set(&error, "out_of_memory", "no memory for the documents");
-        return refuse(report, &error);
-    }
-    for (size_t i = 0; i < apply->source_count; i++) {
-        sources[i] = (gh_store_source_t) { apply->sources[i].path, apply->sources[i].bytes };
-    }
-    for (int i = 0; i < APPLY_TRIES; i++) {
-        memset(&error, 0, sizeof(error));
-        if (apply_once(store, arena, apply, model, sources, revision, &error) == GH_OK) {
-            return GH_OK;
+    for (int i = 0; i < GH_APPLY_TRIES; i++) {
+        gh_error_t error = { 0 };
+
+        gh_report_init(report, arena);
+        if (gh_apply_prepare(store, arena, apply, &ready, report) == GH_OK) {
+            if (gh_apply_commit(store, apply, &ready, revision, &error) == GH_OK) {
+                return GH_OK;
+            }
+            refuse(report, &error);
         }
-        if (error.code == NULL || strcmp(error.code, "store_moved") != 0) {
+        if (!moved(report)) {
             break;
         }
     }
-    return refuse(report, &error);
+    return GH_ERROR;
 }

@@ -1,5 +1,6 @@
 /* residency/1: one policy or guard a document. Its rules are read in residency_rules.c. */
 #include "policy/document/residency_rules.h"
+#include "policy/document/scope.h"
 
 #include <string.h>
 
@@ -217,6 +218,29 @@ read_classes(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *poli
     }
 }
 
+/* A policy is one organisation's, and the only one it has: what holds for others too is a guard's. */
+static void
+read_organisation(gh_loader_t *loader, const gh_node_t *node, const gh_model_policy_t *policy)
+{
+    const gh_node_t *item = node->type == GH_NODE_ARRAY ? node->first : node;
+    gh_str_t         organisation = gh_pattern_organisation(policy->applies_to.items[0]);
+
+    if (organisation.len == 0) {
+        gh_doc_error(loader, GH_WHERE(loader, item), "whose_policy",
+            "a policy applies to one organisation, not to all: name it, or make this a guard");
+        return;
+    }
+    for (uint32_t i = 1; i < policy->applies_to.count; i++) {
+        if (!gh_str_eq(gh_pattern_organisation(policy->applies_to.items[i]), organisation)) {
+            gh_doc_error(loader, GH_WHERE(loader, node), "whose_policy",
+                "a policy applies to one organisation: \"%.*s\" is not in \"%.*s\"; write one policy for each, or make this a "
+                "guard", GH_STR_ARG(policy->applies_to.items[i]), GH_STR_ARG(organisation));
+            return;
+        }
+    }
+    gh_doc_given(loader, "policy of organisation", organisation, GH_WHERE(loader, item));
+}
+
 static void
 read_applies_to(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy)
 {
@@ -232,6 +256,9 @@ read_applies_to(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *p
                 GH_STR_ARG(policy->applies_to.items[i]), policy->guard ? "an app" : "a tenant",
                 policy->guard ? "guard" : "policy");
         }
+    }
+    if (!policy->guard && policy->applies_to.count != 0) {
+        read_organisation(loader, node, policy);
     }
     gh_doc_must_cover(loader, node, &policy->applies_to,
         &(gh_cover_check_t) { .forbid = policy->guard, .what = policy->guard ? "guard" : "policy" });

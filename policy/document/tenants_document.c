@@ -193,11 +193,10 @@ classes(gh_loader_t *loader, const gh_node_t *object, const level_t *level)
     return gh_doc_mask(loader, node, "class", &loader->policies[level->policy]->classes);
 }
 
+/* The one policy of the tenant's organisation, when it covers the tenant. */
 static int32_t
 find_policy(gh_loader_t *loader, const gh_model_tenant_t *tenant)
 {
-    int32_t found = -1;
-
     for (uint32_t i = 0; i < loader->policy_count; i++) {
         const gh_model_policy_t *policy = loader->policies[i];
         bool                     covers = false;
@@ -205,18 +204,11 @@ find_policy(gh_loader_t *loader, const gh_model_tenant_t *tenant)
         for (uint32_t k = 0; k < policy->applies_to.count; k++) {
             covers = covers || gh_pattern_covers(policy->applies_to.items[k], tenant->path);
         }
-        if (policy->guard || !covers) {
-            continue;
+        if (!policy->guard && covers) {
+            return (int32_t) i;
         }
-        if (found >= 0) {
-            gh_doc_error(loader, tenant->where, "two_policies",
-                "tenant \"%.*s\" is covered by two policies, \"%.*s\" and \"%.*s\"", GH_STR_ARG(tenant->path),
-                GH_STR_ARG(loader->policies[found]->name), GH_STR_ARG(policy->name));
-            return found;
-        }
-        found = (int32_t) i;
     }
-    return found;
+    return -1;
 }
 
 static void

@@ -1,6 +1,7 @@
 /*
- * The record of a revision: envelope, then u64 number, base, time_ms; policy and facts digests (32 each); u32 author length, reason
- * length, document count, 0; per document sha256[32], u32 path length, 0; then the strings in the same order.
+ * The record of a revision: envelope, then u64 number, base, time_ms, rollback_of; policy and facts digests (32 each); u32 author
+ * length, reason length, document count, count of changed owners; per document sha256[32], u32 path length, u32 owner length; per
+ * changed owner u32 length; then the strings in the same order.
  */
 #ifndef GH_REVISION_H
 #define GH_REVISION_H

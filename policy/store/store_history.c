@@ -16,6 +16,29 @@ gh_store_revision_number(gh_store_t *store, uint64_t *number, gh_error_t *error)
     return GH_OK;
 }
 
+int
+gh_store_revision_read(gh_store_t *store, uint64_t number, gh_arena_t *arena, gh_store_revision_t *revision,
+    gh_error_t *error)
+{
+    uint8_t key[8];
+    bool    found;
+    int     rc;
+
+    gh_store_key_u64(number, key);
+    if (gh_store_begin(store, store->clock_ms, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    rc = gh_store_read(store, GH_DB_REVISION, (gh_bytes_t) { key, 8 }, &found, error);
+    gh_store_end(store);
+    if (rc == GH_OK && !found) {
+        return gh_error_set(error, "revision_unknown", "there is no revision %llu", (unsigned long long) number);
+    }
+    if (rc == GH_OK) {
+        rc = gh_revision_read((gh_bytes_t) { store->value.data, store->value.len }, arena, revision, error);
+    }
+    return rc == GH_OK ? GH_OK : gh_store_blame(store, error);
+}
+
 typedef struct {
     gh_store_t          *store;
     gh_arena_t          *arena;

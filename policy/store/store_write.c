@@ -151,26 +151,54 @@ gh_edit_change(gh_edit_t *edit, gh_str_t actor, const char *what, gh_str_t subje
     return gh_edit_put(edit, GH_DB_CHANGE, (gh_bytes_t) { key, 8 }, value, GH_ENVELOPE_SIZE + w.len, error);
 }
 
+/* A document that an earlier revision has is there already, and shared. */
+static int
+has_document(gh_edit_t *edit, const uint8_t digest[32], size_t len, bool *found, gh_error_t *error)
+{
+    MDB_val key = { 32, (void *) (uintptr_t) digest };
+    MDB_val value;
+    int     rc = mdb_get(edit->txn, edit->store->dbi[GH_DB_DOCUMENT], &key, &value);
+
+    *found = rc == 0 && value.mv_size == GH_ENVELOPE_SIZE + len;
+    if (*found) {
+        return gh_envelope_check(
+            edit->store->mac, GH_DB_DOCUMENT, (gh_bytes_t) { digest, 32 }, value.mv_data, value.mv_size, error);
+    }
+    return rc == 0 || rc == MDB_NOTFOUND ? GH_OK : gh_store_mdb_error(rc, "a document cannot be read", error);
+}
+
+static int
+commit_document(gh_edit_t *edit, gh_str_t text, gh_error_t *error)
+{
+    uint8_t  digest[32];
+    uint8_t *value;
+    bool     found;
+    int      rc;
+
+    gh_sha256(text.data, text.len, digest);
+    if (has_document(edit, digest, text.len, &found, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (found) {
+        return GH_OK;
+    }
+    value = calloc(1, GH_ENVELOPE_SIZE + text.len);
+    if (value == NULL) {
+        return gh_error_set(error, "out_of_memory", "no memory for a document");
+    }
+    if (text.len > 0) {
+        memcpy(value + GH_ENVELOPE_SIZE, text.data, text.len);
+    }
+    rc = gh_edit_put(edit, GH_DB_DOCUMENT, (gh_bytes_t) { digest, 32 }, value, GH_ENVELOPE_SIZE + text.len, error);
+    free(value);
+    return rc;
+}
+
 static int
 commit_documents(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_error_t *error)
 {
     for (size_t i = 0; i < revision->source_count; i++) {
-        gh_str_t text = revision->sources[i].text;
-        uint8_t  digest[32];
-        uint8_t *value;
-        int      rc;
-
-        gh_sha256(text.data, text.len, digest);
-        value = calloc(1, GH_ENVELOPE_SIZE + text.len);
-        if (value == NULL) {
-            return gh_error_set(error, "out_of_memory", "no memory for a document");
-        }
-        if (text.len > 0) {
-            memcpy(value + GH_ENVELOPE_SIZE, text.data, text.len);
-        }
-        rc = gh_edit_put(edit, GH_DB_DOCUMENT, (gh_bytes_t) { digest, 32 }, value, GH_ENVELOPE_SIZE + text.len, error);
-        free(value);
-        if (rc != GH_OK) {
+        if (commit_document(edit, revision->sources[i].text, error) != GH_OK) {
             return GH_ERROR;
         }
     }

@@ -24,7 +24,8 @@ int gh_store_create(const char *home, const uint8_t key[32], gh_error_t *error);
 /* ---- revisions ---- */
 
 typedef struct {
-    gh_str_t path;                    /* as given to apply, relative to its directory */
+    gh_str_t path;                    /* no other document of the revision has it */
+    gh_str_t owner;                   /* the organisation it belongs to; empty: the gateway (policy/document/scope.h) */
     gh_str_t text;                    /* the document's bytes */
 } gh_store_source_t;
 
@@ -40,6 +41,9 @@ typedef struct {
     size_t      app_count;
     const gh_store_source_t *sources;
     size_t      source_count;
+    const gh_str_t *changed;          /* owners whose documents are not those of the base, in byte order */
+    size_t      changed_count;
+    uint64_t    rollback_of;          /* the revision whose documents these are again; 0: not a rollback */
     gh_str_t    author, reason;       /* at most 256 and 1024 bytes, else "invalid_request" */
     uint64_t    now_ms;
 } gh_store_revision_new_t;
@@ -51,20 +55,27 @@ typedef struct {
 int gh_store_commit(gh_store_t *store, const gh_store_revision_new_t *revision, uint64_t *number, gh_error_t *error);
 
 typedef struct {
-    gh_str_t path;
+    gh_str_t path, owner;
     uint8_t  sha256[32];
 } gh_store_document_t;
 
 typedef struct {
     uint64_t number, base, time_ms;
+    uint64_t rollback_of;
     gh_str_t author, reason;
     uint8_t  policy_digest[32], facts_digest[32];
-    gh_store_document_t *documents;
+    gh_store_document_t *documents;   /* by path */
     size_t   document_count;
+    gh_str_t *changed;                /* owners, as in gh_store_revision_new_t */
+    size_t   changed_count;
 } gh_store_revision_t;
 
 /* Number of the revision in force, 0 when nothing was applied yet. */
 int gh_store_revision_number(gh_store_t *store, uint64_t *number, gh_error_t *error);
+
+/* The record of one revision, in the arena. GH_ERROR "revision_unknown" when there is none of that number. */
+int gh_store_revision_read(gh_store_t *store, uint64_t number, gh_arena_t *arena, gh_store_revision_t *revision,
+    gh_error_t *error);
 
 /* Every revision, newest first, in the arena. */
 int gh_store_history(gh_store_t *store, gh_arena_t *arena, gh_store_revision_t **revisions, size_t *count, gh_error_t *error);

@@ -82,7 +82,7 @@ def test_manual_has_no_warnings():
     (["init", "--home="], "gatehouse init: --home was given an empty value"),
     (["init", "--home", "a", "--home", "b"], "gatehouse init: --home was given twice"),
     (["init", "extra"], "gatehouse init: unexpected argument extra"),
-    (["policy", "apply"], "gatehouse policy apply: something is missing: gatehouse policy apply DIR [options]"),
+    (["policy", "apply"], "gatehouse policy apply: something is missing: gatehouse policy apply DIR|PLAN [options]"),
     (["key", "list", "--json=yes"], "gatehouse key list: --json takes no value"),
     (["key", "create", "a/b", "n"], "gatehouse key create: a/b has too few parts: org/tenant/app is expected"),
     (["key", "create", "a/b/c/d", "n"], "gatehouse key create: a/b/c/d has too many parts: org/tenant/app is expected"),

@@ -18,7 +18,8 @@ def applied(cli):
 def test_revisions_count_up(applied):
     policy = write_policy(applied.tmp / "policy")
     first = applied.run("policy", "apply", policy)
-    assert first.stdout == "revision 1\n3 documents, 3 deployments, 1 tenant with 2 apps, 0 warnings\n"
+    assert first.stdout == "revision 1\n3 documents, 3 deployments, 1 tenant with 2 apps, 0 warnings\n" \
+        "changed: documents of gateway, nordbank\n"
     assert first.stderr == ""
     assert applied.run("policy", "apply", policy, "--author", "ada", "--reason", "again").stdout.startswith("revision 2\n")
     assert applied.run("policy", "apply", str(policy) + "/").stdout.startswith("revision 3\n")
@@ -27,8 +28,8 @@ def test_revisions_count_up(applied):
 def test_json(applied):
     policy = write_policy(applied.tmp / "policy")
     answer = json.loads(applied.run("policy", "apply", policy, "--json").stdout)
-    assert answer == {"applied": True, "revision": 1, "documents": 3, "deployments": 3, "tenants": 1, "apps": 2,
-                      "report": []}
+    assert answer == {"applied": True, "revision": 1, "base": 0, "documents": 3, "deployments": 3, "tenants": 1, "apps": 2,
+                      "changed": {"gateway": True, "organisations": ["nordbank"]}, "report": []}
 
 
 def test_every_error_has_its_place_and_nothing_is_applied(applied):
@@ -91,7 +92,7 @@ def test_directory_manners(applied):
 @pytest.mark.parametrize("make, sentence", [
     (lambda d: None, "cannot open {0}: No such file or directory"),
     (lambda d: d.mkdir(), "no *.json file below {0}"),
-    (lambda d: d.write_text("{}"), "{0} is not a directory"),
+    (lambda d: d.write_text("{}"), "{0} is neither a directory nor a saved plan"),
     (lambda d: (d.mkdir(), os.mkfifo(d / "x.json")), "{0}/x.json is not a file"),
     (lambda d: (d.mkdir(), (d / "x.json").symlink_to("/nonexistent")), "cannot open {0}/x.json: No such file or directory"),
 ])

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "policy/store/store_write.h"
+#include "policy/compile/apply.h"
 #include "tests/unit/world.h"
 
 static const uint8_t store_key[32] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };

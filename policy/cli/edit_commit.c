@@ -1,0 +1,363 @@
+/* An edit against the store: what it would make, and making it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/cli/edit.h"
+
+static const char *
+plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+/* ---- in the core's words ---- */
+
+static gh_apply_t
+apply_of(gh_cli_t *cli, const gh_cli_edit_t *edit, uint64_t now_ms)
+{
+    const char *reason = gh_cli_value(cli, "reason");
+
+    return (gh_apply_t) {
+        .scope = edit->scope,
+        .sources = edit->documents.sources,
+        .source_count = edit->documents.count,
+        .based = edit->based,
+        .base = edit->base,
+        .rollback_of = edit->rollback_of,
+        .author = gh_cli_actor(cli),
+        .reason = gh_str_from(reason ? reason : ""),
+        .now_ms = now_ms,
+    };
+}
+
+/* The documents that a report speaks of: those of the edit under their own names, the others as those of the base. */
+static gh_cli_documents_t
+spoken_of(gh_cli_t *cli, const gh_cli_edit_t *edit, uint64_t base)
+{
+    gh_cli_documents_t documents = edit->documents;
+
+    documents.others = gh_str_format(cli->arena, "revision %llu: ", (unsigned long long) base).data;
+
+    return documents;
+}
+
+/* The last error of a report; without one, an empty error. */
+static gh_error_t
+last_error(const gh_report_t *report)
+{
+    for (size_t i = report->count; i > 0; i--) {
+        if (report->items[i - 1].severity == GH_SEVERITY_ERROR) {
+            return report->items[i - 1].error;
+        }
+    }
+
+    return (gh_error_t) { 0 };
+}
+
+/* What helps after an error of the whole edit, rather than of a line in it. */
+static void
+advise(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_report_t *report)
+{
+    gh_error_t error = last_error(report);
+
+    if (error.code == NULL) {
+        return;
+    }
+
+    if (strcmp(error.code, "base_moved") == 0) {
+        gh_cli_advise("look at `gatehouse policy diff %llu%s`, then make the edit again on what is in force",
+            (unsigned long long) edit->base, gh_cli_store_words(cli));
+
+    } else if (strcmp(error.code, "base_unknown") == 0) {
+        gh_cli_advise("gatehouse policy history%s", gh_cli_store_words(cli));
+
+    } else if (strcmp(error.code, "promise") == 0) {
+        gh_cli_advise("make the plan again: gatehouse policy plan DIR --out FILE%s", gh_cli_store_words(cli));
+    }
+}
+
+/* All documents of a revision that could be, under the names that messages use. */
+static int
+take_all(gh_cli_t *cli, const gh_apply_ready_t *ready, const gh_cli_documents_t *spoken, gh_cli_documents_t *documents,
+    uint64_t *base)
+{
+    gh_document_source_t *sources = gh_arena_array(cli->arena, ready->document_count, sizeof(*sources));
+    const char          **shown = gh_arena_array(cli->arena, ready->document_count, sizeof(*shown));
+    size_t                own = 0;
+
+    if (sources == NULL || shown == NULL) {
+        return gh_cli_fail(cli, "out of memory");
+    }
+
+    for (size_t i = 0; i < ready->document_count; i++) {
+        gh_str_t path = ready->documents[i].path, name = { NULL, 0 };
+        bool     edited = own < spoken->count && gh_str_eq(spoken->sources[own].path, path);
+
+        if (spoken->shown == NULL || !edited) {
+            name = gh_str_format(cli->arena, "%s%.*s", edited ? spoken->prefix : spoken->others, GH_STR_ARG(path));
+        }
+        sources[i] = (gh_document_source_t) { path, ready->documents[i].text };
+        shown[i] = name.data != NULL ? name.data : edited && spoken->shown != NULL ? spoken->shown[own] : path.data;
+        own += edited;
+    }
+
+    *documents = *spoken;
+    documents->sources = sources;
+    documents->count = ready->document_count;
+    documents->shown = shown;
+    if (base != NULL) {
+        *base = ready->base;
+    }
+
+    return GH_EXIT_DONE;
+}
+
+int
+gh_cli_edit_collect(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit, uint64_t now_ms,
+    gh_cli_documents_t *documents, uint64_t *base)
+{
+    gh_apply_t         apply = apply_of(cli, edit, now_ms);
+    gh_apply_ready_t   ready;
+    gh_cli_documents_t spoken;
+    gh_report_t        report;
+    gh_error_t         error;
+    unsigned           tries = 0;
+    int                rc;
+
+    do {
+        gh_report_init(&report, cli->arena);
+        rc = gh_apply_collect(store, cli->arena, &apply, &ready, &report);
+        error = last_error(&report);
+    } while (rc != GH_OK && gh_cli_again(&error, &tries));
+
+    spoken = spoken_of(cli, edit, ready.base);
+    if (rc != GH_OK) {
+        gh_cli_report_print(cli, &spoken, &report);
+        advise(cli, edit, &report);
+        return GH_EXIT_ERROR;
+    }
+
+    return take_all(cli, &ready, &spoken, documents, base);
+}
+
+/* ---- committing ---- */
+
+static int
+break_promise(gh_report_t *report, const char *format, uint64_t number)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), format, (unsigned long long) number);
+    gh_report_add(report, GH_SEVERITY_ERROR, "promise", "", 0, 0, "%s", text);
+
+    return GH_ERROR;
+}
+
+/* Whether what a saved plan said still holds of what is about to be committed. */
+static int
+check_promise(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit, const gh_apply_ready_t *ready, gh_report_t *report)
+{
+    const gh_cli_promise_t *promise = edit->promise;
+    const gh_model_t       *model = ready->model;
+    gh_store_revision_t     base = { 0 };
+    gh_error_t              error = { 0 };
+
+    if (promise == NULL) {
+        return GH_OK;
+    }
+
+    if (edit->base != 0 && gh_store_revision_read(store, edit->base, cli->arena, &base, &error) != GH_OK) {
+        gh_report_add(report, GH_SEVERITY_ERROR, error.code, error.source, 0, 0, "%s", error.text);
+        return GH_ERROR;
+    }
+
+    if (memcmp(base.policy_digest, promise->base_policy, sizeof(base.policy_digest)) != 0) {
+        return break_promise(report, "the plan was made for another store: revision %llu here has other documents", edit->base);
+    }
+
+    if (!gh_str_eq(model->facts.items[0], promise->newest_facts)
+        || (ready->base == edit->base && memcmp(model->facts_sha256, promise->facts, sizeof(promise->facts)) != 0))
+    {
+        return break_promise(report, "the facts are not those the plan was made with on revision %llu", edit->base);
+    }
+
+    if (ready->base == edit->base && memcmp(model->policy_sha256, promise->policy, sizeof(promise->policy)) != 0) {
+        return break_promise(report, "the documents do not come to what the plan said of revision %llu", edit->base);
+    }
+
+    return GH_OK;
+}
+
+static int
+commit_ready(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t *ready, uint64_t *revision,
+    gh_report_t *report)
+{
+    gh_error_t error = { 0 };
+
+    if (gh_apply_commit(store, apply, ready, revision, &error) == GH_OK) {
+        return GH_OK;
+    }
+    gh_report_add(report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s", error.text);
+
+    return GH_ERROR;
+}
+
+/* Prepared, checked and committed: again while other editors are faster, or keep the store busy. */
+static int
+commit_patiently(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit, const gh_apply_t *apply,
+    gh_apply_ready_t *ready, uint64_t *revision, gh_report_t *report)
+{
+    unsigned   busy = 0, moved = 0;
+    gh_error_t error;
+
+    do {
+        gh_report_init(report, cli->arena);
+
+        if (gh_apply_prepare(store, cli->arena, apply, ready, report) == GH_OK
+            && check_promise(cli, store, edit, ready, report) == GH_OK
+            && commit_ready(store, apply, ready, revision, report) == GH_OK)
+        {
+            return GH_OK;
+        }
+        error = last_error(report);
+    } while (report->errors == 1
+        && (gh_cli_again(&error, &busy)
+            || (error.code != NULL && strcmp(error.code, "store_moved") == 0 && ++moved < GH_APPLY_TRIES)));
+
+    return GH_ERROR;
+}
+
+/* A revision that does not read back must not be called applied without a word. */
+static int
+read_back(gh_cli_t *cli, gh_store_t *store, uint64_t now_ms, uint64_t revision)
+{
+    gh_image_t *image;
+    gh_error_t  error = { 0 };
+    unsigned    tries = 0;
+
+    while (gh_store_current(store, now_ms, &image, &error) != GH_OK) {
+        if (!gh_cli_again(&error, &tries)) {
+            gh_cli_say("revision %llu was applied, but does not read back", (unsigned long long) revision);
+            return gh_cli_fail_store(cli, &error);
+        }
+    }
+
+    return GH_EXIT_DONE;
+}
+
+/* ---- what came of it ---- */
+
+static int
+report_failure(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_apply_ready_t *ready, const gh_report_t *report)
+{
+    gh_cli_documents_t documents = spoken_of(cli, edit, ready->base);
+
+    gh_cli_report_print(cli, &documents, report);
+    advise(cli, edit, report);
+    gh_cli_say("nothing was applied: %zu error%s, %zu warning%s", report->errors, plural(report->errors),
+        report->count - report->errors, plural(report->count - report->errors));
+
+    if (gh_cli_flag(cli, "json")) {
+        json_t *list = gh_cli_report_json(&documents, report);
+
+        gh_cli_print_json(cli, list ? json_pack("{s:b, s:o}", "applied", 0, "report", list) : NULL);
+    }
+
+    return GH_EXIT_ERROR;
+}
+
+json_t *
+gh_cli_owners_json(const gh_str_t *owners, size_t count)
+{
+    json_t *organisations = json_array();
+    bool    gateway = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (owners[i].len == 0) {
+            gateway = true;
+        } else {
+            json_array_append_new(organisations, json_stringn(owners[i].data, owners[i].len));
+        }
+    }
+
+    return json_pack("{s:b, s:o}", "gateway", gateway, "organisations", organisations);
+}
+
+gh_str_t
+gh_cli_owners_words(gh_arena_t *arena, const gh_str_t *owners, size_t count, size_t limit)
+{
+    gh_str_t words = GH_STR("");
+
+    for (size_t i = 0; i < count && words.data != NULL; i++) {
+        const char *comma = i == 0 ? "" : ", ";
+
+        if (i == limit) {
+            return gh_str_format(arena, "%.*s and %zu more", GH_STR_ARG(words), count - limit);
+        }
+        words = owners[i].len == 0 ? gh_str_format(arena, "%.*s%sgateway", GH_STR_ARG(words), comma)
+                                   : gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(words), comma, GH_STR_ARG(owners[i]));
+    }
+
+    return words;
+}
+
+static int
+report_success(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_apply_ready_t *ready, const gh_report_t *report,
+    uint64_t revision)
+{
+    gh_cli_documents_t documents = spoken_of(cli, edit, ready->base);
+    const gh_model_t  *model = ready->model;
+    size_t             warnings = report->count - report->errors, tenants = 0, apps = 0;
+    gh_str_t           changed = gh_cli_owners_words(cli->arena, ready->changed, ready->changed_count, 8);
+
+    for (uint32_t o = 0; o < model->organisation_count; o++) {
+        tenants += model->organisations[o].tenant_count;
+
+        for (uint32_t t = 0; t < model->organisations[o].tenant_count; t++) {
+            apps += model->organisations[o].tenants[t].app_count;
+        }
+    }
+
+    gh_cli_report_print(cli, &documents, report);
+
+    if (gh_cli_flag(cli, "json")) {
+        json_t *list = gh_cli_report_json(&documents, report);
+
+        return gh_cli_print_json(cli, list == NULL ? NULL : json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
+            "applied", 1, "revision", (json_int_t) revision, "base", (json_int_t) ready->base,
+            "changed", gh_cli_owners_json(ready->changed, ready->changed_count),
+            "documents", (json_int_t) ready->document_count, "deployments", (json_int_t) model->deployment_count,
+            "tenants", (json_int_t) tenants, "apps", (json_int_t) apps, "report", list));
+    }
+
+    printf("revision %llu\n", (unsigned long long) revision);
+    printf("%zu document%s, %u deployment%s, %zu tenant%s with %zu app%s, %zu warning%s\n", ready->document_count,
+        plural(ready->document_count), (unsigned) model->deployment_count, plural(model->deployment_count), tenants,
+        plural(tenants), apps, plural(apps), warnings, plural(warnings));
+    if (ready->changed_count == 0) {
+        printf("changed: no document\n");
+    } else {
+        printf("changed: documents of %.*s\n", GH_STR_ARG(changed));
+    }
+
+    return gh_cli_flush(cli);
+}
+
+int
+gh_cli_edit_commit(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit)
+{
+    gh_apply_t       apply = apply_of(cli, edit, gh_cli_now_ms());
+    gh_apply_ready_t ready;
+    gh_report_t      report;
+    uint64_t         revision;
+
+    if (commit_patiently(cli, store, edit, &apply, &ready, &revision, &report) != GH_OK) {
+        return report_failure(cli, edit, &ready, &report);
+    }
+
+    if (read_back(cli, store, apply.now_ms, revision) != GH_EXIT_DONE) {
+        return GH_EXIT_ERROR;
+    }
+
+    return report_success(cli, edit, &ready, &report, revision);
+}
