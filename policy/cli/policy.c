@@ -146,11 +146,11 @@ gh_cli_report_print(const gh_cli_t *cli, const gh_cli_documents_t *documents, co
             }
 
         } else if (error->line == 0) {
-            gh_cli_say("%s%s: %s: %s", prefix, path, word, error->text);
+            gh_cli_say("%s%s: %s: %s [%s]", prefix, path, word, error->text, error->code);
 
         } else {
-            gh_cli_say("%s%s:%u:%u: %s: %s", prefix, path, (unsigned) error->line, (unsigned) error->column, word,
-                error->text);
+            gh_cli_say("%s%s:%u:%u: %s: %s [%s]", prefix, path, (unsigned) error->line, (unsigned) error->column, word,
+                error->text, error->code);
         }
     }
 
