@@ -53,6 +53,7 @@ static const char *
 near_code(gh_loader_t *loader, gh_str_t word, const gh_place_scope_t *scope)
 {
     char     code[2];
+    const gh_facts_t *facts = scope != NULL && scope->facts_count != 0 ? scope->facts[0] : loader->facts[0];
     gh_str_t named, candidates[GH_MAX_PLACES + 128];
     size_t   count = 0;
 
@@ -62,7 +63,7 @@ near_code(gh_loader_t *loader, gh_str_t word, const gh_place_scope_t *scope)
     if (gh_str_is(word, "EL") || gh_str_is(word, "el")) {
         return "; did you mean \"GR\"?";
     }
-    named = gh_facts_country_called(loader->facts[0], word);
+    named = facts ? gh_facts_country_called(facts, word) : GH_STR("");
     if (named.len != 0) {
         return gh_doc_format(loader, "; did you mean \"%.*s\"?", GH_STR_ARG(named)).data;
     }
