@@ -22,6 +22,9 @@
 #define NGX_HTTP_GATEHOUSE_ERROR_BODY    16384
 #define NGX_HTTP_GATEHOUSE_ERROR_WAIT    1000    /* ms for that body to arrive */
 
+/* bytes of decisions a worker keeps, at most */
+#define NGX_HTTP_GATEHOUSE_CELLS         (32u << 20)
+
 #define NGX_HTTP_GATEHOUSE_BUFFER        8192    /* a response buffer's first size */
 
 /* answers of clients that left, read on at one time by one worker */
@@ -367,6 +370,7 @@ gh_json_writer_t *ngx_http_gatehouse_line(void);
 uint64_t ngx_http_gatehouse_now_ms(void);
 void ngx_http_gatehouse_make_id(u_char *id);
 gh_image_t *ngx_http_gatehouse_image(ngx_log_t *log, gh_error_t *error);
+gh_cells_t *ngx_http_gatehouse_cells(void);
 ngx_http_gatehouse_main_conf_t *ngx_http_gatehouse_worker_conf(void);
 
 #endif

@@ -357,6 +357,7 @@ ngx_http_gatehouse_decide(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
     ctx->input.now_ms = ngx_http_gatehouse_now_ms();
     ctx->input.header = ngx_http_gatehouse_header_value;
     ctx->input.header_context = r;
+    ctx->input.cells = ngx_http_gatehouse_cells();
 
     if (gh_decide(ctx->image, &ctx->input, &ctx->arena, &ctx->decision, &error)
         != GH_OK)
@@ -513,6 +514,7 @@ ngx_http_gatehouse_models(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
     input.identity = &ctx->identity;
     input.node = ngx_http_gatehouse_str(gmcf->node);
     input.now_ms = ngx_http_gatehouse_now_ms();
+    input.cells = ngx_http_gatehouse_cells();
 
     if (gh_decide_models(image, &input, &ctx->arena, &names, &count) != GH_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -10,6 +10,7 @@
 static struct {
     ngx_http_gatehouse_main_conf_t  *conf;
     gh_store_t                      *store;
+    gh_cells_t                      *cells;
     gh_record_t                     *record;
     ngx_msec_t                       store_tried;
     unsigned                         store_failed:1;
@@ -100,6 +101,9 @@ ngx_http_gatehouse_exit_process(ngx_cycle_t *cycle)
         gh_store_close(ngx_http_gatehouse_worker.store);
         ngx_http_gatehouse_worker.store = NULL;
     }
+
+    gh_cells_free(ngx_http_gatehouse_worker.cells);
+    ngx_http_gatehouse_worker.cells = NULL;
 }
 
 
@@ -200,6 +204,19 @@ ngx_http_gatehouse_image(ngx_log_t *log, gh_error_t *error)
     }
 
     return NULL;
+}
+
+
+/* What this worker's decisions are kept in, for the next ones of their kind. NULL, when there was no memory, only costs time. */
+gh_cells_t *
+ngx_http_gatehouse_cells(void)
+{
+    if (ngx_http_gatehouse_worker.cells == NULL) {
+        ngx_http_gatehouse_worker.cells =
+            gh_cells_new(NGX_HTTP_GATEHOUSE_CELLS);
+    }
+
+    return ngx_http_gatehouse_worker.cells;
 }
 
 

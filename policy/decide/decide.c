@@ -81,6 +81,10 @@ find_policy(gh_deciding_t *d, gh_error_t *error)
     if (d->path.data == NULL) {
         return no_memory(error);
     }
+    d->patterns = gh_patterns_match(d->image, d->arena, d->path, &d->pattern_count);
+    if (d->patterns == NULL) {
+        return no_memory(error);
+    }
     if (profile >= 0) {
         d->profile = &d->image->profiles[profile];
         if (d->profile->policy >= 0) {
@@ -127,6 +131,7 @@ gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *a
     gh_decision_t *decision, gh_error_t *error)
 {
     gh_deciding_t d;
+    bool          found = false, judged = false;
 
     memset(&d, 0, sizeof(d));
     memset(decision, 0, sizeof(*decision));
@@ -148,14 +153,18 @@ gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *a
     }
     if (d.profile != NULL) {
         decision->code = refused_early(&d);
-        if (decision->code == GH_DECIDED_ALLOW && judge_targets(&d) != GH_OK) {
+        judged = decision->code == GH_DECIDED_ALLOW;
+        if (judged && (gh_cells_take(&d, &found) != GH_OK || (!found && judge_targets(&d) != GH_OK))) {
             decision->code = GH_DENIED_RESIDENCY;
             decision->route_count = 0;
             return no_memory(error);
         }
     }
-    if (decision->code != GH_DECIDED_ALLOW && gh_decide_why(&d) != GH_OK) {
+    if (decision->code != GH_DECIDED_ALLOW && !(found && decision->code == GH_DENIED_RESIDENCY) && gh_decide_why(&d) != GH_OK) {
         return no_memory(error);
+    }
+    if (judged && !found) {
+        gh_cells_put(&d);
     }
     return GH_OK;
 }

@@ -8,6 +8,7 @@
 #include "policy/base/arena.h"
 #include "policy/base/error.h"
 #include "policy/base/json_writer.h"
+#include "policy/decide/cells.h"
 #include "policy/decide/intake.h"
 #include "policy/identity/identity.h"
 #include "policy/store/image.h"
@@ -22,6 +23,7 @@ typedef struct {
     uint64_t             now_ms;
     gh_header_fn         header;         /* for class labels and x-gatehouse-places; NULL: no headers */
     void                *header_context;
+    gh_cells_t          *cells;          /* NULL: none. They change how long a decision takes, nothing else. */
 } gh_decide_input_t;
 
 typedef enum {

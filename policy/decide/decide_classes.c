@@ -86,18 +86,14 @@ gh_decide_classes(gh_deciding_t *d)
 {
     const gh_image_t        *image = d->image;
     const gh_image_policy_t *policy = d->policy;
-    bool                     assigned = false;
+    uint32_t                 assigned = 0;
     gh_str_t                 value;
 
-    for (uint32_t i = 0; i < policy->assigns.count; i++) {
-        const gh_image_assign_t *assign = &image->assigns[policy->assigns.first + i];
-
-        if (gh_image_covers(image, assign->tenants, d->path)) {
-            add_class(d, assign->class_index, "assign");
-            assigned = true;
-        }
+    for (uint32_t i = 0; i < d->pattern_count; i++) {
+        assigned |= gh_patterns_assigned(image->patterns_index, d->patterns[i], (uint32_t) (policy - image->policies));
     }
-    if (!assigned) {
+    add_mask(d, assigned, "assign");
+    if (assigned == 0) {
         add_class(d, policy->default_class, "default");
     }
     for (uint32_t i = 0; d->input->header != NULL && i < policy->labels.count; i++) {

@@ -4,6 +4,7 @@
 
 #include "policy/decide/decide.h"
 #include "policy/store/image_format.h"
+#include "policy/store/image_patterns.h"
 
 typedef struct {                      /* one target, as this request would use it */
     gh_judged_facts_t       facts;    /* with the node's country and the listed features used */
@@ -19,6 +20,9 @@ typedef struct {
     const gh_image_profile_t *profile;
     const gh_image_policy_t  *policy;     /* of the organisation */
     gh_str_t                  path;       /* org/tenant/app/key: what patterns of tenants are held against */
+    const uint32_t           *patterns;   /* numbers of those that cover it */
+    uint32_t                  pattern_count;
+    uint64_t                 *covering;   /* the same as bits, once targets are judged */
     uint64_t                  now_ms;
     int                       node_country;
     uint32_t                  model;
@@ -44,6 +48,13 @@ typedef struct {
 /* decide_classes.c. GH_ERROR: out of memory. */
 int gh_decide_classes(gh_deciding_t *d);
 int gh_decide_narrowing(gh_deciding_t *d);
+
+/* Does any pattern of the range, of tenants, cover the caller's path? Only while targets are judged. */
+bool gh_decide_covers(const gh_deciding_t *d, gh_range_t patterns);
+
+/* decide_cells.c. Everything behind gh_decide_narrowing, as a call before gave it. found false: it has to be judged. GH_ERROR: out of memory. */
+int  gh_cells_take(gh_deciding_t *d, bool *found);
+void gh_cells_put(const gh_deciding_t *d);
 
 /* decide_target.c */
 int  gh_decide_rules(gh_deciding_t *d);

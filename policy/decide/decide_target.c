@@ -17,11 +17,24 @@ ended(gh_deciding_t *d, uint64_t until_ms)
     return until_ms != 0 && d->now_ms >= until_ms;
 }
 
+bool
+gh_decide_covers(const gh_deciding_t *d, gh_range_t patterns)
+{
+    for (uint32_t i = 0; i < patterns.count; i++) {
+        uint32_t number = d->image->patterns_index->number[patterns.first + i];
+
+        if (d->covering[number / 64] >> number % 64 & 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 tenants_match(const gh_deciding_t *d, const gh_rule_t *rule)
 {
     return !(rule->states & GH_STATES_TENANTS)
-        || gh_image_covers(d->image, (gh_range_t) { rule->tenants_first, rule->tenants_count }, d->path);
+        || gh_decide_covers(d, (gh_range_t) { rule->tenants_first, rule->tenants_count });
 }
 
 static bool
@@ -56,21 +69,31 @@ gather_rules(gh_deciding_t *d, const gh_image_policy_t *policy)
     }
 }
 
-static bool
-guard_applies(const gh_deciding_t *d, const gh_image_policy_t *policy)
+/* A guard above the caller, by its place in the list of guards; NULL: it is about others. */
+static const gh_image_policy_t *
+guard_above(const gh_deciding_t *d, uint32_t guard)
 {
-    return policy->guard && gh_image_covers(d->image, policy->applies_to, d->path);
+    const gh_image_policy_t *policy = &d->image->policies[d->image->patterns_index->guards[guard]];
+
+    return gh_decide_covers(d, policy->applies_to) ? policy : NULL;
 }
 
 int
 gh_decide_rules(gh_deciding_t *d)
 {
-    uint32_t count = d->policy->rules.count;
+    uint32_t count = d->policy->rules.count, guards = d->image->patterns_index->guard_count;
 
-    for (uint32_t i = 0; i < d->image->count[GH_SECTION_POLICY]; i++) {
-        if (guard_applies(d, &d->image->policies[i])) {
-            count += d->image->policies[i].rules.count;
-        }
+    d->covering = gh_arena_array(d->arena, d->image->patterns_index->count / 64 + 1, sizeof(*d->covering));
+    if (d->covering == NULL) {
+        return GH_ERROR;
+    }
+    for (uint32_t i = 0; i < d->pattern_count; i++) {
+        d->covering[d->patterns[i] / 64] |= (uint64_t) 1 << d->patterns[i] % 64;
+    }
+    for (uint32_t i = 0; i < guards; i++) {
+        const gh_image_policy_t *guard = guard_above(d, i);
+
+        count += guard == NULL ? 0 : guard->rules.count;
     }
     d->forbids = gh_arena_array(d->arena, count, sizeof(*d->forbids));
     d->allows = gh_arena_array(d->arena, count, sizeof(*d->allows));
@@ -78,9 +101,11 @@ gh_decide_rules(gh_deciding_t *d)
         return GH_ERROR;
     }
     gather_rules(d, d->policy);
-    for (uint32_t i = 0; i < d->image->count[GH_SECTION_POLICY]; i++) {
-        if (guard_applies(d, &d->image->policies[i])) {
-            gather_rules(d, &d->image->policies[i]);
+    for (uint32_t i = 0; i < guards; i++) {
+        const gh_image_policy_t *guard = guard_above(d, i);
+
+        if (guard != NULL) {
+            gather_rules(d, guard);
         }
     }
     return GH_OK;
@@ -323,7 +348,7 @@ gh_decide_target(gh_deciding_t *d, uint32_t index)
         verdict->fits[i] = -1;
     }
     verdict->feature = GH_STR("");
-    if (!gh_image_covers(d->image, target->serves, d->path)) {
+    if (!gh_decide_covers(d, target->serves)) {
         verdict->code = GH_TARGET_NOT_SERVED;
         return;
     }

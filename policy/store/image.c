@@ -1,5 +1,6 @@
 /* An image in memory: opening, reference counts, and what others may read of it. The checks are in image_check.c. */
 #include "policy/store/image_check.h"
+#include "policy/store/image_patterns.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +62,8 @@ image_point(gh_image_t *image)
 int
 gh_image_open(const void *bytes, size_t len, gh_image_t **out, gh_error_t *error)
 {
-    gh_image_t *image;
+    static uint64_t serial;
+    gh_image_t     *image;
 
     *out = NULL;
     image = calloc(1, sizeof(*image));
@@ -90,6 +92,12 @@ gh_image_open(const void *bytes, size_t len, gh_image_t **out, gh_error_t *error
         gh_image_unref(image);
         return GH_ERROR;
     }
+    image->patterns_index = gh_patterns_new(image);
+    if (image->patterns_index == NULL) {
+        gh_image_unref(image);
+        return gh_error_set(error, "out_of_memory", "no memory for the patterns of an image");
+    }
+    image->serial = ++serial;
     image->clock_ms = image->header->compiled_ms;
     *out = image;
     return GH_OK;
@@ -106,6 +114,7 @@ void
 gh_image_unref(gh_image_t *image)
 {
     if (image != NULL && --image->references == 0) {
+        gh_patterns_free(image->patterns_index);
         free(image->bytes);
         free(image);
     }

@@ -129,8 +129,11 @@ typedef struct {                                /* what tenants/1 says, shared b
 typedef struct { gh_ref_t path; uint32_t profile; uint32_t reserved; } gh_image_app_t;   /* profile: index, not number */
 
 
+typedef struct gh_patterns_s gh_patterns_t;     /* image_patterns.h */
+
 struct gh_image_s {
     unsigned                     references;
+    uint64_t                     serial;        /* of this process: no two images had the same */
     uint64_t                     clock_ms;      /* policy time never runs backwards: the highest time seen, at least compiled_ms */
     size_t                       length;
     uint8_t                     *bytes;
@@ -155,6 +158,7 @@ struct gh_image_s {
     const gh_ref_t              *partitions;
     const gh_ref_t              *attests;
     const char                  *strings;
+    gh_patterns_t               *patterns_index;
 };
 
 /* Bytes of one entry of a section. */

@@ -8,12 +8,15 @@
  *
  * "key" defaults to "key", "endpoint" to "chat.completions"; a header's value may be a list: one header line each; "bytes" instead of
  * "json" gives a document as text. Answers: {"errors":["file:line:col: text"]} or {"answers":[{"code","eligible","classes","rule",
- * "narrowed","detail"}]}.
+ * "narrowed","detail"}]}. Every request is judged three times, without cells and twice with those of its world: an answer whose three
+ * decisions are not the same in everything has the code "cells differ".
  */
 #include "policy/decide/decide.h"
 #include "tests/oracle/world_line.h"
+#include "tests/unit/same_decision.h"
 
 #define ANSWER_MAX (1u << 20)
+#define CELLS      (256u << 10)      /* bytes: with many requests some give way */
 
 typedef struct { const gh_node_t *headers; } headers_t;
 
@@ -76,8 +79,28 @@ write_answer(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, co
     gh_json_end_object(w);
 }
 
+/* With cells as without. */
+static bool
+cells_agree(const gh_image_t *image, gh_decide_input_t input, gh_cells_t *cells, gh_arena_t *arena, const gh_decision_t *plain)
+{
+    gh_decision_t decision;
+    gh_error_t    error;
+
+    input.cells = cells;
+    for (int i = 0; i < 2; i++) {
+        const char *what = gh_decide(image, &input, arena, &decision, &error) != GH_OK ? "an error" : same_decision(plain, &decision);
+
+        if (what != NULL) {
+            fprintf(stderr, "cells differ: %s\n", what);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
-judge_request(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, const gh_node_t *world, const gh_node_t *request)
+judge_request(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, gh_cells_t *cells, const gh_node_t *world,
+    const gh_node_t *request)
 {
     const gh_node_t  *features = gh_node_get(request, "features");
     const gh_node_t  *uninspected = gh_node_get(request, "uninspected");
@@ -117,6 +140,10 @@ judge_request(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, c
         gh_json_raw(w, GH_STR("{\"code\":\"failed\",\"eligible\":[],\"classes\":[]}"));
         return;
     }
+    if (!cells_agree(image, input, cells, arena, &decision)) {
+        gh_json_raw(w, GH_STR("{\"code\":\"cells differ\",\"eligible\":[],\"classes\":[]}"));
+        return;
+    }
     write_answer(w, arena, image, &decision);
 }
 
@@ -128,6 +155,7 @@ judge_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
     gh_report_t      report;
     gh_model_t      *model;
     gh_image_t      *image;
+    gh_cells_t      *cells;
     gh_error_t       error;
 
     memset(&error, 0, sizeof(error));
@@ -143,14 +171,16 @@ judge_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
         return;
     }
     requests = gh_node_get(world, "requests");
+    cells = gh_cells_new(CELLS);
     gh_json_begin_object(w);
     gh_json_key(w, "answers");
     gh_json_begin_array(w);
     for (const gh_node_t *r = requests == NULL ? NULL : requests->first; r != NULL; r = r->next) {
-        judge_request(w, arena, image, world, r);
+        judge_request(w, arena, image, cells, world, r);
     }
     gh_json_end_array(w);
     gh_json_end_object(w);
+    gh_cells_free(cells);
     gh_image_unref(image);
 }
 
