@@ -265,14 +265,14 @@ sort_members(grouping_t *g)
 }
 
 int
-gh_review_groups_make(gh_arena_t *arena, const gh_image_t *const *images, uint32_t image_count, gh_review_groups_t *groups,
-    gh_error_t *error)
+gh_review_groups_make(gh_arena_t *arena, const gh_image_t *const *images, uint32_t image_count, const gh_str_t *more,
+    uint32_t more_count, gh_review_groups_t *groups, gh_error_t *error)
 {
     grouping_t      g = { .arena = arena, .images = images, .image_count = image_count, .out = groups };
     gh_review_key_t any = { GH_REVIEW_KEY_OTHER, GH_STR(""), GH_STR("x") };
 
     memset(groups, 0, sizeof(*groups));
-    if (gh_review_patterns_gather(arena, images, image_count, &g.patterns) != GH_OK || merge_apps(&g) != GH_OK
+    if (gh_review_patterns_gather(arena, images, image_count, more, more_count, &g.patterns) != GH_OK || merge_apps(&g) != GH_OK
         || add_key(&g, &any) != GH_OK)
     {
         return gh_error_set(error, "out_of_memory", "no memory to review every app");

@@ -33,8 +33,11 @@ typedef struct {
     uint32_t            group_count;
 } gh_review_groups_t;
 
-/* Images must hold their apps (gh_compile_image); everything borrows from them and from the arena. GH_ERROR: out of memory. */
-int gh_review_groups_make(gh_arena_t *arena, const gh_image_t *const *images, uint32_t image_count, gh_review_groups_t *groups,
-    gh_error_t *error);
+/*
+ * Images must hold their apps (gh_compile_image); everything borrows from them and from the arena. more: patterns besides the images' own that
+ * are to tell apps and keys apart. GH_ERROR: out of memory.
+ */
+int gh_review_groups_make(gh_arena_t *arena, const gh_image_t *const *images, uint32_t image_count, const gh_str_t *more,
+    uint32_t more_count, gh_review_groups_t *groups, gh_error_t *error);
 
 #endif

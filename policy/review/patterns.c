@@ -17,20 +17,24 @@ typedef struct {
 } gathering_t;
 
 static void
+gather_one(gathering_t *g, gh_str_t text)
+{
+    if (text.len == 0) {
+        return;
+    }
+    if (g->out != NULL) {
+        bool open = text.data[text.len - 1] == '*';
+
+        g->out[g->count] = (gh_review_pattern_t) { { text.data, text.len - open }, open };
+    }
+    g->count++;
+}
+
+static void
 gather(gathering_t *g, gh_range_t range)
 {
     for (uint32_t i = 0; i < range.count; i++) {
-        gh_str_t text = gh_image_pattern(g->image, range.first + i);
-
-        if (text.len == 0) {
-            continue;
-        }
-        if (g->out != NULL) {
-            bool open = text.data[text.len - 1] == '*';
-
-            g->out[g->count] = (gh_review_pattern_t) { { text.data, text.len - open }, open };
-        }
-        g->count++;
+        gather_one(g, gh_image_pattern(g->image, range.first + i));
     }
 }
 
@@ -119,7 +123,8 @@ index_patterns(gh_arena_t *arena, gh_review_patterns_t *patterns)
 }
 
 int
-gh_review_patterns_gather(gh_arena_t *arena, const gh_image_t *const *images, uint32_t image_count, gh_review_patterns_t *patterns)
+gh_review_patterns_gather(gh_arena_t *arena, const gh_image_t *const *images, uint32_t image_count, const gh_str_t *more,
+    uint32_t more_count, gh_review_patterns_t *patterns)
 {
     gathering_t g = { 0 };
     uint32_t    kept = 0;
@@ -129,7 +134,7 @@ gh_review_patterns_gather(gh_arena_t *arena, const gh_image_t *const *images, ui
         g.image = images[i];
         gather_image(&g);
     }
-    g.out = patterns->items = gh_arena_array(arena, g.count, sizeof(*patterns->items));
+    g.out = patterns->items = gh_arena_array(arena, g.count + more_count, sizeof(*patterns->items));
     if (patterns->items == NULL) {
         return GH_ERROR;
     }
@@ -137,6 +142,9 @@ gh_review_patterns_gather(gh_arena_t *arena, const gh_image_t *const *images, ui
     for (uint32_t i = 0; i < image_count; i++) {
         g.image = images[i];
         gather_image(&g);
+    }
+    for (uint32_t i = 0; i < more_count; i++) {
+        gather_one(&g, more[i]);
     }
     qsort(patterns->items, g.count, sizeof(*patterns->items), compare);
     for (uint32_t i = 0; i < g.count; i++) {

@@ -21,8 +21,9 @@ typedef struct {
     uint64_t             open_lengths[GH_REVIEW_PATH_MAX / 64 + 1];   /* bits: some open literal is that long */
 } gh_review_patterns_t;
 
-/* Patterns of rules, assigns, `serves` and guards of all the images; literals borrow from them. GH_ERROR: out of memory. */
-int gh_review_patterns_gather(gh_arena_t *arena, const gh_image_t *const *images, uint32_t image_count, gh_review_patterns_t *patterns);
+/* Patterns of rules, assigns, `serves` and guards of all the images, and some more; literals borrow from them. GH_ERROR: out of memory. */
+int gh_review_patterns_gather(gh_arena_t *arena, const gh_image_t *const *images, uint32_t image_count, const gh_str_t *more,
+    uint32_t more_count, gh_review_patterns_t *patterns);
 
 /* Indices, ascending, of the patterns that cover "org/tenant/app/key". found has room for GH_REVIEW_COVERING_MAX. */
 uint32_t gh_review_patterns_covering(const gh_review_patterns_t *patterns, gh_str_t path, uint32_t *found);

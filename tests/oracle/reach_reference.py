@@ -34,6 +34,13 @@ def key_patterns(rng, world):
     return world
 
 
+def ends(value):
+    """The last days that anything in documents holds."""
+    if isinstance(value, dict):
+        return set().union({value["until"]} if "until" in value else (), *map(ends, value.values()))
+    return set().union(*map(ends, value)) if isinstance(value, list) else set()
+
+
 def as_list(value):
     return [value] if isinstance(value, str) else value
 
@@ -78,7 +85,7 @@ def feature_sets(rng, deployments, model):
     return single + rng.sample(pairs, min(2, len(pairs)))
 
 
-def reach(rng, documents, now, facts, paths):
+def reach(rng, documents, now, facts, paths, listed_only=False):
     """{(path, class, deployment, upstream): {kind: countries}} of the given "org/tenant/app/key" at the day of `now`."""
     result = {}
     nodes = [each for document in documents for each in document.get("nodes", ()) if document["kind"] == "fleet/1"]
@@ -91,11 +98,11 @@ def reach(rng, documents, now, facts, paths):
             world.tenants[path] = world.tenants[app]
             policy = next((each for each in world.policies if any(covers(p, app) for p in as_list(each["applies_to"]))), None)
             if policy is not None:
-                add(rng, result, world, policy, path)
+                add(rng, result, world, policy, path, listed_only)
     return result
 
 
-def add(rng, result, world, policy, path):
+def add(rng, result, world, policy, path, listed_only):
     guards = [each for each in world.guards if any(covers(pattern, path) for pattern in as_list(each["applies_to"]))]
     classes = class_sets(world, policy, path)
     narrowings = world.narrowings(policy, path, {})
@@ -113,6 +120,8 @@ def add(rng, result, world, policy, path):
                 if not any(covers(pattern, path) for pattern in world.overridden(deployment, entry, "serves", ())):
                     continue
                 target = world.target(deployment, entry, model, features)
+                if listed_only and target.unlisted:
+                    continue
                 places = {"process": target.process, "store": target.store.places, "operator": target.operator_home}
                 for carried in classes:
                     if not world.eligible(policy, guards, carried, narrowings, path, model, entry, target):

@@ -2,10 +2,12 @@
  * Where the data of a world's tenants may get, by policy/review; one JSON object a line on stdin, one answer a line on stdout, for
  * comparison with an independent enumeration.
  *
- * {"documents":[...],"now":"2026-11-21T00:00:00Z","sample":N}. Answers: {"errors":[...]} or {"groups":[{"members":["org/tenant/app/key"],
+ * {"documents":[...],"now":"2026-11-21T00:00:00Z","sample":N,"claims":["never ..."]}. Answers: {"errors":[...]} or {"groups":[{"members":["org/tenant/app/key"],
  * "rows":[{"class","deployment","upstream","feature","unlisted","steps":[{"from":ms,"process":[],"store":[],"operator":[]}]}]}],
- * "counts":{...},"laws":["what an enumeration of N more requests a group found to be otherwise"]}.
+ * "counts":{...},"laws":["what an enumeration of N more requests a group found to be otherwise"],"proofs":[{"verdict","examples":[{"path",
+ * "class","deployment","upstream","at"}]}]}.
  */
+#include "policy/review/prove.h"
 #include "policy/review/reach.h"
 #include "tests/oracle/world_line.h"
 
@@ -355,6 +357,56 @@ check_laws(gh_json_writer_t *w, gh_arena_t *arena, const seeing_t *s, const gh_i
     }
 }
 
+/* ---- claims ---- */
+
+static void
+write_examples(gh_json_writer_t *w, gh_arena_t *arena, const gh_proof_t *proof)
+{
+    gh_json_key(w, "examples");
+    gh_json_begin_array(w);
+    for (uint32_t i = 0; i < proof->example_count; i++) {
+        const gh_example_t *example = &proof->examples[i];
+
+        gh_json_begin_object(w);
+        gh_json_kv_string(w, "path", gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(example->app), GH_STR_ARG(example->key)));
+        gh_json_kv_string(w, "class", example->class_name);
+        gh_json_kv_string(w, "deployment", example->deployment);
+        gh_json_kv_string(w, "upstream", example->upstream);
+        gh_json_kv_u64(w, "at", example->at_ms);
+        gh_json_end_object(w);
+    }
+    gh_json_end_array(w);
+}
+
+static void
+write_proofs(gh_json_writer_t *w, gh_arena_t *arena, const gh_node_t *world, const gh_image_t *image, uint64_t now_ms)
+{
+    static const char *const verdicts[] = { "holds", "broken", "vacuous" };
+    const gh_node_t         *list = gh_node_get(world, "claims");
+    gh_error_t               error;
+
+    memset(&error, 0, sizeof(error));
+    gh_json_key(w, "proofs");
+    gh_json_begin_array(w);
+    for (const gh_node_t *text = list == NULL ? NULL : list->first; text != NULL; text = text->next) {
+        gh_review_counts_t counts;
+        gh_claim_t         claim;
+        gh_proof_t         proof;
+
+        gh_json_begin_object(w);
+        if (gh_claim_parse(arena, image, text->text, &claim, &error) != GH_OK
+            || gh_prove(arena, image, &claim, 1, now_ms, NULL, &proof, &counts, &error) != GH_OK)
+        {
+            gh_json_kv_string(w, "verdict", gh_str_from(error.text));
+        } else {
+            gh_json_kv_string(w, "verdict", gh_str_from(verdicts[proof.verdict]));
+            write_examples(w, arena, &proof);
+        }
+        gh_json_end_object(w);
+    }
+    gh_json_end_array(w);
+}
+
 /* ---- a world ---- */
 
 static void
@@ -386,7 +438,7 @@ write_counts(gh_json_writer_t *w, const gh_review_t *review)
 }
 
 static void
-review_image(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, uint64_t now_ms, uint64_t sample)
+review_image(gh_json_writer_t *w, gh_arena_t *arena, const gh_node_t *world, const gh_image_t *image, uint64_t now_ms, uint64_t sample)
 {
     gh_review_groups_t groups;
     gh_json_writer_t   laws;
@@ -401,7 +453,7 @@ review_image(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, ui
     gh_json_begin_object(w);
     gh_json_key(w, "groups");
     gh_json_begin_array(w);
-    if (gh_review_groups_make(arena, &image, 1, &groups, &error) != GH_OK
+    if (gh_review_groups_make(arena, &image, 1, NULL, 0, &groups, &error) != GH_OK
         || (review = gh_review_new(arena, image, 0, &groups, now_ms)) == NULL)
     {
         fprintf(stderr, "%s\n", error.text);
@@ -435,6 +487,7 @@ review_image(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, ui
     gh_json_end_array(&laws);
     gh_json_key(w, "laws");
     gh_json_raw(w, (gh_str_t) { laws.data, laws.len });
+    write_proofs(w, arena, world, image, now_ms);
     gh_json_end_object(w);
 }
 
@@ -463,7 +516,7 @@ review_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
         return;
     }
     sample = gh_node_get(world, "sample");
-    review_image(w, arena, image, now_ms, sample == NULL ? 0 : strtoull(sample->text.data, NULL, 10));
+    review_image(w, arena, world, image, now_ms, sample == NULL ? 0 : strtoull(sample->text.data, NULL, 10));
     gh_image_unref(image);
 }
 

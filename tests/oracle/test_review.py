@@ -4,6 +4,7 @@
 """
 
 import argparse
+import collections
 import datetime
 import os
 import random
@@ -11,13 +12,14 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from reach_reference import KINDS, all_patterns, key_patterns, reach  # noqa: E402
+from reach_reference import KINDS, all_patterns, ends, key_patterns, reach  # noqa: E402
 from residency_reference import covers  # noqa: E402
 from test_oracle import FACTS, FIXED_SEED, ROOT, fresh_seed, run_driver  # noqa: E402
-from worlds import make_world  # noqa: E402
+from worlds import COUNTRIES, SETS, make_world, some  # noqa: E402
 
 DRIVER = os.path.join(ROOT, "build", "tests", "oracle", "review_worlds")
 SAMPLE = 60                                                 # further requests of each group that the driver holds against single ones
+VERDICTS = collections.Counter()
 KEYS = ("batch", "batches", "b", "ba", "nightly", "nightly2", "zz", "x")
 
 
@@ -27,6 +29,7 @@ def make(seed, number):
     if rng.random() < 0.5:
         world = key_patterns(rng, world)
     world["sample"] = SAMPLE
+    world["claims"] = make_claims(rng, world) if number % 4 == 0 else []
     return world
 
 
@@ -57,12 +60,16 @@ def reached_at(answer, instant):
     return result
 
 
-def instants(rng, world, answer):
-    """Now, and some of the instants at which the driver says that something ends, with the last moments before."""
+def all_instants(world):
+    """Now, and the first instant after every last day that the documents name."""
     now = milliseconds(world["now"])
-    later = sorted({step["from"] for group in answer["groups"] for row in group["rows"] for step in row["steps"] if step["from"] > now})
-    chosen = rng.sample(later, min(2, len(later)))
-    return [now] + [each for instant in chosen for each in (instant - 1000, instant) if each >= now]
+    return [now] + sorted({each for each in (milliseconds(day + "T00:00:00Z") + 86400000 for day in ends(documents_of(world))) if each > now})
+
+
+def instants(rng, world):
+    """Now, and some instants at which something may end, with the last moments before."""
+    now, *later = all_instants(world)
+    return [now] + [each for instant in rng.sample(later, min(2, len(later))) for each in (instant - 1000, instant) if each >= now]
 
 
 def wrong_keys(rng, world, answer):
@@ -90,8 +97,11 @@ def disagreements(seed, number, world, answer):
         return ["%s/%d: %s" % (seed, number, answer)] if "crash" in answer else None
     rng = random.Random("%s/%s/instants" % (seed, number))
     found = ["%s/%d: %s" % (seed, number, each) for each in answer["laws"] + wrong_keys(rng, world, answer)]
+    wrong, verdicts = wrong_proofs(rng, world, answer)
+    VERDICTS.update(verdicts)
+    found += ["%s/%d: %s" % (seed, number, each) for each in wrong]
     paths = [path for group in answer["groups"] for path in group["members"]]
-    for instant in instants(rng, world, answer):
+    for instant in instants(rng, world):
         expected = reach(rng, documents_of(world), text(instant), FACTS, paths)
         got = reached_at(answer, instant)
         for key in sorted(set(expected) | set(got)):
@@ -99,6 +109,80 @@ def disagreements(seed, number, world, answer):
                 found.append("%s/%d at %s: %s\n   expected %s\n   got      %s" % (
                     seed, number, text(instant), key, shown(expected.get(key)), shown(got.get(key))))
     return found
+
+
+# Claims
+
+def make_claims(rng, world):
+    policies = [each for each in documents_of(world) if "classes" in each]
+    tenants = [each for document in documents_of(world) if document["kind"] == "tenants/1" for each in document["organisations"]]
+    found = []
+    for _ in range(4 if policies else 0):
+        policy = rng.choice(policies)
+        classes = some(rng, policy["classes"], 2)
+        claim = "never %s " % (", ".join(classes) if rng.random() < 0.9 else "anything")
+        if rng.random() < 0.1:
+            deployments = [each["id"] for document in documents_of(world) for each in document.get("deployments", ()) if each["models"]]
+            claim += "on " + ", ".join(some(rng, deployments, 2)) if deployments else "outside EU"
+        else:
+            claim += rng.choice(("process ", "store ", "operator ", "any ", "")) + rng.choice(("outside ", "outside ", "in "))
+            claim += " ".join(some(rng, SETS + COUNTRIES, 6) if rng.random() < 0.6 else ["ANYWHERE"])
+            if rng.random() < 0.3:
+                claim += " minus " + rng.choice(COUNTRIES)
+        if rng.random() < 0.4:
+            organisation = rng.choice(tenants)
+            claim += " for " + organisation["id"] + rng.choice(("", "/*", "/" + organisation["tenants"][0]["id"]))
+        if rng.random() < 0.6:
+            claim += " except unlisted features"
+        found.append(claim)
+    return found
+
+
+def claim_breakers(claim, facts, reached):
+    """(uses the claim speaks of, those that break it) of a brute-forced reach."""
+    words = claim.replace(",", " ").split()
+    listed_at = words.index("except") if "except" in words else len(words)
+    tenants_at = words.index("for") if "for" in words else listed_at
+    pattern = words[tenants_at + 1] if "for" in words else "*"
+    relation_at = next(index for index, word in enumerate(words) if word in ("outside", "in", "on"))
+    relation, names = words[relation_at], words[relation_at + 1:tenants_at]
+    kinds = KINDS if words[relation_at - 1] not in KINDS else (words[relation_at - 1],)
+    classes = words[1:relation_at - (words[relation_at - 1] in KINDS + ("any",))]
+    uses, breaking = set(), set()
+    if relation != "on":
+        minus = names.index("minus") if "minus" in names else len(names)
+        places = facts.places(names[:minus]) - facts.places(names[minus + 1:])
+    for (path, one, deployment, upstream), row in reached.items():
+        if not covers(pattern, path) or not (classes == ["anything"] or one in classes):
+            continue
+        uses.add((path, one, deployment, upstream))
+        if relation == "on":
+            bad = deployment in names
+        elif relation == "outside":
+            bad = any(row[kind] - places for kind in kinds)
+        else:
+            bad = any(row[kind] & places or "?" in row[kind] for kind in kinds)
+        if bad:
+            breaking.add((path, one, deployment, upstream))
+    return uses, breaking
+
+
+def wrong_proofs(rng, world, answer):
+    found, verdicts = [], []
+    paths = [path for group in answer["groups"] for path in group["members"]]
+    for claim, proof in zip(world["claims"], answer["proofs"]):
+        uses, breaking = set(), set()
+        for instant in all_instants(world):
+            reached = reach(rng, documents_of(world), text(instant), FACTS, paths, "except" in claim)
+            more, bad = claim_breakers(claim, FACTS, reached)
+            uses |= more
+            breaking |= bad
+        verdict = "broken" if breaking else "holds" if uses else "vacuous"
+        verdicts.append(verdict)
+        examples = {(each["path"], each["class"], each["deployment"], each["upstream"]) for each in proof.get("examples", ())}
+        if verdict != proof["verdict"] or {each[1:] for each in examples} - {each[1:] for each in breaking}:
+            found.append("claim %r: expected %s, got %s; %s" % (claim, verdict, proof, sorted(breaking)[:2]))
+    return found, verdicts
 
 
 def shown(row):
@@ -124,6 +208,7 @@ def check(seed, count):
     compared, rows, found = compare(seed, count)
     assert not found, "\n".join(found[:5])
     assert compared > count * 0.9 and rows > count, (compared, rows)
+    assert set(VERDICTS) == {"holds", "broken", "vacuous"}, VERDICTS
 
 
 def test_fixed_worlds():
@@ -141,7 +226,7 @@ def main():
     options = parser.parse_args()
     compared, rows, found = compare(options.seed or fresh_seed(), options.worlds)
     print("\n".join(found[:10]))
-    print("%d worlds compared, %d rows, %d differences" % (compared, rows, len(found)))
+    print("%d worlds compared, %d rows, proofs %s, %d differences" % (compared, rows, dict(VERDICTS), len(found)))
     return 1 if found or not rows else 0
 
 
