@@ -407,19 +407,90 @@ ngx_http_gatehouse_decide(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 }
 
 
-/* What a tenant sees of a denial: the rule's id and the request's. */
+/*
+ * The field, type or header of the request that took a deployment away, because that does not list what it turns on or because nobody
+ * knows it; NULL: none did.
+ */
+static const char *
+ngx_http_gatehouse_unlisted(ngx_http_gatehouse_ctx_t *ctx)
+{
+    uint32_t                 i, j;
+    gh_str_t                 feature;
+    const gh_feature_use_t  *use;
+
+    for (i = 0; i < ctx->decision.target_count; i++) {
+        feature = ctx->decision.targets[i].feature;
+
+        for (j = 0; feature.len && j < ctx->intake.feature_count; j++) {
+            use = &ctx->intake.features[j];
+
+            if (gh_str_eq(feature, use->name.len ? use->name : use->where)) {
+                return gh_str_format(&ctx->arena, "%.*s",
+                                     GH_STR_ARG(use->where)).data;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * What a tenant sees of a denial: the rule's id and the request's, and what of the request it turned on. "param" is the path of the body's
+ * field, for a header null.
+ */
+static ngx_int_t
+ngx_http_gatehouse_deny_residency(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    gh_str_t                    rule, by, why;
+    const char                 *unlisted;
+    const gh_verdict_answer_t  *answer;
+
+    answer = &gh_verdict_answers[ctx->decision.code];
+    rule = ctx->decision.rule;
+    why = GH_STR("");
+
+    if (ctx->decision.narrowed) {
+        by = GH_STR("Nothing is left within the places that the request or "
+                    "its tenant is narrowed to");
+
+    } else if (rule.len) {
+        by = gh_str_format(&ctx->arena, "Denied by residency rule \"%.*s\"",
+                           GH_STR_ARG(rule));
+
+    } else {
+        by = GH_STR("No residency rule allows this request");
+    }
+
+    unlisted = ngx_http_gatehouse_unlisted(ctx);
+
+    if (unlisted) {
+        why = gh_str_format(&ctx->arena, ": \"%s\" is not known, or turns on "
+                            "what the deployments do not list", unlisted);
+
+        if (ngx_strchr(unlisted, ' ') == NULL) {
+            ctx->error_param = unlisted;
+        }
+    }
+
+    return ngx_http_gatehouse_refuse(r, ctx, answer->status, answer->code,
+                                     "%*s%*s (request %*s).", by.len, by.data,
+                                     why.len, why.data, (size_t) GH_ID_LEN,
+                                     ctx->id);
+}
+
+
 static ngx_int_t
 ngx_http_gatehouse_deny(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 {
-    ngx_str_t                   model, rule;
+    ngx_str_t                   model;
     const gh_verdict_answer_t  *answer;
 
     answer = &gh_verdict_answers[ctx->decision.code];
 
     model.data = (u_char *) ctx->intake.model.data;
     model.len = ctx->intake.model.len;
-    rule.data = (u_char *) ctx->decision.rule.data;
-    rule.len = ctx->decision.rule.len;
 
     switch (ctx->decision.code) {
 
@@ -439,28 +510,7 @@ ngx_http_gatehouse_deny(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
                                          (size_t) GH_ID_LEN, ctx->id);
 
     case GH_DENIED_RESIDENCY:
-        if (ctx->decision.narrowed) {
-            return ngx_http_gatehouse_refuse(r, ctx, answer->status,
-                                             answer->code,
-                                             "Nothing is left within the "
-                                             "places that the request or its "
-                                             "tenant is narrowed to (request "
-                                             "%*s).", (size_t) GH_ID_LEN,
-                                             ctx->id);
-        }
-
-        if (rule.len) {
-            return ngx_http_gatehouse_refuse(r, ctx, answer->status,
-                                             answer->code,
-                                             "Denied by residency rule \"%V\""
-                                             " (request %*s).", &rule,
-                                             (size_t) GH_ID_LEN, ctx->id);
-        }
-
-        return ngx_http_gatehouse_refuse(r, ctx, answer->status, answer->code,
-                                         "No residency rule allows this "
-                                         "request (request %*s).",
-                                         (size_t) GH_ID_LEN, ctx->id);
+        return ngx_http_gatehouse_deny_residency(r, ctx);
 
     case GH_DENIED_LABEL:
         return ngx_http_gatehouse_refuse(r, ctx, answer->status, answer->code,

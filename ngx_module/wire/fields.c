@@ -6,6 +6,7 @@ static const char *const service_tiers[] = { "auto", "default", "flex", "scale",
 static const char *const retentions[] = { "in_memory", "in-memory", NULL };
 static const char *const modalities[] = { "text", "image", NULL };
 static const char *const prediction_types[] = { "content", NULL };
+static const char *const answer_formats[] = { "text", "json_object", "json_schema", "structural_tag", "grammar", "ebnf", "regex", NULL };
 
 static const gh_field_table_t
     response_format_fields, named_schema_fields, structured_outputs_fields, trigger_fields, repetition_fields,
@@ -254,7 +255,7 @@ static const gh_field_t stream_options_rows[] = {
 
 /* The objects of the body, field by field. None is free-form as a whole; schemas inside are. */
 static const gh_field_t response_format_rows[] = {
-    INERT(CP, "type"),
+    CHOICE(CP, "type", GH_FIELD_CHOICE, NULL, answer_formats),
     OBJECT(CP, "json_schema", named_schema_fields),
     SCHEMA(CP, "schema"),
     SCHEMA(CP, "value"),

@@ -5,6 +5,8 @@ static const gh_field_table_t
     call_fields, custom_fields, custom_call_fields, format_fields, grammar_fields, reasoning_detail_fields,
     annotation_fields, context_fields, citation_fields, media_fields, file_fields, input_media_fields, embeds_fields;
 
+static const char *const custom_formats[] = { "text", "grammar", NULL };
+
 static const gh_field_t message_rows[] = {
     READ(ALL, "content", GH_FIELD_CONTENT),
     INERT(ALL, "role"),
@@ -155,7 +157,7 @@ static const gh_field_t custom_rows[] = {
 };
 
 static const gh_field_t format_rows[] = {
-    INERT(ALL, "type"),
+    CHOICE(ALL, "type", GH_FIELD_CHOICE, NULL, custom_formats),
     OBJECT(ALL, "grammar", grammar_fields),
 };
 

@@ -71,10 +71,11 @@ gh_intake_use_add(gh_intake_t *intake, gh_str_t name, gh_str_t where)
     intake->features[intake->feature_count++] = (gh_feature_use_t) { name, where };
 }
 
-void
-gh_intake_use(gh_intake_reader_t *r, const char *feature)
+/* word: what stands at the path instead of anything known; empty: the path says it all. */
+static void
+intake_use(gh_intake_reader_t *r, const char *feature, gh_str_t word)
 {
-    char     buffer[PATH_TEXT];
+    char     buffer[PATH_TEXT + STEP_TEXT];
     gh_str_t name = feature != NULL ? gh_str_from(feature) : GH_STR("");
     gh_str_t where;
     uint32_t i;
@@ -92,13 +93,33 @@ gh_intake_use(gh_intake_reader_t *r, const char *feature)
         }
     }
 
-    where = gh_str_copy(r->arena, gh_intake_path(r, buffer, sizeof(buffer)));
+    where = gh_intake_path(r, buffer, PATH_TEXT);
+    if (word.len != 0) {
+        where.len = path_append(buffer, sizeof(buffer), where.len, "=", 1);
+        where.len = path_append(buffer, sizeof(buffer), where.len, word.data, word.len);
+    }
+
+    where = gh_str_copy(r->arena, where);
     if (where.data == NULL) {
         r->no_memory = true;
         return;
     }
 
     gh_intake_use_add(r->intake, name, where);
+}
+
+void
+gh_intake_use(gh_intake_reader_t *r, const char *feature)
+{
+    intake_use(r, feature, GH_STR(""));
+}
+
+void
+gh_intake_unknown_word(gh_intake_reader_t *r)
+{
+    bool shown = r->json.event == GH_JSON_STRING && r->json.token.len <= STEP_TEXT;
+
+    intake_use(r, NULL, shown ? r->json.token : GH_STR(""));
 }
 
 int

@@ -106,7 +106,7 @@ value_type(gh_intake_reader_t *r)
 
     if (r->type < 0) {
         r->type = GH_INTAKE_TYPE_UNKNOWN;
-        gh_intake_use(r, NULL);
+        gh_intake_unknown_word(r);
         return GH_OK;
     }
 
@@ -130,7 +130,11 @@ choice(gh_intake_reader_t *r, const gh_field_t *field)
         }
     }
 
-    gh_intake_use(r, field->feature);
+    if (field->feature != NULL) {
+        gh_intake_use(r, field->feature);
+    } else {
+        gh_intake_unknown_word(r);
+    }
 }
 
 static int

@@ -59,6 +59,9 @@ int gh_intake_nested(gh_intake_reader_t *r, const gh_field_t *field);
 /* A use at the current path. feature NULL: unknown. */
 void gh_intake_use(gh_intake_reader_t *r, const char *feature);
 
+/* The same for the string just read, a word nobody knows: "tools[2].type=WORD", as it was written; one above 64 bytes is left out. */
+void gh_intake_unknown_word(gh_intake_reader_t *r);
+
 /* A use with an empty name at the current path; in a tool it is judged when the tool's type is known. */
 void gh_intake_unknown(gh_intake_reader_t *r);
 

@@ -319,9 +319,9 @@ every_class_allowed(gh_deciding_t *d, const gh_image_target_t *target, const gh_
 }
 
 static bool
-inside_narrowing(gh_deciding_t *d, const gh_judged_facts_t *worst, gh_target_verdict_t *verdict)
+inside_narrowing(gh_deciding_t *d, const gh_judged_target_t *judged, const gh_judged_facts_t *worst, gh_target_verdict_t *verdict)
 {
-    gh_places_t outside;
+    gh_places_t outside, listed;
 
     if (!d->narrowed) {
         return true;
@@ -329,6 +329,10 @@ inside_narrowing(gh_deciding_t *d, const gh_judged_facts_t *worst, gh_target_ver
     outside = gh_places_minus(gh_places_union(worst->process, worst->store), d->narrow);
     if (gh_places_empty(outside)) {
         return true;
+    }
+    listed = gh_places_minus(gh_places_union(judged->facts.process, judged->facts.store), d->narrow);
+    if (gh_places_empty(listed)) {
+        verdict->feature = unlisted_name(judged);
     }
     verdict->code = GH_TARGET_NARROWED;
     verdict->places = outside;
@@ -362,7 +366,7 @@ gh_decide_target(gh_deciding_t *d, uint32_t index)
         gh_judged_add_unlisted(&worst);
     }
     if (taken_away(d, target, judged, &worst, verdict) || !every_class_allowed(d, target, judged, verdict)
-        || !inside_narrowing(d, &worst, verdict))
+        || !inside_narrowing(d, judged, &worst, verdict))
     {
         verdict->store_false = false;
         return;

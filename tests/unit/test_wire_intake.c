@@ -102,7 +102,7 @@ test_body_features(void)
     CHECK_USES(CHAT("\"modalities\":[\"text\"]"), "");
     CHECK_USES(CHAT("\"modalities\":[\"text\",\"audio\"],\"audio\":{\"voice\":\"alloy\"}"), "audio_output@modalities[1]");
     CHECK_USES(CHAT("\"service_tier\":\"priority\""), "");
-    CHECK_USES(CHAT("\"service_tier\":\"elsewhere\""), "?@service_tier");
+    CHECK_USES(CHAT("\"service_tier\":\"elsewhere\""), "?@service_tier=elsewhere");
     CHECK_USES(CHAT("\"moderation\":{\"model\":\"omni\"}"), "moderation@moderation");
     CHECK_USES(CHAT("\"enable_search\":false"), "");
     CHECK_USES(CHAT("\"enable_search\":true"), "web_search@enable_search");
@@ -149,7 +149,7 @@ test_parts(void)
         "fetched_url@messages[0].content[0].file.file_data");
     CHECK_USES(PARTS("{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}}"), "files@messages[0].content[0].file.file_id");
     CHECK_USES(PARTS("{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"hologram\",\"hologram\":{}}"),
-        "?@messages[0].content[1].type ?@messages[0].content[1].hologram");
+        "?@messages[0].content[1].type=hologram ?@messages[0].content[1].hologram");
     CHECK_USES(PARTS("{\"type\":\"text\",\"text\":\"x\",\"cache_control\":{\"type\":\"ephemeral\"}}"),
         "prompt_cache@messages[0].content[0].cache_control");
     CHECK_USES(PARTS("{\"text\":\"x\",\"ty\\u0070e\":\"tex\\u0074\"}"), "");
@@ -161,7 +161,7 @@ test_parts(void)
         "\"arguments\":\"{}\"}},{\"id\":\"2\",\"type\":\"custom\",\"custom\":{}}]},{\"role\":\"tool\",\"tool_call_id\":\"1\","
         "\"content\":\"x\"}]}", "");
     CHECK_USES("{\"model\":\"m\",\"messages\":[{\"audio\":{\"id\":\"a\"},\"send\":1,\"tool_calls\":[{\"type\":\"mcp\",\"x\":1}]}]}",
-        "stored_audio@messages[0].audio ?@messages[0].send ?@messages[0].tool_calls[0].type ?@messages[0].tool_calls[0].x");
+        "stored_audio@messages[0].audio ?@messages[0].send ?@messages[0].tool_calls[0].type=mcp ?@messages[0].tool_calls[0].x");
     CHECK_USES("{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"tools\":[{\"type\":\"web_search\"}]}]}",
         "web_search@messages[0].tools[0].type");
 }
@@ -176,7 +176,7 @@ test_tools(void)
     CHECK_USES(TOOLS("{\"server_url\":\"x\",\"type\":\"mcp\",\"server_label\":\"y\"}"), "mcp@tools[0].type");
     CHECK_USES(TOOLS("{\"server_url\":\"x\",\"type\":\"function\",\"function\":{}}"), "?@tools[0].server_url");
     CHECK_USES(TOOLS("{\"server_url\":\"x\"}"), "?@tools[0].server_url");
-    CHECK_USES(TOOLS("{\"type\":\"teleport\",\"to\":1}"), "?@tools[0].type ?@tools[0].to");
+    CHECK_USES(TOOLS("{\"type\":\"teleport\",\"to\":1}"), "?@tools[0].type=teleport ?@tools[0].to");
     CHECK_USES(TOOLS("{\"type\":\"function\",\"function\":{}},{\"type\":\"code_interpreter\"},{\"type\":\"file_search\"}"),
         "code_interpreter@tools[1].type file_search@tools[2].type");
     CHECK_USES(TOOLS("{\"type\":null}"), "");

@@ -49,7 +49,7 @@ test_nested_media(void)
     CHECK_USES(PARTS("{\"file\":{\"file_data\":\"evil.test/x\",\"filename\":{\"url\":1}}}"),
         "fetched_url@messages[0].content[0].file.file_data ?@messages[0].content[0].file.filename");
     CHECK_USES(PARTS("{\"type\":\"document_url\",\"document_url\":\"https://evil/x\"}"),
-        "?@messages[0].content[0].type ?@messages[0].content[0].document_url");
+        "?@messages[0].content[0].type=document_url ?@messages[0].content[0].document_url");
 
     CHECK_INT(parse_at(GH_ENDPOINT_COMPLETIONS, GH_STR("{\"model\":\"m\",\"prompt_embeds\":[\"AA==\",\"https://evil/x\",{\"url\":1}]}")), GH_OK);
     CHECK_STR(gh_str_from(uses()), "fetched_url@prompt_embeds[1] ?@prompt_embeds[2]");
@@ -80,7 +80,7 @@ test_nested_body(void)
 
     CHECK_USES(CHAT("\"prediction\":{\"type\":\"content\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}"), "");
     CHECK_USES(CHAT("\"prediction\":{\"type\":\"file\",\"content\":[{\"image_url\":\"http://x\"}],\"from\":1}"),
-        "?@prediction.type fetched_url@prediction.content[0].image_url ?@prediction.from");
+        "?@prediction.type=file fetched_url@prediction.content[0].image_url ?@prediction.from");
     CHECK_USES(CHAT("\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":7},\"reasoning\":{\"effort\":\"low\"}"), "");
     CHECK_USES(CHAT("\"thinking\":true,\"reasoning\":\"low\""), "");
     CHECK_USES(CHAT("\"thinking\":{\"url\":\"x\"},\"reasoning\":{\"url\":\"x\"}"), "?@thinking.url ?@reasoning.url");
@@ -90,7 +90,7 @@ test_nested_body(void)
         "?@grammar_triggers[1].url ?@images_config.url");
     CHECK_USES(CHAT("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"strict\":true,\"schema\":{\"url\":{}}}}"), "");
     CHECK_USES(CHAT("\"response_format\":{\"type\":\"x\",\"url\":\"x\",\"json_schema\":{\"url\":\"x\"}}"),
-        "?@response_format.url ?@response_format.json_schema.url");
+        "?@response_format.type=x ?@response_format.url ?@response_format.json_schema.url");
     CHECK_USES(CHAT("\"metadata\":{\"url\":\"https://x\"},\"logit_bias\":{\"1\":-100}"), "");
 
     /* a plain value is no place for an object; one use a field */
@@ -143,7 +143,7 @@ test_nested_tools(void)
         "\"function\":{\"name\":\"f\"}},{\"type\":\"mcp\",\"server_url\":\"x\"}]}}"), "mcp@tool_choice.allowed_tools.tools[1].type");
     CHECK_USES(CHAT("\"tool_choice\":{\"type\":\"web_search_preview\"}"), "web_search@tool_choice.type");
     CHECK_USES(CHAT("\"tool_choice\":{\"type\":\"x\",\"url\":\"x\",\"function\":{\"url\":\"x\"}}"),
-        "?@tool_choice.type ?@tool_choice.url ?@tool_choice.function.url");
+        "?@tool_choice.type=x ?@tool_choice.url ?@tool_choice.function.url");
 }
 
 /* JSON schemas are free-form, but a reference that leaves the document is a URL that may be retrieved. */
