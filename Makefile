@@ -15,6 +15,7 @@ CORE  := $(sort $(filter-out policy/cli/% policy/agent/%, $(wildcard policy/*/*.
 CLI   := $(sort $(wildcard policy/cli/*.c))
 UNIT  := $(sort $(wildcard tests/unit/test_*.c))
 TOOLS := $(sort $(wildcard tests/oracle/*.c tests/tools/*.c))
+LAWS  := $(sort $(wildcard tests/laws/*.c))
 
 CORE_OBJECTS := $(CORE:%.c=$(BUILD)/%.o)
 
@@ -42,7 +43,10 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libgatehouse.a
 unit: $(UNIT:tests/%.c=$(BUILD)/tests/%)
 	@status=0; for t in $^; do $$t || status=1; done; exit $$status
 
-tools: $(TOOLS:tests/%.c=$(BUILD)/tests/%)
+$(BUILD)/tests/laws/laws: $(LAWS:%.c=$(BUILD)/%.o) $(BUILD)/libgatehouse.a
+	$(CC) $(GH_CFLAGS) -o $@ $^ $(GH_LIBS)
+
+tools: $(TOOLS:tests/%.c=$(BUILD)/tests/%) $(BUILD)/tests/laws/laws
 
 # The module is always handed to nginx's own build, which knows what is out of date.
 $(BUILD)/ngx_http_gatehouse_module.so: FORCE

@@ -220,8 +220,8 @@ gh_facts_process(const gh_facts_t *facts, const gh_facts_query_t *query, gh_plac
     return a.rule;
 }
 
-static gh_str_t
-nearest_region(gh_arena_t *arena, const gh_facts_t *facts, gh_str_t provider, gh_str_t region)
+gh_str_t
+gh_facts_nearest_region(gh_arena_t *arena, const gh_facts_t *facts, gh_str_t provider, gh_str_t region)
 {
     gh_str_t *names = gh_arena_array(arena, facts->region_count, sizeof(gh_str_t));
     size_t    count = 0;
@@ -273,7 +273,7 @@ gh_facts_process_why(gh_arena_t *arena, const gh_facts_t *facts, const gh_facts_
         break;
     case WHY_REGION:
         return not_in(
-            arena, facts, "region", query->region, nearest_region(arena, facts, query->provider, query->region));
+            arena, facts, "region", query->region, gh_facts_nearest_region(arena, facts, query->provider, query->region));
     case WHY_SKU:
         return not_in(arena, facts, "sku", query->sku, nearest_sku(facts, query->sku));
     case WHY_ZONE:

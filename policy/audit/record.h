@@ -52,7 +52,7 @@ typedef struct {
  * {"v":1,"type":"decision","t":...,"id":...,...}: every input of the decision, and the verdict on each of the model's targets,
  * so that it can be derived again from the line and the documents of its revision.
  *
- * "deployments" lists the targets in the revision's order: documents by path, deployments as written, those that list the model.
+ * "deployments" lists the targets: the deployments that list the model, in the byte order of their ids.
  * "no" maps a rule's id, or "(not_served)" "(endpoint)" "(narrowed)" "(no_allow)", to a bitmap over that list: lower-case
  * hexadecimal, two digits a byte, target 8k + b is bit b (from the lowest) of byte k. "verdicts" says the same in words.
  *

@@ -190,6 +190,9 @@ gh_str_nearest(gh_str_t word, const gh_str_t *candidates, size_t count)
             continue;
         }
 
+        if ((word.len > candidates[i].len ? word.len - candidates[i].len : candidates[i].len - word.len) >= best_distance) {
+            continue;
+        }
         distance = edit_distance(word, candidates[i]);
         if (distance < best_distance) {
             best_distance = distance;

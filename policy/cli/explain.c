@@ -4,12 +4,14 @@
  */
 #include "policy/cli/explain.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ngx_module/wire/wire.h"
 #include "policy/cli/files.h"
-#include "policy/cli/policy.h"
+#include "policy/cli/policy_load.h"
 
 #define REQUEST_MAX (256u << 20)     /* bytes of a request's body */
 #define NEAR_APPS   10000            /* apps looked at for the nearest spelling */
@@ -118,7 +120,9 @@ take_as(gh_cli_explain_t *explain, gh_store_t *store, const char *as)
     gh_image_t    *image;
     gh_str_t       near, *apps;
     uint32_t       count;
+    bool           tenant;        /* who must not learn other tenants' names from the nearest spelling */
 
+    gh_cli_explain_role(cli, &tenant);
     if (gh_cli_path_parse(as, 3, 4, &path, &error) != GH_OK) {
         return gh_cli_misuse(cli, "--as %s", error.text);
     }
@@ -134,12 +138,18 @@ take_as(gh_cli_explain_t *explain, gh_store_t *store, const char *as)
             explain->image = gh_image_ref(image);
             return GH_EXIT_DONE;
         }
+        if (error.code != NULL && strcmp(error.code, "app_unknown") == 0 && tenant) {
+            return gh_cli_fail(cli, "--as: there is no such app");
+        }
         return error.code != NULL && strcmp(error.code, "app_unknown") == 0 ? gh_cli_fail(cli, "--as: %s", error.text)
             : gh_cli_fail_store(cli, &error);
     }
 
     if (gh_image_app_listed(explain->image, identity->path)) {
         return GH_EXIT_DONE;
+    }
+    if (tenant) {
+        return gh_cli_fail(cli, "--as: there is no such app");
     }
 
     count = gh_image_counts(explain->image).apps;
@@ -192,6 +202,7 @@ static int
 decide(gh_cli_explain_t *explain)
 {
     gh_error_t error = { 0 };
+    bool       tenant;
     int        status;
 
     explain->input.identity = &explain->identity;
@@ -201,24 +212,59 @@ decide(gh_cli_explain_t *explain)
         return gh_cli_fail_error(explain->cli, &error);
     }
 
+    if (explain->revision != 0) {
+        explain->decision.revision = explain->revision;     /* an image that was compiled again has none */
+    }
+
     gh_cli_sets_load(explain->cli->arena, &explain->sets);
-    status = gh_cli_flag(explain->cli, "json") ? gh_cli_explain_print_json(explain) : gh_cli_explain_print(explain);
+    gh_cli_explain_role(explain->cli, &tenant);
+    status = tenant ? gh_cli_explain_print_tenant(explain)
+        : gh_cli_flag(explain->cli, "json") ? gh_cli_explain_print_json(explain) : gh_cli_explain_print(explain);
 
     return status != GH_EXIT_DONE ? status : explain->decision.code == GH_DECIDED_ALLOW ? GH_EXIT_DONE : GH_EXIT_DENIED;
 }
 
-/* The image of --policy DIR, with a reference; without it the one in force comes with who asks, of the same snapshot. */
+/* --revision: a number from 1. */
+static int
+take_revision(gh_cli_t *cli, uint64_t *revision)
+{
+    const char *text = gh_cli_value(cli, "revision");
+    char       *end;
+
+    *revision = 0;
+    if (text == NULL) {
+        return GH_EXIT_DONE;
+    }
+
+    errno = 0;
+    *revision = strtoull(text, &end, 10);
+
+    return text[0] < '1' || text[0] > '9' || *end != '\0' || errno != 0
+        ? gh_cli_misuse(cli, "--revision %s is not the number of a revision", text) : GH_EXIT_DONE;
+}
+
+/* The image of --policy DIR or --revision N, with a reference; without them the one in force comes with who asks, of the same snapshot. */
 static int
 find_image(gh_cli_explain_t *explain)
 {
-    const char *directory = gh_cli_value(explain->cli, "policy");
+    const char     *directory = gh_cli_value(explain->cli, "policy");
+    gh_cli_policy_t policy;
+    uint64_t        revision;
+    int             status = take_revision(explain->cli, &revision);
 
-    if (directory == NULL) {
-        return GH_EXIT_DONE;
+    if (status != GH_EXIT_DONE || (directory == NULL && revision == 0)) {
+        return status;
     }
-    explain->image = gh_cli_compile(explain->cli, directory, gh_cli_now_ms());
+    if (directory != NULL && revision != 0) {
+        return gh_cli_misuse(explain->cli, "give --policy or --revision, not both");
+    }
 
-    return explain->image ? GH_EXIT_DONE : GH_EXIT_ERROR;
+    status = gh_cli_policy_load(explain->cli, directory, revision,
+        explain->input.now_ms < gh_cli_now_ms() && revision != 0 ? explain->input.now_ms : gh_cli_now_ms(), &policy);
+    explain->image = policy.image;
+    explain->revision = revision;
+
+    return status;
 }
 
 static int
@@ -276,9 +322,14 @@ explain_request(gh_cli_t *cli)
 static int
 check_shape(const gh_cli_t *cli)
 {
-    static const char *const request_only[] = { "key", "as", "endpoint", "header", "node", "now", "policy" };
-    bool                     by_id = cli->argument_count == 1, request = gh_cli_value(cli, "request") != NULL;
+    static const char *const request_only[] = { "key", "as", "endpoint", "header", "node", "now", "policy", "revision" };
+    static const char *const id_only[] = { "audit", "tenant" };
+    bool                     by_id = cli->argument_count == 1, request = gh_cli_value(cli, "request") != NULL, tenant;
+    int                      status = gh_cli_explain_role(cli, &tenant);
 
+    if (status != GH_EXIT_DONE) {
+        return status;
+    }
     if (by_id == request) {
         return gh_cli_misuse(cli, by_id ? "give a request id or --request FILE, not both"
                                         : "give a request id, or --request FILE with --key and --node");
@@ -290,8 +341,13 @@ check_shape(const gh_cli_t *cli)
         }
     }
 
-    if (!by_id && gh_cli_value(cli, "audit") != NULL) {
-        return gh_cli_misuse(cli, "--audit goes with a request id");
+    for (size_t i = 0; !by_id && i < sizeof(id_only) / sizeof(id_only[0]); i++) {
+        if (gh_cli_value(cli, id_only[i]) != NULL) {
+            return gh_cli_misuse(cli, "--%s goes with a request id", id_only[i]);
+        }
+    }
+    if (!by_id && gh_cli_flag(cli, "again")) {
+        return gh_cli_misuse(cli, "--again goes with a request id");
     }
 
     return GH_EXIT_DONE;
@@ -318,6 +374,10 @@ static const gh_cli_option_t options[] = {
     { "header", "'NAME: VALUE'", "a header of the request; may be repeated", true },
     { "now", "TIME", "judges as of this time (RFC 3339); not before the revision", false },
     { "policy", "DIR", "judges by the documents below DIR instead of the store", false },
+    { "revision", "NUMBER", "judges by the documents of an older revision", false },
+    { "role", "WHO", "security (default), or tenant: the verdict and the ids of\nrules, as the tenant may see them", false },
+    { "tenant", "ORG/TENANT", "with an ID and --role tenant: whose request it must be", false },
+    { "again", NULL, "with an ID: decides once more by the documents of the\nrecord's revision, prints every deployment, and says\nwhether it comes out as recorded", false },
     { "audit", "DIR", "with an ID: the audit directory (default: HOME/audit)", false },
     GH_CLI_STORE_OPTIONS,
     { "json", NULL, "prints an object; with an ID: the record's lines in an array", false },
@@ -326,7 +386,7 @@ static const gh_cli_option_t options[] = {
 
 const gh_cli_command_t gh_cli_explain = {
     .name = "explain",
-    .usage = "--request FILE --key KEY --node NODE [options]\n       gatehouse explain ID [--audit DIR] [--json]",
+    .usage = "--request FILE --key KEY --node NODE [options]\n       gatehouse explain ID [--audit DIR] [--again] [--role tenant --tenant ORG/TENANT]",
     .summary = "says where a request may go and why, or where it went",
     .help =
         "With --request: decides on the request exactly as a worker would, and prints the verdict, the classes\n"

@@ -41,9 +41,8 @@ print_target(const gh_cli_explain_t *explain, const gh_target_verdict_t *verdict
         GH_STR_ARG(gh_cli_verdict_text(&context, verdict)));
 }
 
-/* The route in its order first, then the others as the image has them. */
-static void
-print_targets(const gh_cli_explain_t *explain)
+void
+gh_cli_explain_print_targets(const gh_cli_explain_t *explain)
 {
     const gh_decision_t *decision = &explain->decision;
     int                  id_width = 0, place_width = 0;
@@ -167,7 +166,7 @@ gh_cli_explain_print(const gh_cli_explain_t *explain)
 
     if (explain->decision.target_count > 0) {
         putchar('\n');
-        print_targets(explain);
+        gh_cli_explain_print_targets(explain);
     }
 
     if (explain->decision.valid_until_ms != UINT64_MAX && explain->decision.target_count > 0) {

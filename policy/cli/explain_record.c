@@ -444,6 +444,26 @@ not_found(const gh_cli_t *cli, const char *id, const char *directory, const gh_c
     return GH_EXIT_ERROR;
 }
 
+/* --again: the decision line only. */
+static int
+again(story_t *story, const gh_cli_lines_t *lines)
+{
+    int status;
+
+    for (size_t i = 0; i < lines->count; i++) {
+        const json_t *line = lines->lines[i].json;
+
+        if (strcmp(text(story, line, "type"), "decision") == 0) {
+            story->denied = strcmp(text(story, line, "verdict"), "deny") == 0;
+            status = gh_cli_explain_again(story->cli, line);
+
+            return status != GH_EXIT_DONE ? status : story->denied ? GH_EXIT_DENIED : GH_EXIT_DONE;
+        }
+    }
+
+    return gh_cli_fail(story->cli, "the decision itself is not in this record, so it cannot be made again");
+}
+
 int
 gh_cli_explain_id(gh_cli_t *cli, const char *id)
 {
@@ -453,6 +473,7 @@ gh_cli_explain_id(gh_cli_t *cli, const char *id)
     gh_cli_lines_t lines;
     gh_str_t       home_audit, lower = gh_str_copy(cli->arena, gh_str_from(id));
     uint64_t       id_ms;
+    bool           tenant;
     int            status;
 
     for (size_t i = 0; lower.data != NULL && i < lower.len; i++) {
@@ -479,6 +500,17 @@ gh_cli_explain_id(gh_cli_t *cli, const char *id)
     }
 
     gh_cli_sets_load(cli->arena, &story.sets);
+    gh_cli_explain_role(cli, &tenant);
+    if (tenant) {
+        status = gh_cli_explain_tenant_record(cli, id, &lines);
+        gh_cli_record_free(&lines);
+        return status;
+    }
+    if (gh_cli_flag(cli, "again")) {
+        status = again(&story, &lines);
+        gh_cli_record_free(&lines);
+        return status;
+    }
     if (gh_cli_flag(cli, "json")) {
         print_json(&story, &lines);
     } else {

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "policy/cli/files.h"
-#include "policy/compile/compile.h"
 
 const char gh_cli_policy_words[] =
     "The whole policy language in five sentences:\n"
@@ -146,11 +145,11 @@ gh_cli_report_print(const gh_cli_t *cli, const gh_cli_documents_t *documents, co
             }
 
         } else if (error->line == 0) {
-            gh_cli_say("%s%s: %s: %s", prefix, path, word, error->text);
+            gh_cli_say("%s%s: %s: %s [%s]", prefix, path, word, error->text, error->code);
 
         } else {
-            gh_cli_say("%s%s:%u:%u: %s: %s", prefix, path, (unsigned) error->line, (unsigned) error->column, word,
-                error->text);
+            gh_cli_say("%s%s:%u:%u: %s: %s [%s]", prefix, path, (unsigned) error->line, (unsigned) error->column, word,
+                error->text, error->code);
         }
     }
 
@@ -202,31 +201,4 @@ gh_cli_print_json(const gh_cli_t *cli, json_t *object)
     json_decref(object);
 
     return gh_cli_flush(cli);
-}
-
-gh_image_t *
-gh_cli_compile(gh_cli_t *cli, const char *directory, uint64_t now_ms)
-{
-    gh_cli_documents_t documents;
-    gh_report_t        report;
-    gh_model_t        *model;
-    gh_image_t        *image;
-    gh_error_t         error = { 0 };
-
-    if (gh_cli_documents_read(cli, directory, &documents) != GH_EXIT_DONE) {
-        return NULL;
-    }
-
-    gh_report_init(&report, cli->arena);
-    if (gh_documents_load(cli->arena, documents.sources, documents.count, now_ms, &model, &report) != GH_OK) {
-        gh_cli_report_print(cli, &documents, &report);
-        return NULL;
-    }
-
-    if (gh_compile_image(cli->arena, model, now_ms, &image, &error) != GH_OK) {
-        gh_cli_fail_error(cli, &error);
-        return NULL;
-    }
-
-    return image;
 }

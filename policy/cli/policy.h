@@ -30,7 +30,4 @@ json_t *gh_cli_report_json(const gh_cli_documents_t *documents, const gh_report_
 /* Prints an object and drops it. GH_EXIT_DONE, or GH_EXIT_ERROR after a message. */
 int gh_cli_print_json(const gh_cli_t *cli, json_t *object);
 
-/* Documents of a directory to an image, without a store. NULL after the errors were printed. gh_image_unref is the caller's. */
-gh_image_t *gh_cli_compile(gh_cli_t *cli, const char *directory, uint64_t now_ms);
-
 #endif

@@ -5,7 +5,7 @@
 #include "policy/store/store_write.h"
 
 static int
-from_store(gh_cli_t *cli, gh_cli_policy_t *policy)
+from_store(gh_cli_t *cli, uint64_t revision, gh_cli_policy_t *policy)
 {
     gh_store_t *store = gh_cli_store_open(cli, false);
     gh_error_t  error = { 0 };
@@ -17,7 +17,8 @@ from_store(gh_cli_t *cli, gh_cli_policy_t *policy)
     }
 
     status = GH_OK;
-    while (gh_store_revision_number(store, &policy->revision, &error) != GH_OK) {
+    policy->revision = revision;
+    while (revision == 0 && gh_store_revision_number(store, &policy->revision, &error) != GH_OK) {
         if (!gh_cli_again(&error, &tries)) {
             status = GH_ERROR;
             break;
@@ -32,13 +33,13 @@ from_store(gh_cli_t *cli, gh_cli_policy_t *policy)
 }
 
 int
-gh_cli_policy_load(gh_cli_t *cli, const char *directory, uint64_t compiled_ms, gh_cli_policy_t *policy)
+gh_cli_policy_load(gh_cli_t *cli, const char *directory, uint64_t revision, uint64_t compiled_ms, gh_cli_policy_t *policy)
 {
     gh_error_t error = { 0 };
     int        status;
 
     *policy = (gh_cli_policy_t) { 0 };
-    status = directory != NULL ? gh_cli_documents_read(cli, directory, &policy->documents) : from_store(cli, policy);
+    status = directory != NULL ? gh_cli_documents_read(cli, directory, &policy->documents) : from_store(cli, revision, policy);
     if (status != GH_EXIT_DONE) {
         return status;
     }

@@ -14,9 +14,9 @@ typedef struct {
 } gh_cli_policy_t;
 
 /*
- * directory NULL: the revision in force, of the store of --home. compiled_ms: the earliest time that will be judged at; policy time never runs
+ * directory NULL: a revision of the store of --home, 0: the one in force. compiled_ms: the earliest time that will be judged at; policy time never runs
  * backwards, so the image refuses to go before it. GH_EXIT_DONE, or GH_EXIT_ERROR after every error was printed.
  */
-int gh_cli_policy_load(gh_cli_t *cli, const char *directory, uint64_t compiled_ms, gh_cli_policy_t *policy);
+int gh_cli_policy_load(gh_cli_t *cli, const char *directory, uint64_t revision, uint64_t compiled_ms, gh_cli_policy_t *policy);
 
 #endif

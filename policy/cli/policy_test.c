@@ -251,7 +251,7 @@ test(testing_t *t)
     gh_error_t         error = { 0 };
     int                status;
 
-    if ((status = gh_cli_policy_load(t->cli, directory, t->now_ms, &t->policy)) != GH_EXIT_DONE) {
+    if ((status = gh_cli_policy_load(t->cli, directory, 0, t->now_ms, &t->policy)) != GH_EXIT_DONE) {
         return status;
     }
     if (gh_facts_load(t->cli->arena, GH_STR(""), &t->facts, &error) != GH_OK) {

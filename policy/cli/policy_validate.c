@@ -21,6 +21,24 @@ compile(gh_cli_t *cli, const gh_model_t *model, uint64_t now_ms, gh_report_t *re
 }
 
 static int
+print(gh_cli_t *cli, const gh_cli_documents_t *documents, const gh_report_t *report, bool valid)
+{
+    size_t warnings = report->count - report->errors;
+
+    if (gh_cli_flag(cli, "json")) {
+        json_t *list = gh_cli_report_json(documents, report);
+
+        return gh_cli_print_json(cli, list ? json_pack("{s:b, s:I, s:o}", "valid", valid, "documents",
+            (json_int_t) documents->count, "report", list) : NULL);
+    }
+
+    printf("%s: %zu document%s, %zu error%s, %zu warning%s\n", valid ? "valid" : "not valid", documents->count,
+        documents->count == 1 ? "" : "s", report->errors, report->errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+
+    return gh_cli_flush(cli);
+}
+
+static int
 run(gh_cli_t *cli)
 {
     uint64_t           now_ms = gh_cli_now_ms();
@@ -28,6 +46,7 @@ run(gh_cli_t *cli)
     gh_report_t        report;
     gh_model_t        *model;
     int                status;
+    bool               refused;
 
     if (gh_cli_documents_read_all(cli, cli->arguments, cli->argument_count, &documents) != GH_EXIT_DONE) {
         return GH_EXIT_ERROR;
@@ -39,24 +58,14 @@ run(gh_cli_t *cli)
         status = compile(cli, model, now_ms, &report);
     }
 
+    refused = status != GH_OK || (gh_cli_flag(cli, "strict") && report.count != 0);
     gh_cli_report_print(cli, &documents, &report);
 
-    if (gh_cli_flag(cli, "json")) {
-        json_t *list = gh_cli_report_json(&documents, &report);
-        int     printed = gh_cli_print_json(cli, list ? json_pack("{s:b, s:I, s:o}", "valid", status == GH_OK, "documents",
-            (json_int_t) documents.count, "report", list) : NULL);
-
-        return printed != GH_EXIT_DONE || status != GH_OK ? GH_EXIT_ERROR : GH_EXIT_DONE;
-    }
-
-    printf("%s: %zu document%s, %zu error%s, %zu warning%s\n", status == GH_OK ? "valid" : "not valid", documents.count,
-        documents.count == 1 ? "" : "s", report.errors, report.errors == 1 ? "" : "s", report.count - report.errors,
-        report.count - report.errors == 1 ? "" : "s");
-
-    return gh_cli_flush(cli) != GH_EXIT_DONE || status != GH_OK ? GH_EXIT_ERROR : GH_EXIT_DONE;
+    return print(cli, &documents, &report, !refused) != GH_EXIT_DONE || refused ? GH_EXIT_ERROR : GH_EXIT_DONE;
 }
 
 static const gh_cli_option_t options[] = {
+    { "strict", NULL, "warnings count as errors: exit code 1", false },
     { "json", NULL, "prints an object: valid, documents, report", false },
     { 0 }
 };
@@ -67,7 +76,8 @@ const gh_cli_command_t gh_cli_policy_validate = {
     .summary = "checks documents as apply would, without a store",
     .help =
         "Says what `gatehouse policy apply` would say of these documents together, and changes nothing. It needs\n"
-        "neither a home nor a store: for editors and continuous integration.",
+        "neither a home nor a store: for editors and continuous integration. Every finding ends in its name in brackets;\n"
+        "the manual page lists those of warnings.",
     .options = options,
     .least = 1,
     .most = 10000,

@@ -1,13 +1,8 @@
-/* What only the whole set of documents can show: ids given twice, limits, patterns that cover nothing, no policy. */
+/* What only the whole set of documents can show: ids given twice, limits, no policy, nodes. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/document/reading.h"
-
-typedef struct {
-    gh_str_t *items;                 /* paths of tenants and apps, sorted */
-    uint32_t  count;
-} paths_t;
+#include "policy/document/check.h"
 
 /* ---- ids ---- */
 
@@ -69,172 +64,6 @@ check_limits(gh_loader_t *loader)
     }
 }
 
-/* ---- patterns ---- */
-
-static int
-path_cmp(const void *left, const void *right)
-{
-    const gh_str_t *a = left, *b = right;
-
-    return gh_str_cmp(*a, *b);
-}
-
-static paths_t
-collect_paths(gh_loader_t *loader)
-{
-    paths_t paths = { NULL, 0 };
-
-    for (uint32_t o = 0; o < loader->model->organisation_count; o++) {
-        const gh_model_organisation_t *organisation = &loader->model->organisations[o];
-
-        for (uint32_t t = 0; t < organisation->tenant_count; t++) {
-            const gh_model_tenant_t *tenant = &organisation->tenants[t];
-
-            for (uint32_t a = 0; a <= tenant->app_count; a++) {
-                gh_str_t *item = gh_doc_push(loader, &paths.items, &paths.count, sizeof(*item));
-
-                if (item == NULL) {
-                    return (paths_t) { NULL, 0 };
-                }
-                *item = a == 0 ? tenant->path : tenant->apps[a - 1].path;
-            }
-        }
-    }
-    if (paths.count != 0) {
-        qsort(paths.items, paths.count, sizeof(*paths.items), path_cmp);
-    }
-    return paths;
-}
-
-static bool
-any_covers(const gh_str_list_t *patterns, gh_str_t path)
-{
-    if (patterns == NULL) {
-        return true;
-    }
-    for (uint32_t i = 0; i < patterns->count; i++) {
-        if (gh_pattern_covers(patterns->items[i], path)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Keys stand in no document: a pattern of keys is judged by its app. */
-static gh_str_t
-app_part(gh_str_t pattern)
-{
-    unsigned slashes = 0;
-
-    for (size_t i = 0; i < pattern.len; i++) {
-        slashes += pattern.data[i] == '/';
-        if (slashes == 3) {
-            return (gh_str_t) { pattern.data, i };
-        }
-    }
-    return pattern;
-}
-
-static bool
-covers_tenant(const paths_t *paths, const gh_cover_check_t *check)
-{
-    gh_str_t pattern = app_part(check->pattern);
-    gh_str_t prefix = pattern;
-    uint32_t low = 0, high = paths->count;
-
-    if (prefix.len != 0 && prefix.data[prefix.len - 1] == '*') {
-        prefix.len--;
-    }
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (gh_str_cmp(paths->items[middle], prefix) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    for (; low < paths->count && gh_str_starts(paths->items[low], prefix); low++) {
-        if (gh_pattern_covers(pattern, paths->items[low]) && any_covers(check->applies_to, paths->items[low])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-covers_model(const gh_model_t *model, const gh_cover_check_t *check)
-{
-    for (uint32_t i = 0; i < model->model_count; i++) {
-        if (gh_pattern_covers(check->pattern, model->models[i].name)) {
-            return true;
-        }
-    }
-    for (uint32_t i = 0; !check->names_only && i < model->target_count; i++) {
-        if (gh_pattern_covers(check->pattern, model->targets[i].upstream)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What is wrong with a pattern that covers no model: most often it was written for an alias. */
-static const char *
-no_model(gh_loader_t *loader, const gh_cover_check_t *check, const char **code)
-{
-    const char *names = check->names_only ? "catalogue names" : "catalogue names and upstream ids";
-
-    for (uint32_t i = 0; i < loader->model->model_count; i++) {
-        const gh_model_entry_t *entry = &loader->model->models[i];
-
-        for (uint32_t k = 0; k < entry->aliases.count; k++) {
-            gh_str_t alias = entry->aliases.items[k];
-
-            if (!gh_pattern_covers(check->pattern, alias)) {
-                continue;
-            }
-            *code = "alias";
-            return gh_str_eq(check->pattern, alias)
-                ? gh_doc_format(loader, "\"%.*s\" is an alias of \"%.*s\": patterns match %s", GH_STR_ARG(alias),
-                    GH_STR_ARG(entry->name), names).data
-                : gh_doc_format(loader, "pattern \"%.*s\" covers no model: \"%.*s\" is an alias of \"%.*s\", and patterns match %s",
-                    GH_STR_ARG(check->pattern), GH_STR_ARG(alias), GH_STR_ARG(entry->name), names).data;
-        }
-    }
-    *code = "covers_nothing";
-    return gh_doc_format(loader, "pattern \"%.*s\" covers no model", GH_STR_ARG(check->pattern)).data;
-}
-
-static const char *
-no_tenant(gh_loader_t *loader, const gh_cover_check_t *check)
-{
-    return gh_doc_format(loader, "pattern \"%.*s\" covers no %s", GH_STR_ARG(check->pattern),
-        check->applies_to ? "tenant of its policy" : "tenant").data;
-}
-
-static void
-check_covers(gh_loader_t *loader, bool errors_only)
-{
-    paths_t paths = collect_paths(loader);
-
-    for (uint32_t i = 0; i < loader->cover_count; i++) {
-        const gh_cover_check_t *check = &loader->covers[i];
-        const char             *code = "covers_nothing", *text;
-
-        if ((!check->forbid && errors_only)
-            || (check->models ? covers_model(loader->model, check) : covers_tenant(&paths, check)))
-        {
-            continue;
-        }
-        text = check->models ? no_model(loader, check, &code) : no_tenant(loader, check);
-        if (check->forbid) {
-            gh_doc_error(loader, check->where, code, "%s: %s", check->what, text);
-        } else {
-            gh_doc_warn(loader, check->where, code, "%s: %s", check->what, text);
-        }
-    }
-}
-
 /* ---- policies, tenants, nodes ---- */
 
 static void
@@ -275,10 +104,38 @@ check_classes(gh_loader_t *loader)
         }
         for (uint32_t k = 0; k < policy->classes.count && k < GH_MAX_CLASSES; k++) {
             if (!(allowed >> k & 1)) {
-                gh_doc_warn(loader, policy->where, "class_without_allow",
+                gh_doc_warn(loader, policy->class_wheres[k], "class_without_allow",
                     "class \"%.*s\" of policy \"%.*s\" has no allow: it may go nowhere",
                     GH_STR_ARG(policy->classes.items[k]), GH_STR_ARG(policy->name));
             }
+        }
+    }
+}
+
+/* Any name may be an attestation: one that no deployment has is unknown, and mostly misspelt. */
+static void
+check_attests(gh_loader_t *loader)
+{
+    const gh_model_t *model = loader->model;
+    gh_str_t          stated[GH_MAX_NAMES];
+    uint64_t          mask = 0;
+    size_t            count = 0;
+
+    for (uint32_t i = 0; i < model->target_count; i++) {
+        mask |= model->targets[i].attest_mask;
+    }
+    for (uint32_t i = 0; i < model->attests.count && i < GH_MAX_NAMES; i++) {
+        if (mask >> i & 1) {
+            stated[count++] = model->attests.items[i];
+        }
+    }
+    for (uint32_t i = 0; model->target_count != 0 && i < loader->attest_use_count; i++) {
+        const gh_attest_use_t *use = &loader->attest_uses[i];
+        int32_t                index = gh_list_find(&model->attests, use->name);
+
+        if (index < 0 || !(mask >> index & 1)) {
+            gh_doc_warn(loader, use->where, "unknown_attest", "%s asks for \"%.*s\", which no deployment is known to have%s",
+                use->what, GH_STR_ARG(use->name), gh_doc_near(loader, use->name, stated, count));
         }
     }
 }
@@ -365,12 +222,17 @@ gh_documents_check(gh_loader_t *loader)
     wrong = loader->report->errors != 0;
 
     if (!loader->incomplete) {
-        check_covers(loader, wrong);
+        gh_check_patterns(loader, wrong);
         check_pins(loader, wrong);
     }
     if (!wrong) {
         check_classes(loader);
         check_tenants(loader);
         check_nodes(loader);
+        check_attests(loader);
+        gh_check_facts(loader);
+    }
+    if (loader->report->errors == 0) {
+        gh_check_rules(loader);
     }
 }

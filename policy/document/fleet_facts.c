@@ -101,6 +101,22 @@ read_evidence_by_fact(reading_t *r, const gh_node_t *object, evidence_t all[GH_F
     }
 }
 
+/* Evidence that is over, or soon will be: the fact is unknown from then on. */
+static void
+warn_of_end(reading_t *r, const gh_node_t *member, const evidence_t *evidence)
+{
+    const gh_node_t *until = gh_doc_get(evidence->node, "until", GH_IS_STRING);
+    gh_where_t       where = GH_WHERE_KEY(r->loader, member);
+
+    if (r->loader->now_ms >= evidence->until_ms) {
+        gh_doc_warn(r->loader, where, "evidence_ended", "\"%.*s\" of %s is unknown: its evidence ended on %.*s",
+            GH_STR_ARG(member->key), r->whose, GH_STR_ARG(until->text));
+    } else if (evidence->until_ms - r->loader->now_ms <= GH_SOON_MS) {
+        gh_doc_warn(r->loader, where, "evidence_ends_soon", "\"%.*s\" of %s will be unknown: its evidence ends on %.*s",
+            GH_STR_ARG(member->key), r->whose, GH_STR_ARG(until->text));
+    }
+}
+
 /* Statements without evidence become unknown; the others take its end. */
 static void
 apply_evidence(reading_t *r)
@@ -130,9 +146,8 @@ apply_evidence(reading_t *r)
             statement->known = false;
             gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, member), "unknown_fact",
                 "\"%s\" of %s is unknown: it is stated without evidence", fact_names[fact], r->whose);
-        } else if (statement->until_ms != 0 && r->loader->now_ms >= statement->until_ms) {
-            gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, member), "unknown_fact",
-                "\"%s\" of %s is unknown: its evidence has ended", fact_names[fact], r->whose);
+        } else if (statement->until_ms != 0) {
+            warn_of_end(r, member, &all[fact]);
         }
     }
 }
@@ -226,8 +241,8 @@ read_destinations(reading_t *r, gh_str_t provider)
         } else if (!region_country(r->loader, GH_STR("aws"), item->text, &statement->places)) {
             statement->known = false;
             gh_doc_warn(r->loader, GH_WHERE(r->loader, item), "unknown_fact",
-                "\"destinations\" of %s is unknown: region \"%.*s\" is not in %.*s", r->whose, GH_STR_ARG(item->text),
-                GH_STR_ARG(gh_facts_name(r->loader->facts[0])));
+                "\"destinations\" of %s is unknown: region \"%.*s\" is not in %.*s%s", r->whose, GH_STR_ARG(item->text),
+                GH_STR_ARG(gh_facts_name(r->loader->facts[0])), gh_doc_near_region(r->loader, GH_STR("aws"), item->text));
         }
     }
 }

@@ -155,6 +155,7 @@ typedef struct {
     bool                guard;             /* forbids only; no classes, no default */
     gh_str_list_t       applies_to;        /* patterns */
     gh_str_list_t       classes;           /* lowest first; the last is the highest */
+    gh_where_t         *class_wheres;      /* of each */
     uint32_t            default_class;     /* index; not for a guard */
     gh_model_assign_t  *assigns;
     uint32_t            assign_count;
@@ -168,6 +169,9 @@ typedef struct {
     bool                has_audit_store;
     gh_places_t         audit_store;       /* every node is inside */
     gh_where_t          audit_store_where;
+    gh_str_t            facts;             /* the artefact it was reviewed against: its pin */
+    gh_where_t          facts_where;
+    gh_str_list_t       sets;              /* names of the artefact's sets that the policy uses, ANYWHERE included */
     gh_where_t          where;
 } gh_model_policy_t;
 

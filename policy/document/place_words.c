@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define SOME_PLACES 8     /* what a message says of a long list */
+
 static bool
 named_set(const gh_place_scope_t *scope, gh_str_t word, gh_places_t *places)
 {
@@ -21,6 +23,21 @@ named_set(const gh_place_scope_t *scope, gh_str_t word, gh_places_t *places)
     return found;
 }
 
+/* The names are few: there are no more sets than the artefacts have. */
+static void
+note_use(gh_loader_t *loader, gh_str_list_t *used, gh_str_t name)
+{
+    gh_str_t *item;
+
+    if (used == NULL || gh_list_find(used, name) >= 0) {
+        return;
+    }
+    item = gh_doc_push(loader, &used->items, &used->count, sizeof(*item));
+    if (item != NULL) {
+        *item = name;
+    }
+}
+
 static int32_t
 own_index(const gh_place_scope_t *scope, gh_str_t word)
 {
@@ -36,7 +53,8 @@ static const char *
 near_code(gh_loader_t *loader, gh_str_t word, const gh_place_scope_t *scope)
 {
     char     code[2];
-    gh_str_t candidates[GH_MAX_PLACES + 128];
+    const gh_facts_t *facts = scope != NULL && scope->facts_count != 0 ? scope->facts[0] : loader->facts[0];
+    gh_str_t named, candidates[GH_MAX_PLACES + 128];
     size_t   count = 0;
 
     if (gh_str_is(word, "UK") || gh_str_is(word, "uk")) {
@@ -44,6 +62,10 @@ near_code(gh_loader_t *loader, gh_str_t word, const gh_place_scope_t *scope)
     }
     if (gh_str_is(word, "EL") || gh_str_is(word, "el")) {
         return "; did you mean \"GR\"?";
+    }
+    named = facts ? gh_facts_country_called(facts, word) : GH_STR("");
+    if (named.len != 0) {
+        return gh_doc_format(loader, "; did you mean \"%.*s\"?", GH_STR_ARG(named)).data;
     }
     for (size_t i = 0; scope != NULL && i < scope->facts_count && count < 64; i++) {
         size_t sets = gh_facts_set_names(scope->facts[i], candidates + count, 64);
@@ -87,6 +109,7 @@ place(gh_loader_t *loader, const gh_node_t *node, const gh_place_scope_t *scope,
         return true;
     }
     if (named_set(scope, node->text, places)) {
+        note_use(loader, scope->used, node->text);
         return true;
     }
     gh_doc_error(loader, GH_WHERE(loader, node), "unknown_place", "unknown place \"%.*s\"%s", GH_STR_ARG(node->text),
@@ -112,6 +135,35 @@ gh_doc_places(gh_loader_t *loader, const gh_node_t *list, const gh_place_scope_t
         }
     }
     return ok;
+}
+
+gh_str_t
+gh_doc_some_places(gh_loader_t *loader, gh_places_t places)
+{
+    unsigned count = gh_places_count(places), said = 0;
+    gh_str_t text = { "", 0 };
+
+    if (gh_places_has_unknown(places) || count <= SOME_PLACES + 1) {
+        return gh_places_text(loader->arena, places);
+    }
+    for (int country = 0; country < GH_COUNTRIES && said < SOME_PLACES; country++) {
+        gh_places_t one = gh_places_none();
+
+        gh_places_add(&one, country);
+        if (gh_places_inside(one, places)) {
+            text = gh_doc_format(loader, "%.*s%s ", GH_STR_ARG(text), gh_country_codes[country]);
+            said++;
+        }
+    }
+    return gh_doc_format(loader, "%.*sand %u more", GH_STR_ARG(text), count - said);
+}
+
+const char *
+gh_doc_near_region(gh_loader_t *loader, gh_str_t provider, gh_str_t region)
+{
+    gh_str_t near = gh_facts_nearest_region(loader->arena, loader->facts[0], provider, region);
+
+    return gh_doc_near(loader, region, &near, near.len != 0);
 }
 
 int

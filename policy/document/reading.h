@@ -12,7 +12,8 @@
 #define GH_MAX_FACTS  16     /* artefacts in use at once */
 #define GH_MAX_PLACES 256    /* named places of one policy */
 
-#define GH_DAY_MS 86400000ull
+#define GH_DAY_MS  86400000ull
+#define GH_SOON_MS (30 * GH_DAY_MS)   /* what ends within this time is warned of */
 
 typedef struct {                     /* an id that must be given once */
     const char *what;                /* "deployment", "rule", ...: one name space each */
@@ -36,6 +37,12 @@ typedef struct {                     /* a guard's pinned node */
     gh_where_t where;
 } gh_node_pin_t;
 
+typedef struct {                     /* an attestation that a rule asks for */
+    gh_str_t    name;
+    const char *what;                /* "allow \"x\"" */
+    gh_where_t  where;
+} gh_attest_use_t;
+
 typedef struct {
     const char *source;              /* NUL-terminated path */
     gh_node_t  *root;
@@ -55,6 +62,8 @@ typedef struct {
     uint32_t          cover_count;
     gh_node_pin_t    *pins;
     uint32_t          pin_count;
+    gh_attest_use_t  *attest_uses;
+    uint32_t          attest_use_count;
     gh_model_policy_t **policies;   /* until all are read: others point into them */
     gh_facts_t       **pinned;       /* of each policy */
     uint32_t          policy_count;
@@ -159,8 +168,8 @@ void gh_doc_must_cover(gh_loader_t *loader, const gh_node_t *node, const gh_str_
 
 /* Index of a name in a list; -1. */
 int32_t gh_list_find(const gh_str_list_t *list, gh_str_t name);
-/* Mask of names that must be in words; what: "class". An unknown one is reported. */
-uint32_t gh_doc_mask(gh_loader_t *loader, const gh_node_t *node, const char *what, const gh_str_list_t *words);
+/* Mask of names that must be in words, the first GH_MAX_NAMES of which count; what: "class". An unknown one is reported, one given twice too. */
+uint64_t gh_doc_mask(gh_loader_t *loader, const gh_node_t *node, const char *what, const gh_str_list_t *words);
 /* Mask of partitions. */
 uint64_t gh_doc_partitions(gh_loader_t *loader, const gh_node_t *node);
 /* Mask of attestations; new names get the next bit. */
@@ -173,10 +182,15 @@ typedef struct {
     size_t                  facts_count;
     const gh_model_place_t *own;         /* the policy's places, resolved; NULL: none */
     uint32_t                own_count;
+    gh_str_list_t          *used;        /* receives the names of the sets that were named; NULL: nobody asks */
 } gh_place_scope_t;
 
 /* A list of codes, sets and own places. Empty gives none. false when anything was reported. */
 bool gh_doc_places(gh_loader_t *loader, const gh_node_t *list, const gh_place_scope_t *scope, gh_places_t *places);
+/* "DE SE", "?", or the first few and how many more. */
+gh_str_t gh_doc_some_places(gh_loader_t *loader, gh_places_t places);
+/* What gh_doc_near says of a region that the newest facts do not have. */
+const char *gh_doc_near_region(gh_loader_t *loader, gh_str_t provider, gh_str_t region);
 /* A single ISO code: index, or -1 and reported. */
 int gh_doc_country(gh_loader_t *loader, const gh_node_t *node);
 /* The member "places" of a policy: resolves one through another, refuses cycles. scope->own is set to the result. */

@@ -95,7 +95,11 @@ label_header(gh_loader_t *loader, const gh_node_t *node)
 
     if (node->type != GH_NODE_STRING || !gh_str_starts(node->text, GH_STR("header:")) || node->text.len == 7
         || node->text.len > 7 + 64) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "bad_label", "a label must be \"header:NAME\"");
+        const char *colon = node->type == GH_NODE_STRING ? memchr(node->text.data, ':', node->text.len) : NULL;
+        gh_str_t    kind = { node->text.data, colon ? (size_t) (colon - node->text.data) : 0 };
+
+        gh_doc_error(loader, GH_WHERE(loader, node), "bad_label", "a label must be \"header:NAME\"%s",
+            gh_doc_near(loader, kind, &GH_STR("header"), 1));
         return name;
     }
     name = gh_doc_format(loader, "%.*s", (int) node->text.len - 7, node->text.data + 7);
@@ -172,7 +176,7 @@ read_classify(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *pol
         if (node->count == 0) {
             gh_doc_error(loader, GH_WHERE(loader, node), "empty_list", "\"uninspected\" must not be empty");
         }
-        policy->uninspected_mask = gh_doc_mask(loader, node, "class", &policy->classes);
+        policy->uninspected_mask = (uint32_t) gh_doc_mask(loader, node, "class", &policy->classes);
     }
 }
 
@@ -210,8 +214,19 @@ static void
 read_classes(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy)
 {
     const gh_node_t *list = gh_doc_get(root, "classes", GH_IS_LIST);
+    uint32_t         at = 0;
 
     policy->classes = gh_doc_list(loader, list, GH_LIST_NAMES, 0);
+    policy->class_wheres = gh_arena_array(loader->arena, policy->classes.count, sizeof(gh_where_t));
+    if (policy->class_wheres == NULL) {
+        loader->report->no_memory = 1;
+        return;
+    }
+    for (const gh_node_t *node = list ? list->first : NULL; node && at < policy->classes.count; node = node->next) {
+        if (node->text.data == policy->classes.items[at].data) {
+            policy->class_wheres[at++] = GH_WHERE(loader, node);
+        }
+    }
     if (policy->classes.count > GH_MAX_CLASSES) {
         gh_doc_error(loader, GH_WHERE(loader, list), "limit", "%u classes: a policy may have %d",
             policy->classes.count, GH_MAX_CLASSES);
@@ -266,17 +281,19 @@ read_applies_to(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *p
 
 /* The artefact that the policy pins; the newest when that is wrong, which the first pass has reported. */
 static void
-read_facts(gh_loader_t *loader, const gh_node_t *root, gh_facts_t **pinned)
+read_facts(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy, gh_facts_t **pinned)
 {
     const gh_node_t *node = gh_doc_get(root, "facts", GH_IS_STRING);
 
     *pinned = loader->facts[0];
+    policy->facts_where = GH_WHERE(loader, node ? node : root);
 
     for (size_t i = 0; node != NULL && i < loader->facts_count; i++) {
         if (gh_str_eq(gh_facts_name(loader->facts[i]), node->text)) {
             *pinned = loader->facts[i];
         }
     }
+    policy->facts = gh_facts_name(*pinned);
 }
 
 static bool
@@ -285,7 +302,10 @@ read_role(gh_loader_t *loader, const gh_node_t *root)
     static const char *const words[] = { "guard", NULL };
     const gh_node_t         *node = gh_doc_get(root, "role", GH_IS_STRING);
 
-    return node != NULL && gh_doc_word(loader, node, "role", words) == 0;
+    if (node == NULL || gh_doc_word(loader, node, "role", words) == 0) {
+        return node != NULL;
+    }
+    return gh_node_get(root, "classes") == NULL;    /* misspelt: what the document looks like, so that one mistake stays one */
 }
 
 void
@@ -310,7 +330,8 @@ gh_residency_read(gh_loader_t *loader, const gh_document_t *document)
     policy->name = gh_doc_id(loader, root, "name");
     gh_doc_given(loader, "residency document", policy->name, policy->where);
 
-    read_facts(loader, root, pinned);
+    read_facts(loader, root, policy, pinned);
+    scope.used = &policy->sets;
     read_applies_to(loader, root, policy);
     gh_doc_own_places(loader, gh_doc_get(root, "places", GH_IS_OBJECT), &scope);
     policy->places = (gh_model_place_t *) (uintptr_t) scope.own;

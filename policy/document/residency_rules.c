@@ -145,7 +145,7 @@ read_classes(reading_t *r)
             "a guard has no classes, so its forbids cannot name any");
         return;
     }
-    r->rule->class_mask = gh_doc_mask(r->loader, list, "class", &r->policy->classes);
+    r->rule->class_mask = (uint32_t) gh_doc_mask(r->loader, list, "class", &r->policy->classes);
     if (r->rule->kind == GH_RULE_FORBID) {
         r->rule->states |= GH_STATES_CLASSES;
     }
@@ -187,6 +187,22 @@ read_until(reading_t *r)
     if (r->loader->now_ms >= r->rule->until_ms) {
         gh_doc_warn(r->loader, GH_WHERE(r->loader, node), "ended", "%s ended on %.*s and fits nothing", r->what,
             GH_STR_ARG(node->text));
+    } else if (r->rule->until_ms - r->loader->now_ms <= GH_SOON_MS) {
+        gh_doc_warn(r->loader, GH_WHERE(r->loader, node), "ends_soon", "%s fits nothing after %.*s", r->what,
+            GH_STR_ARG(node->text));
+    }
+}
+
+static void
+note_attests(reading_t *r, const gh_node_t *list)
+{
+    for (const gh_node_t *node = list->first; node; node = node->next) {
+        gh_attest_use_t *use = node->type != GH_NODE_STRING
+            ? NULL : gh_doc_push(r->loader, &r->loader->attest_uses, &r->loader->attest_use_count, sizeof(*use));
+
+        if (use != NULL) {
+            *use = (gh_attest_use_t) { node->text, r->what, GH_WHERE(r->loader, node) };
+        }
     }
 }
 
@@ -201,6 +217,7 @@ read_allow(reading_t *r)
     if (attest != NULL) {
         r->rule->states |= GH_STATES_ATTEST;
         r->rule->attest_mask = gh_doc_attests(r->loader, attest);
+        note_attests(r, attest);
     }
 }
 

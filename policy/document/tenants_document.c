@@ -152,6 +152,7 @@ scope_of(gh_loader_t *loader, int32_t policy)
         scope.facts = &loader->pinned[policy];
         scope.own = loader->policies[policy]->places;
         scope.own_count = loader->policies[policy]->place_count;
+        scope.used = &loader->policies[policy]->sets;
     }
     return scope;
 }
@@ -190,7 +191,7 @@ classes(gh_loader_t *loader, const gh_node_t *object, const level_t *level)
         }
         return 0;
     }
-    return gh_doc_mask(loader, node, "class", &loader->policies[level->policy]->classes);
+    return (uint32_t) gh_doc_mask(loader, node, "class", &loader->policies[level->policy]->classes);
 }
 
 /* The one policy of the tenant's organisation, when it covers the tenant. */

@@ -1,6 +1,7 @@
 /* Names, words, dates, lists and patterns of documents: see reading.h. */
 #include "policy/document/reading.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_NAME 63
@@ -290,49 +291,72 @@ gh_list_find(const gh_str_list_t *list, gh_str_t name)
     return -1;
 }
 
-static void
-list_add(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t kind, gh_str_list_t *list)
+/* By text, then as written. */
+static int
+node_cmp(const void *left, const void *right)
 {
-    gh_str_t *item;
+    const gh_node_t *a = *(const gh_node_t *const *) left, *b = *(const gh_node_t *const *) right;
+    int              order = gh_str_cmp(a->text, b->text);
 
+    if (order == 0) {
+        order = (a->line > b->line) - (a->line < b->line);
+    }
+    return order != 0 ? order : (a->column > b->column) - (a->column < b->column);
+}
+
+/* Reports every string that stands in a list again; nodes is put in order. Lists may be long: none is compared with each. */
+static void
+refuse_twice(gh_loader_t *loader, const gh_node_t **nodes, size_t count)
+{
+    if (count < 2) {
+        return;
+    }
+    qsort(nodes, count, sizeof(*nodes), node_cmp);
+    for (size_t i = 1; i < count; i++) {
+        if (gh_str_eq(nodes[i - 1]->text, nodes[i]->text)) {
+            gh_doc_error(loader, GH_WHERE(loader, nodes[i]), "duplicate", "\"%.*s\" stands in this list twice",
+                GH_STR_ARG(nodes[i]->text));
+        }
+    }
+}
+
+static bool
+is_string(gh_loader_t *loader, const gh_node_t *node)
+{
     if (node->type != GH_NODE_STRING) {
         gh_doc_error(loader, GH_WHERE(loader, node), "wrong_type", "a string must stand here, not %s",
                      node->type == GH_NODE_ARRAY ? "a list" : gh_node_type_name(node->type));
-        return;
     }
-    if (!string_ok(loader, node, kind)) {
-        return;
-    }
-    if (gh_list_find(list, node->text) >= 0) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "duplicate", "\"%.*s\" stands in this list twice",
-            GH_STR_ARG(node->text));
-        return;
-    }
-    item = gh_doc_push(loader, &list->items, &list->count, sizeof(*item));
-    if (item != NULL) {
-        *item = node->text;
-    }
+    return node->type == GH_NODE_STRING;
 }
 
 gh_str_list_t
 gh_doc_list(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t kind, unsigned flags)
 {
-    gh_str_list_t list = { NULL, 0 };
+    gh_str_list_t     list = { NULL, 0 };
+    const gh_node_t **nodes, *item;
+    bool              one = node != NULL && node->type == GH_NODE_STRING && (flags & GH_ALLOW_ONE);
 
     if (node == NULL) {
         return list;
     }
-    if (node->type == GH_NODE_STRING && (flags & GH_ALLOW_ONE)) {
-        list_add(loader, node, kind, &list);
-        return list;
-    }
-    if (node->count == 0 && !(flags & GH_ALLOW_EMPTY)) {
+    if (!one && node->count == 0 && !(flags & GH_ALLOW_EMPTY)) {
         gh_doc_error(
             loader, GH_WHERE(loader, node), "empty_list", "\"%.*s\" must not be empty", GH_STR_ARG(node->key));
     }
-    for (const gh_node_t *item = node->first; item; item = item->next) {
-        list_add(loader, item, kind, &list);
+    list.items = gh_arena_array(loader->arena, one ? 1 : node->count, sizeof(*list.items));
+    nodes = gh_arena_array(loader->arena, one ? 1 : node->count, sizeof(*nodes));
+    if (list.items == NULL || nodes == NULL) {
+        loader->report->no_memory = 1;
+        return (gh_str_list_t) { NULL, 0 };
     }
+    for (item = one ? node : node->first; item; item = one ? NULL : item->next) {
+        if (is_string(loader, item) && string_ok(loader, item, kind)) {
+            nodes[list.count] = item;
+            list.items[list.count++] = item->text;
+        }
+    }
+    refuse_twice(loader, nodes, list.count);
     return list;
 }
 
@@ -341,13 +365,15 @@ gh_doc_must_cover(gh_loader_t *loader, const gh_node_t *node, const gh_str_list_
     const gh_cover_check_t *check)
 {
     const gh_node_t *item = node == NULL || node->type == GH_NODE_STRING ? node : node->first;
+    uint32_t         read = 0;
 
     for (; item; item = item == node ? NULL : item->next) {
         gh_cover_check_t *cover;
 
-        if (item->type != GH_NODE_STRING || gh_list_find(list, item->text) < 0) {
-            continue;
+        if (read == list->count || item->text.data != list->items[read].data) {
+            continue;    /* it could not be read, and is reported */
         }
+        read++;
         cover = gh_doc_push(loader, &loader->covers, &loader->cover_count, sizeof(*cover));
         if (cover != NULL) {
             *cover = *check;
@@ -359,10 +385,10 @@ gh_doc_must_cover(gh_loader_t *loader, const gh_node_t *node, const gh_str_list_
 
 /* ---- masks ---- */
 
-uint32_t
+uint64_t
 gh_doc_mask(gh_loader_t *loader, const gh_node_t *node, const char *what, const gh_str_list_t *words)
 {
-    uint32_t mask = 0;
+    uint64_t mask = 0;
 
     for (const gh_node_t *item = node->type == GH_NODE_STRING ? node : node->first; item;
          item = item == node ? NULL : item->next) {
@@ -373,8 +399,11 @@ gh_doc_mask(gh_loader_t *loader, const gh_node_t *node, const char *what, const 
         } else if (index < 0) {
             gh_doc_error(loader, GH_WHERE(loader, item), "unknown_word", "unknown %s \"%.*s\"%s", what,
                 GH_STR_ARG(item->text), gh_doc_near(loader, item->text, words->items, words->count));
-        } else if (index < 32) {
-            mask |= 1u << index;
+        } else if (index < GH_MAX_NAMES && (mask >> index & 1)) {
+            gh_doc_error(loader, GH_WHERE(loader, item), "duplicate", "\"%.*s\" stands in this list twice",
+                GH_STR_ARG(item->text));
+        } else if (index < GH_MAX_NAMES) {
+            mask |= 1ull << index;
         }
     }
     return mask;

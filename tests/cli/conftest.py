@@ -1,4 +1,4 @@
-"""Fixtures for the command line: the built binary, private homes, and a small policy that loads without warnings."""
+"""Fixtures for the command line: the built binary, private homes, and a small policy that loads with one warning, NEVER_FITS: nothing is in Germany."""
 
 import copy
 import grp
@@ -57,6 +57,8 @@ RESIDENCY = {
         {"id": "countries-of-concern", "why": "28 CFR 202", "operator_home": {"touches": ["DOJ_COUNTRIES_OF_CONCERN"]}},
     ],
 }
+
+NEVER_FITS = ('allow "secret-at-home" never fits: "gpu-fkb" with model "gpt-4.1" comes nearest, and misses "process" (SE)')
 
 TENANTS = {
     "kind": "tenants/1",

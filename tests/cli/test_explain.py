@@ -1,10 +1,11 @@
 """explain: what would happen to a request, and what happened to one."""
 
+import hashlib
 import json
 
 import pytest
 
-from conftest import FLEET, GATEHOUSE, RESIDENCY, changed, write_policy
+from conftest import FLEET, GATEHOUSE, RESIDENCY, ROOT, changed, write_policy
 
 AS = ("--as", "nordbank/retail/chat", "--node", "fra-1")
 
@@ -281,3 +282,127 @@ def test_fields_that_are_missing_or_strange(cli, record):
     record({"id": ID}, {"id": ID, "type": "decision", "t": "soon", "route": 7, "classes": {}, "no": [], "verdicts": "x"},
            {"id": ID, "type": "outcome", "attempts": [1, None], "usage": 3}, {"id": ID, "type": "attempt", "process": [1]})
     story(cli)
+
+
+# ---- who asks ----
+
+
+SECRETS_OF_OTHERS = ("azure", "gpu-fkb", "gpt41", "SE", "DE", "EU", "nordbank", "swedencentral", "works", "--")
+
+
+def nothing_of_ours(text):
+    return not [word for word in SECRETS_OF_OTHERS if word in text]
+
+
+def test_a_tenant_sees_rules_only(ready):
+    tenant = ("--role", "tenant")
+    done = explain(ready, *AS, *tenant)
+    assert done.stdout == "Allowed by rule personal-stays-in-eu.\n" and done.stderr == ""
+    done = explain(ready, *AS, *tenant, "--header", "x-data-class: public")
+    assert done.stdout == "Allowed by rules public-anywhere, personal-stays-in-eu.\n"
+    done = explain(ready, *AS, *tenant, "--header", "x-data-class: secret", code=3)
+    assert done.stdout == "Denied with 403 residency_denied by rule secret-at-home.\n"
+    done = explain(ready, *AS, *tenant, "--header", "x-gatehouse-places: CH", code=3)
+    assert done.stdout == "Denied with 403 residency_denied.\n"
+    answer = json.loads(explain(ready, *AS, *tenant, "--json", "--header", "x-data-class: secret", code=3).stdout)
+    assert answer == {"verdict": "deny", "status": 403, "code": "residency_denied", "rules": ["secret-at-home"]}
+    assert json.loads(explain(ready, *AS, *tenant, "--json").stdout) == {"verdict": "allow", "rules": ["personal-stays-in-eu"]}
+
+
+def test_a_tenant_learns_no_names_from_a_slip(ready):
+    for policy in ((), ("--policy", ready.tmp / "policy")):
+        done = explain(ready, "--as", "nordbank/retail/chatt", "--node", "fra-1", "--role", "tenant", *policy, code=1)
+        assert done.stderr == "gatehouse explain: --as: there is no such app\n"
+
+
+def test_story_for_a_tenant(cli, record):
+    record(DECISION, ATTEMPT, OUTCOME)
+    mine = ("--role", "tenant", "--tenant", "nordbank/retail")
+    assert story(cli, *mine).stdout == f"Request {ID}: allowed by rule personal-stays-in-eu.\n"
+    record(dict(DECISION, verdict="deny", code="residency_denied", rule="secret-at-home", route=[], detail="azure-se reaches SE"))
+    done = story(cli, *mine, code=3)
+    assert done.stdout == f"Request {ID}: denied with residency_denied by rule secret-at-home.\n"
+    assert json.loads(story(cli, *mine, "--json", code=3).stdout) == {
+        "request_id": ID, "verdict": "deny", "code": "residency_denied", "rules": ["secret-at-home"]}
+    assert nothing_of_ours(done.stdout.replace(ID, "")) and done.stderr == ""
+
+
+@pytest.mark.parametrize("tenant", ["nordbank/retai", "nordbank/retail2", "nordbank", "acme/retail", "nordbank/", "/retail"])
+def test_a_tenant_sees_its_own_requests_only(cli, record, tenant):
+    record(DECISION, OUTCOME)
+    done = story(cli, "--role", "tenant", "--tenant", tenant, code=1)
+    assert done.stdout == "" and done.stderr == f"gatehouse explain: no record of {ID} for {tenant}\n"
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (("--role", "admin"), "--role admin is neither security nor tenant"),
+    (("--role", "tenant"), "--role tenant needs --tenant ORG/TENANT"),
+    (("--tenant", "a/b"), "--tenant goes with --role tenant"),
+    (("--role", "tenant", "--tenant", "a/b", "--again"), "--again shows deployments"),
+])
+def test_roles_are_checked(cli, arguments, said):
+    assert said in story(cli, *arguments, code=64).stderr
+
+
+# ---- once more ----
+
+
+def policy_digest(directory):
+    """SHA-256 over path, 0, sha256 of every document in path order."""
+    files = sorted((p.relative_to(directory).as_posix().encode(), p.read_bytes()) for p in directory.rglob("*.json"))
+    return hashlib.sha256(b"".join(name + b"\0" + hashlib.sha256(data).digest() for name, data in files)).hexdigest()
+
+
+@pytest.fixture
+def old_revision(ready, record):
+    """A record of revision 1, which is not in force any more: then the second deployment was open to personal data."""
+    facts = hashlib.sha256((ROOT / "residency/data/regions-2026-11-21.json").read_bytes()).hexdigest()
+    line = dict(DECISION, revision=1, policy=policy_digest(ready.tmp / "policy"), facts=facts)
+    write_policy(ready.tmp / "policy", residency=changed(RESIDENCY, lambda r: r["allow"][1].update(process={"within": ["FR"]})))
+    ready.run("policy", "apply", ready.tmp / "policy")
+    return line
+
+
+def test_again_by_an_older_revision(ready, record, old_revision):
+    record(old_revision)
+    lines = story(ready, "--again").stdout.splitlines()
+    assert lines[0] == ("Decided again by the documents of revision 1, as of 2024-11-15T10:29:01.626Z: allowed by rule "
+                        "personal-stays-in-eu: azure-se is tried first.")
+    assert lines[2:5] == ["yes  azure-se         SE        rule personal-stays-in-eu", "yes  gpu-fkb          SE        rule personal-stays-in-eu",
+                          "no   azure-we-global  ANYWHERE  ANYWHERE minus EU: outside rule personal-stays-in-eu (process) for class personal"]
+    assert lines[-1] == "It comes out as recorded."
+    assert json.loads(story(ready, "--again", "--json").stdout)["decision"]["revision"] == 1
+
+
+def test_again_with_labels_narrowing_and_features(ready, record, old_revision):
+    denied = dict(old_revision, verdict="deny", code="residency_denied", route=[])
+    record(dict(denied, rule="secret-at-home", labels=[{"header": "x-data-class", "value": "secret"}]))
+    assert "It comes out as recorded." in story(ready, "--again", code=3).stdout
+    record(dict(denied, narrowing=["DE"]))
+    assert "It comes out as recorded." in story(ready, "--again", code=3).stdout
+    record(dict(denied, rule="personal-stays-in-eu", features=[{"name": "web_search", "where": "tools[0].type"}]))
+    assert "the request uses web_search" in story(ready, "--again", code=3).stdout
+
+
+@pytest.mark.parametrize("change, said", [
+    (dict(route=[]), "the record says the route none, and deciding again gives azure-se, gpu-fkb"),
+    (dict(verdict="deny", code="residency_denied", rule="secret-at-home"), "the record says the code residency_denied, and deciding again gives none"),
+    (dict(policy="0" * 64), "the record says the policy 0000"),
+    (dict(labels=[{"header": "x-data-class", "value": "secret"}]), "deciding again gives residency_denied"),
+])
+def test_again_shows_a_record_that_does_not_follow(ready, record, old_revision, change, said):
+    record(dict(old_revision, **change))
+    done = story(ready, "--again", code=1)
+    assert said in done.stderr and "It does not come out as recorded." in done.stdout
+
+
+def test_again_without_that_revision(ready, record, old_revision):
+    record(dict(old_revision, revision=9))
+    assert "revision 9" in story(ready, "--again", code=1).stderr
+
+
+def test_what_if_under_an_older_revision(ready, old_revision):
+    assert explain(ready, *AS, code=3).stdout.startswith("Denied")
+    done = explain(ready, *AS, "--revision", "1")
+    assert done.stdout.startswith("Allowed by rule personal-stays-in-eu") and "revision 1." in done.stdout
+    assert "not the number of a revision" in explain(ready, *AS, "--revision", "x", code=64).stderr

@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import threading
 
 import pytest
 
-from conftest import FLEET, RESIDENCY, TENANTS, changed, write_policy
+from conftest import FLEET, NEVER_FITS, RESIDENCY, ROOT, TENANTS, changed, write_policy
 
 
 @pytest.fixture
@@ -18,9 +19,9 @@ def applied(cli):
 def test_revisions_count_up(applied):
     policy = write_policy(applied.tmp / "policy")
     first = applied.run("policy", "apply", policy)
-    assert first.stdout == "revision 1\n3 documents, 3 deployments, 1 tenant with 2 apps, 0 warnings\n" \
+    assert first.stdout == "revision 1\n3 documents, 3 deployments, 1 tenant with 2 apps, 1 warning\n" \
         "changed: documents of gateway, nordbank\n"
-    assert first.stderr == ""
+    assert first.stderr.endswith(f": warning: {NEVER_FITS} [never_fits]\n") and first.stderr.count("\n") == 1
     assert applied.run("policy", "apply", policy, "--author", "ada", "--reason", "again").stdout.startswith("revision 2\n")
     assert applied.run("policy", "apply", str(policy) + "/").stdout.startswith("revision 3\n")
 
@@ -28,8 +29,10 @@ def test_revisions_count_up(applied):
 def test_json(applied):
     policy = write_policy(applied.tmp / "policy")
     answer = json.loads(applied.run("policy", "apply", policy, "--json").stdout)
+    (warning,) = answer.pop("report")
     assert answer == {"applied": True, "revision": 1, "base": 0, "documents": 3, "deployments": 3, "tenants": 1, "apps": 2,
-                      "changed": {"gateway": True, "organisations": ["nordbank"]}, "report": []}
+                      "changed": {"gateway": True, "organisations": ["nordbank"]}}
+    assert (warning["severity"], warning["code"], warning["text"]) == ("warning", "never_fits", NEVER_FITS)
 
 
 def test_every_error_has_its_place_and_nothing_is_applied(applied):
@@ -71,7 +74,7 @@ def test_warnings_do_not_stop_it(applied):
     done = applied.run("policy", "apply", policy)
     assert done.stdout.startswith("revision 1\n")
     assert ": warning: " in done.stderr and "operator_home" in done.stderr
-    assert " 1 warning\n" in done.stdout
+    assert " 2 warnings\n" in done.stdout
 
 
 def test_directory_manners(applied):
@@ -117,10 +120,31 @@ def test_editors_at_the_same_time_each_get_a_revision(applied):
 
 def test_validate_needs_no_store(cli):
     policy = write_policy(cli.tmp / "policy")
-    assert cli.run("policy", "validate", policy).stdout == "valid: 3 documents, 0 errors, 0 warnings\n"
+    assert cli.run("policy", "validate", policy).stdout == "valid: 3 documents, 0 errors, 1 warning\n"
     files = [policy / "fleet.json", policy / "orgs" / "residency.json", policy / "orgs" / "tenants.json"]
-    assert cli.run("policy", "validate", *files).stdout == "valid: 3 documents, 0 errors, 0 warnings\n"
+    assert cli.run("policy", "validate", *files).stdout == "valid: 3 documents, 0 errors, 1 warning\n"
     assert not cli.home.exists()
+
+
+def test_strict_makes_warnings_errors(cli):
+    policy = write_policy(cli.tmp / "policy")
+    done = cli.run("policy", "validate", "--strict", policy, code=1)
+    assert done.stdout == "not valid: 3 documents, 0 errors, 1 warning\n"
+    assert json.loads(cli.run("policy", "validate", "--strict", "--json", policy, code=1).stdout)["valid"] is False
+    write_policy(policy, residency=changed(RESIDENCY, lambda r: r["allow"].pop() and r["classes"].pop()))
+    assert cli.run("policy", "validate", "--strict", policy).stdout == "valid: 3 documents, 0 errors, 0 warnings\n"
+    assert cli.run("policy", "validate", "--strict", ROOT / "conf" / "examples" / "nordbank").stderr == ""
+
+
+def test_every_name_of_a_warning_is_in_the_manual():
+    """In both directions: what the sources can warn of, and what the manual lists between validate's options and the next command."""
+    sources = [path.read_text() for path in (ROOT / "policy" / "document").glob("*.c")]
+    named = {name for text in sources for name in re.findall(r'gh_doc_warn\([^;]*?, "([a-z_]+)",', text)} | {
+        name for text in sources for name in re.findall(r'code = (?:allow \? )?"([a-z_]+)"', text)} | {"never_fires", "alias"}
+    manual = (ROOT / "conf" / "man" / "gatehouse.1").read_text()
+    section = re.search(r"Warnings and their names.*?(?=\n\.SS )", manual, re.S).group()
+    listed = {word for line in re.findall(r"^\.TP\n\.BR? (.*)$", section, re.M) for word in re.findall(r"[a-z_]+", line)}
+    assert listed == named
 
 
 def test_validate_says_what_apply_says(applied):

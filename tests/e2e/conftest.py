@@ -5,12 +5,15 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "audit"))
 
 import documents                                    # noqa: E402
+from auditor import Auditor                         # noqa: E402
 from certificates import Authority                  # noqa: E402
 from client import tls_context                      # noqa: E402
 from gateway import SLOW, Backend, Gateway                # noqa: E402
@@ -22,6 +25,31 @@ RUNNING = []                                        # gateways whose error.log i
 def pytest_configure(config):
     config.addinivalue_line("markers", "sanitizer: also run with the module built with AddressSanitizer and UBSan")
     config.addinivalue_line("markers", "slow: left out of the sanitizer run")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def auditor():
+    """Reads after every test what its backends and editors saw and what was recorded, and judges it anew."""
+    MockBackend.directory = tempfile.mkdtemp(prefix="gatehouse-trail-", dir="/tmp")
+    found = Auditor(MockBackend.directory)
+    yield found
+    print("\nauditor:", ", ".join(f"{name} {count}" for name, count in sorted(found.counts.items())))
+    if not os.environ.get("GATEHOUSE_KEEP"):
+        shutil.rmtree(MockBackend.directory, ignore_errors=True)
+
+
+def audited(auditor, gateways, over=False):
+    """The auditor's complaints about what came since the last test. `over`: these gateways serve nothing more."""
+    for gateway in gateways:
+        gateway.note_deaths()
+        if over:
+            gateway.trail.close()
+    found = auditor.run()
+    if over:
+        auditor.forget()
+    for gateway in gateways:
+        gateway.trail.write("excused", t=time.time())
+    return [str(one) for one in found[:3]] + ([f"and {len(found) - 3} more"] if len(found) > 3 else [])
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +100,7 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def shared_world(server_certificate):
+def shared_world(auditor, server_certificate):
     mocks = {f"b{i}": MockBackend(f"127.0.0.{i + 1}", name=f"b{i}") for i in range(1, 5)}
     gateway = Gateway([Backend(name, mock, credential=f"secret-of-{name}") for name, mock in mocks.items()], certificate=server_certificate,
                       servers=["gatehouse_route_timeout 1500ms;", "gatehouse_commit_size 2k; gatehouse_commit_time 300ms;",
@@ -96,7 +124,7 @@ def world(shared_world):
 
 
 @pytest.fixture
-def make_gateway():
+def make_gateway(auditor):
     """Gateways of the test's own: make_gateway([Backend(...)], ...) gives one that is initialised but not started."""
     made = []
 
@@ -114,6 +142,8 @@ def make_gateway():
         except AssertionError as problem:
             problems.append(str(problem))
         RUNNING.remove(gateway)
+    problems += audited(auditor, made, over=True)
+    for gateway in made:
         gateway.remove()
     assert not problems, "\n".join(problems)
 
@@ -136,13 +166,15 @@ def too_long(_signal, _frame):
 
 
 @pytest.fixture(autouse=True)
-def clean_log(request):
+def clean_log(request, auditor):
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(60 * SLOW)
     yield
     signal.alarm(0)
     for gateway in RUNNING:
         gateway.check_log()
+    complaints = audited(auditor, RUNNING)
+    assert not complaints, "the auditor: " + "\n".join(complaints)
 
 
 def pytest_report_header():

@@ -15,6 +15,8 @@ import time
 import client
 import documents
 import records
+import trail
+from mock_backend import MockBackend
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NGINX = os.environ.get("GATEHOUSE_NGINX", "nginx")
@@ -23,6 +25,7 @@ MODULE = os.environ.get("GATEHOUSE_MODULE", str(BUILD / "ngx_http_gatehouse_modu
 COMMAND = os.environ.get("GATEHOUSE_COMMAND", str(BUILD / "gatehouse"))
 PRELOAD = os.environ.get("GATEHOUSE_PRELOAD", "")       # libasan, for the sanitizer run
 SLOW = 3 if PRELOAD else 1                              # sanitizers and waiting times
+EDITS = {"policy apply", "policy rollback", "policy wait", "key create", "key revoke", "restore", "backup"}
 BAD_LINE = re.compile(r"\[(alert|emerg|crit)\]|Sanitizer|runtime error:")
 
 
@@ -42,6 +45,7 @@ class Backend:
     def __init__(self, name, peer=None, tls=None, credential=None, resolve=None, keepalive=4, group=None, ca=None, lines=(),
                  connect="500ms", read="2s"):
         self.name, self.tls, self.credential, self.group = name, tls, credential, group or name.replace("-", "_")
+        self.address = None if resolve else getattr(peer, "address", peer)       # None: whatever the name stands for
         source = f"gatehouse_resolve {resolve};" if resolve else f"server {getattr(peer, 'address', peer)};"
         self.upstream = f"upstream {self.group} {{ {source} " + (f"keepalive {keepalive};" if keepalive else "") + " }"
         inner = [f"upstream {self.group};", f"connect_timeout {connect};", f"read_timeout {read};", "send_timeout 5s;", *lines]
@@ -70,15 +74,24 @@ class Gateway:
         self.audit = pathlib.Path(audit) if audit else self.home / "audit"
         self.conf, self.log = self.prefix / "nginx.conf", self.prefix / "error.log"
         self.process, self.keys, self.expected, self._log_at, self._applied = None, {}, [], 0, 0
+        self.died = set()
         self.revision, self.making = None, threading.Lock()
+        self.trail = trail.Writer(MockBackend.directory, "gateway") if MockBackend.directory else trail.Silent()
         self.environment = {**os.environ, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SECRETS": str(self.secrets),
                             "ASAN_OPTIONS": "detect_leaks=0:detect_odr_violation=0"}
 
     # ---- the command ----
 
     def command(self, *arguments, check=True, **more):
-        done = subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, env=self.environment,
+        arguments = [str(one) for one in arguments]
+        edit = next((name for name in EDITS if " ".join(arguments[:2]).startswith(name)), None)
+        texts = trail.documents_in(self.prefix / arguments[2]) if edit == "policy apply" else None
+        begin = time.time()
+        done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=self.environment,
                               timeout=60, cwd=self.prefix, **more)
+        if edit:
+            self.trail.write("edit", command=edit, argv=arguments, begin=begin, end=time.time(), exit=done.returncode,
+                             out=done.stdout[:4000] + done.stderr[:4000], documents=texts)
         if check:
             assert done.returncode == 0, f"gatehouse {' '.join(map(str, arguments))}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
@@ -177,7 +190,19 @@ server {{
 
     def write(self, text=None):
         self.conf.write_text(text or self.configuration())
+        MockBackend.records.add(self.audit / "open")
+        self.trail.write("gateway", audit=str(self.audit), node=self.node, log=str(self.log), backends={one.name: one.address for one in self.backends})
         return self
+
+    def excuse(self, *rules, reason):
+        """For the rest of this test the auditor's complaints about these rules are expected."""
+        self.trail.write("excuse", t=time.time(), rules=rules, reason=reason)
+
+    def note_deaths(self):
+        """For the auditor: workers that a signal ended, by the master's word."""
+        for pid in {int(one) for one in re.findall(r"worker process (\d+) exited on signal", self.errors())} - self.died:
+            self.died.add(pid)
+            self.trail.write("died", pid=pid)
 
     def test(self, text=None):
         """nginx -t."""
@@ -264,12 +289,15 @@ server {{
                 raise AssertionError("nginx did not stop") from None
             finally:
                 self.stderr.close()
+            self.trail.write("stopped", t=time.time())
         self.process = None
 
     def remove(self):
         try:
             self.stop()
         finally:
+            MockBackend.records.discard(self.audit / "open")
+            self.trail.close()
             if not os.environ.get("GATEHOUSE_KEEP"):
                 shutil.rmtree(self.prefix, ignore_errors=True)
 

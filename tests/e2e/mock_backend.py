@@ -12,11 +12,18 @@ import collections
 import hashlib
 import itertools
 import json
+import os
+import pathlib
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "audit"))
+
+import trail                        # noqa: E402
 
 ORDER = itertools.count(1)          # of every request at every backend of this process
 LINGER_RESET = struct.pack("ii", 1, 0)
@@ -254,7 +261,21 @@ def echo(request):
     return stream(*events, DONE)
 
 
+def sizes(directories):
+    """Of every file of the record: what was written before this moment."""
+    found = {}
+    for directory in list(directories):
+        try:
+            found.update((entry.name, entry.stat().st_size) for entry in os.scandir(directory))
+        except OSError:
+            pass                    # gone, or not made yet
+    return found
+
+
 class MockBackend:
+    directory = None                # of the auditor's trail; None: nothing is written down
+    records = set()                 # directories of the record, whose sizes are noted when a request comes
+
     def __init__(self, host="127.0.0.1", port=0, tls=None, name=""):
         self.name = name
         self.host, self.tls = host, None
@@ -272,6 +293,8 @@ class MockBackend:
         self.open = set()
         self.listener = socket.create_server((host, port), backlog=512)
         self.port = self.listener.getsockname()[1]
+        self.trail = trail.Writer(self.directory, "backend") if self.directory else trail.Silent()
+        self.trail.write("backend", name=name, address=self.address)
         self.running = True
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
@@ -331,6 +354,7 @@ class MockBackend:
         self.stopping.set()
         self.refuse()
         self.drop_connections()
+        self.trail.close()
 
     def __enter__(self):
         return self
@@ -365,20 +389,23 @@ class MockBackend:
         return None
 
     def _serve(self, raw, number):
-        sock = raw
+        sock = plain = raw
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             raw.settimeout(60)
+            if not self.tls:
+                sock = trail.Watched(raw, self.trail, number)
             script = self._next("accept")
             if script:
-                script.run(Exchange(self, raw, None))
+                script.run(Exchange(self, sock, None))
             sni = None
             if self.tls:
-                sock = self.tls.wrap_socket(raw, server_side=True)
+                plain = self.tls.wrap_socket(raw, server_side=True)
                 with self.lock:
                     self.open.discard(raw)
-                    self.open.add(sock)
-                sni = self._snis.pop(id(sock), None)
+                    self.open.add(plain)
+                sni = self._snis.pop(id(plain), None)
+                sock = trail.Watched(plain, self.trail, number)
             buffered = b""
             for index in itertools.count(1):
                 buffered, again = self._one(sock, Request(self, number, index, sni), buffered)
@@ -388,8 +415,7 @@ class MockBackend:
             pass
         finally:
             with self.lock:
-                self.open.discard(raw)
-                self.open.discard(sock)
+                self.open -= {raw, plain}
             try:
                 sock.close()
             except OSError:
@@ -407,6 +433,7 @@ class MockBackend:
     def _one(self, sock, request, buffered):
         """Reads one request and answers it. Returns bytes that belong to the next one, and whether to go on."""
         request.raw = buffered
+        sock.next_request(request.index, len(buffered))
         while b"\r\n\r\n" not in request.raw:
             self._receive(sock, request)
         request.started, request.order = time.time(), next(ORDER)
@@ -414,6 +441,7 @@ class MockBackend:
         first, *lines = top.decode("latin-1").split("\r\n")
         request.method, request.target, request.version = first.split(" ", 2)
         request.headers = [tuple(line.split(": ", 1)) if ": " in line else (line.rstrip(":"), "") for line in lines]
+        self._note_head(sock, request)
         with self.lock:
             self.requests.append(request)
         exchange = Exchange(self, sock, request)
@@ -425,10 +453,17 @@ class MockBackend:
         request.raw = request.raw[:len(request.raw) - len(rest)] if rest else request.raw
         request.finished = time.time()
         request.complete = True
+        self.trail.write("body", c=request.connection, r=request.index, t=sock.stamp, **trail.described(request.body))
         script = self._next("body") or self.default
         script = script(request) if callable(script) and not isinstance(script, Script) else script
         script.run(exchange)
         return rest, (request.header("connection") or "").lower() != "close"
+
+    def _note_head(self, sock, request):
+        if self.directory:
+            self.trail.write("head", c=request.connection, r=request.index, t=sock.stamp, id=request.id, method=request.method, target=request.target,
+                             host=request.header("host"), sni=request.sni, agent=request.header("user-agent"),
+                             length=request.header("content-length"), sizes=sizes(self.records))
 
     def _body(self, sock, request, rest):
         if (request.header("transfer-encoding") or "").lower() == "chunked":

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import records
+from conftest import audited
 from client import Answer, Client, ask, body_of, events, expect_error
 from documents import deployment, fleet, forbid, residency, tenants
 from gateway import Backend
@@ -128,7 +129,7 @@ def mount(directory, size):
 
 
 @pytest.mark.sanitizer
-def test_full_disk_refuses_before_dispatch(make_gateway, mock):
+def test_full_disk_refuses_before_dispatch(make_gateway, mock, auditor):
     """503 audit_unavailable, not a byte at the backend; served again once there is room."""
     backend = mock("127.0.0.31", name="one")
     gateway = make_gateway([Backend("one", backend)], init=False)
@@ -166,7 +167,9 @@ def test_full_disk_refuses_before_dispatch(make_gateway, mock):
             records.check_chain(path)
     finally:
         gateway.stop()
+        complaints = audited(auditor, [gateway], over=True)
         subprocess.run(["umount", "-l", str(disk)], check=False)
+        assert not complaints, complaints
 
 
 @pytest.mark.sanitizer

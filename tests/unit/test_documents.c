@@ -123,8 +123,8 @@ test_folder(const char *name)
     for (size_t i = 0; got && i < report.count; i++) {
         const gh_error_t *e = &report.items[i].error;
 
-        len += (size_t) snprintf(got + len, (1 << 18) - len, "%s:%u:%u: %s: %s\n", e->source, e->line, e->column,
-                                 report.items[i].severity == GH_SEVERITY_ERROR ? "error" : "warning", e->text);
+        len += (size_t) snprintf(got + len, (1 << 18) - len, "%s:%u:%u: %s: %s [%s]\n", e->source, e->line, e->column,
+                                 report.items[i].severity == GH_SEVERITY_ERROR ? "error" : "warning", e->text, e->code);
     }
     if (!check_one(expected.data != NULL && gh_str_eq((gh_str_t) { got, len }, expected), __FILE__, __LINE__, name)) {
         fprintf(stderr, "--- got\n%.*s--- expected\n%.*s", (int) len, got, GH_STR_ARG(expected));
@@ -193,7 +193,7 @@ check_base_fleet(const gh_model_t *model)
     CHECK_INT(azure->priority, 1);
     CHECK_STR(gpu->upstream, "gpt-4.1");
     CHECK(gh_places_equal(gpu->process, of("SE")) && gpu->store.nothing && gh_places_empty(gpu->store.places));
-    CHECK(!gpu->price.known && gpu->attest_mask == 0 && gpu->priority == 100);
+    CHECK(!gpu->price.known && gpu->attest_mask == 1 && gpu->priority == 100);
 }
 
 static void
@@ -214,7 +214,7 @@ check_base_policy(const gh_model_t *model)
     CHECK_INT(gh_places_count(policy->rules[1].process), 27);
     CHECK_INT(policy->rules[2].states,
         GH_STATES_PROCESS | GH_STATES_STORE_NOTHING | GH_STATES_PARTITIONS | GH_STATES_ATTEST);
-    CHECK(gh_places_equal(policy->rules[2].process, of("SE NO")));
+    CHECK(gh_places_equal(policy->rules[2].process, of("SE NO DE")));
     CHECK_INT(policy->rules[2].class_mask, 4);
     CHECK_INT(policy->rules[3].kind, GH_RULE_FORBID);
     CHECK_INT(policy->rules[3].states, GH_STATES_PROCESS);

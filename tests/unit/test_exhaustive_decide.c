@@ -229,7 +229,7 @@ write_documents(const allow_t *allows, unsigned orgs, const forbid_t *forbid, bo
     say("]}");
     documents[count++] = say_end(&begin);
     for (unsigned i = 0; i < orgs; i++) {
-            say("{\"kind\":\"residency/1\",\"name\":\"o%u\",\"applies_to\":\"o%u\",\"facts\":\"regions/2026-11-21\",\"classes\":[\"a\"%s],"
+        say("{\"kind\":\"residency/1\",\"name\":\"o%u\",\"applies_to\":\"o%u\",\"facts\":\"regions/2026-11-21\",\"classes\":[\"a\"%s],"
             "\"classify\":{\"default\":\"a\",\"labels\":[\"header:x-data-class\"]},\"allow\":[", i, i, allows[i].other ? ",\"b\"" : "");
         say_allows(&allows[i]);
         say("]");
@@ -240,7 +240,7 @@ write_documents(const allow_t *allows, unsigned orgs, const forbid_t *forbid, bo
         documents[count++] = say_end(&begin);
     }
     if (guard) {
-            say("{\"kind\":\"residency/1\",\"role\":\"guard\",\"name\":\"g\",\"applies_to\":\"*\",\"facts\":\"regions/2026-11-21\"");
+        say("{\"kind\":\"residency/1\",\"role\":\"guard\",\"name\":\"g\",\"applies_to\":\"*\",\"facts\":\"regions/2026-11-21\"");
         say_forbid(forbid);
         say("}");
         documents[count++] = say_end(&begin);
