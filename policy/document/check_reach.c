@@ -129,7 +129,7 @@ add_tenant(gh_reached_t *reached, const gh_model_organisation_t *organisation, c
         const gh_model_app_t *app = &tenant->apps[a];
 
         reached->apps[reached->names.count++] = (gh_reach_app_t) {
-            app->path, organisation, tenant, app, tenant->class_mask | app->class_mask
+            app->path, organisation, tenant, app, tenant->class_mask | app->class_mask, tenant->class_mask | app->class_mask
         };
     }
 }
@@ -226,22 +226,31 @@ collect_classes(gh_reached_t *reached)
 {
     const gh_model_policy_t *policy = reached->policy;
     uint32_t  all = policy->classes.count >= 32 ? UINT32_MAX : (1u << policy->classes.count) - 1;
-    uint32_t  count, at = 0, open[GH_MAX_CLASSES] = { 0 }, whole = 0;
+    uint32_t  count, at = 0, some[GH_MAX_CLASSES] = { 0 }, every[GH_MAX_CLASSES] = { 0 }, assigned = 0, whole = 0;
     event_t  *events = assign_events(reached, &count);
+
+    reached->always = UINT32_MAX;
 
     for (uint32_t i = 0; i < reached->names.count; i++) {
         gh_reach_app_t *app = &reached->apps[i];
 
         for (; at < count && events[at].at <= i; at++) {
-            open[events[at].class_index] += (uint32_t) events[at].change;
-            whole += events[at].whole ? (uint32_t) events[at].change : 0;
+            uint32_t change = (uint32_t) events[at].change;
+
+            assigned += change;
+            some[events[at].class_index] += change;
+            whole += events[at].whole ? change : 0;
+            every[events[at].class_index] += events[at].whole ? change : 0;
         }
         for (uint32_t k = 0; k < policy->classes.count; k++) {
-            app->carries |= open[k] != 0 ? 1u << k : 0;
+            app->carries |= some[k] != 0 ? 1u << k : 0;
+            app->always |= every[k] != 0 ? 1u << k : 0;
         }
         app->carries |= whole == 0 ? 1u << policy->default_class : 0;
+        app->always |= assigned == 0 ? 1u << policy->default_class : 0;
         app->carries |= policy->uninspected_mask | (policy->label_headers.count != 0 ? all : 0);
         reached->given |= app->carries;
+        reached->always &= app->always;
     }
 }
 

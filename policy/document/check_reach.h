@@ -24,6 +24,7 @@ typedef struct {
     const gh_model_tenant_t       *tenant;
     const gh_model_app_t          *app;
     uint32_t                       carries;   /* mask of the classes that a request of it could carry */
+    uint32_t                       always;    /* and of those that every one carries */
 } gh_reach_app_t;
 
 typedef struct {
@@ -39,6 +40,7 @@ typedef struct {                     /* of one policy */
     gh_offer_t              *offers;
     uint32_t                 offer_count;
     uint32_t                 given;  /* mask of the classes that some app could carry */
+    uint32_t                 always; /* and of those that every request of every app carries */
 } gh_reached_t;
 
 /* false: out of memory (reported). */

@@ -107,7 +107,7 @@ take_away(rules_t *r, const forbid_t *forbid)
             all = all && fired;
         }
     }
-    return all && (forbid->classes & r->reached->given) == r->reached->given;
+    return all && ((forbid->classes & r->reached->given) == r->reached->given || (forbid->classes & r->reached->always) != 0);
 }
 
 static void
@@ -265,7 +265,7 @@ counts(rules_t *r, matching_t *m, uint32_t offer, uint32_t node)
 
     while (gh_spans_next(&apps)) {
         for (uint32_t app = apps.span.begin; app < apps.span.end; app++) {
-            uint32_t classes = r->reached->apps[app].carries & m->classes;
+            uint32_t classes = r->reached->apps[app].carries & m->classes, gone;
 
             if (!gh_reach_step(r->reach)) {
                 return UNKNOWN;
@@ -278,11 +278,15 @@ counts(rules_t *r, matching_t *m, uint32_t offer, uint32_t node)
                 continue;
             }
             m->fitting = true;
-            if (m->rule->kind == GH_RULE_FORBID || (classes & ~taken(r, offer, node, app)) != 0) {
+            if (m->rule->kind == GH_RULE_FORBID) {
+                return MATCHES;
+            }
+            gone = taken(r, offer, node, app);
+            if ((gone & r->reached->apps[app].always) == 0 && (classes & ~gone) != 0) {
                 return MATCHES;
             }
             if (m->shadow == NULL) {
-                m->shadow = taker(r, offer, node, app, classes);
+                m->shadow = taker(r, offer, node, app, classes | r->reached->apps[app].always);
                 m->shadow_offer = offer;
             }
         }

@@ -9,7 +9,8 @@
  * "key" defaults to "key", "endpoint" to "chat.completions"; a header's value may be a list: one header line each; "bytes" instead of
  * "json" gives a document as text. Answers: {"errors":["file:line:col: text"]} or {"answers":[{"code","eligible","classes","rule",
  * "narrowed","detail"}]}. Every request is judged three times, without cells and twice with those of its world: an answer whose three
- * decisions are not the same in everything has the code "cells differ".
+ * decisions are not the same in everything has the code "cells differ". With "findings":true in the world also
+ * "findings":[{"file","code","text"}], what the documents are warned of.
  */
 #include "policy/decide/decide.h"
 #include "tests/oracle/world_line.h"
@@ -148,6 +149,21 @@ judge_request(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, g
 }
 
 static void
+write_findings(gh_json_writer_t *w, const gh_report_t *report)
+{
+    gh_json_key(w, "findings");
+    gh_json_begin_array(w);
+    for (size_t i = 0; i < report->count; i++) {
+        gh_json_begin_object(w);
+        gh_json_kv_string(w, "file", gh_str_from(report->items[i].error.source));
+        gh_json_kv_string(w, "code", gh_str_from(report->items[i].error.code));
+        gh_json_kv_string(w, "text", gh_str_from(report->items[i].error.text));
+        gh_json_end_object(w);
+    }
+    gh_json_end_array(w);
+}
+
+static void
 judge_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
 {
     const gh_node_t *requests;
@@ -179,6 +195,9 @@ judge_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
         judge_request(w, arena, image, cells, world, r);
     }
     gh_json_end_array(w);
+    if (gh_node_get(world, "findings") != NULL) {
+        write_findings(w, &report);
+    }
     gh_json_end_object(w);
     gh_cells_free(cells);
     gh_image_unref(image);
