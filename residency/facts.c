@@ -242,16 +242,16 @@ read_rows(gh_arena_t *arena, gh_facts_t *facts, const gh_node_t *root, gh_error_
 size_t
 gh_facts_names(gh_str_t *names, size_t size)
 {
-    for (size_t i = 0; i < GH_FACTS_DATES && i < size; i++) {
+    for (size_t i = 0; i < gh_facts_data_count && i < size; i++) {
         names[i] = gh_str_from(gh_facts_data[i].name);
     }
-    return GH_FACTS_DATES;
+    return gh_facts_data_count;
 }
 
 static const gh_facts_data_t *
 find(gh_str_t name)
 {
-    for (size_t i = 0; i < GH_FACTS_DATES; i++) {
+    for (size_t i = 0; i < gh_facts_data_count; i++) {
         if (name.len == 0 || gh_str_is(name, gh_facts_data[i].name)) {
             return &gh_facts_data[i];
         }

@@ -20,6 +20,8 @@ GH_EMBED(gh_regions_2026_11_21, "residency/data/regions-2026-11-21.json");
 extern const char gh_regions_2026_11_21_begin[] __attribute__((visibility("hidden")));
 extern const char gh_regions_2026_11_21_end[] __attribute__((visibility("hidden")));
 
-const gh_facts_data_t gh_facts_data[GH_FACTS_DATES] = {
+const gh_facts_data_t gh_facts_data[] = {
     { "regions/2026-11-21", gh_regions_2026_11_21_begin, gh_regions_2026_11_21_end },
 };
+
+const size_t gh_facts_data_count = sizeof(gh_facts_data) / sizeof(gh_facts_data[0]);

@@ -1,8 +1,11 @@
-/* The bytes of the facts artefacts in the binary. Only residency/facts.c needs this. */
+/*
+ * The bytes of the facts artefacts in the binary. Only residency/facts.c needs this, and a test that brings artefacts of its own: what it
+ * defines stands for facts_data.c, which is then not taken from the library.
+ */
 #ifndef GH_FACTS_DATA_H
 #define GH_FACTS_DATA_H
 
-#define GH_FACTS_DATES 1
+#include <stddef.h>
 
 typedef struct {
     const char *name;     /* "regions/2026-11-21" */
@@ -10,6 +13,7 @@ typedef struct {
     const char *end;      /* one past the last byte */
 } gh_facts_data_t;
 
-extern const gh_facts_data_t gh_facts_data[GH_FACTS_DATES];   /* newest first */
+extern const gh_facts_data_t gh_facts_data[];   /* newest first */
+extern const size_t          gh_facts_data_count;
 
 #endif
