@@ -141,7 +141,7 @@ run(gh_cli_t *cli)
     if (at != NULL && gh_cli_time_parse(at, &prove.from_ms) != GH_OK) {
         return gh_cli_misuse(cli, "--at %s is not a time such as 2026-11-21 or 2026-11-21T09:30:00Z", at);
     }
-    status = gh_cli_policy_load(cli, gh_cli_value(cli, "policy"), prove.from_ms, &prove.policy);
+    status = gh_cli_policy_load(cli, gh_cli_value(cli, "policy"), 0, prove.from_ms, &prove.policy);
     if (status == GH_EXIT_DONE) {
         status = read_claims(&prove);
     }
