@@ -64,7 +64,7 @@ struct gh_cli_s {
 
 extern const gh_cli_command_t gh_cli_init, gh_cli_policy_apply, gh_cli_policy_validate, gh_cli_key_create,
     gh_cli_key_list, gh_cli_key_revoke, gh_cli_explain, gh_cli_policy_test,
-    gh_cli_policy_prove;
+    gh_cli_policy_prove, gh_cli_policy_history, gh_cli_policy_diff, gh_cli_policy_rollback, gh_cli_policy_export;
 
 extern const char gh_cli_policy_words[];   /* the policy language in five sentences: head of `gatehouse policy --help` */
 extern const char gh_cli_key_words[];

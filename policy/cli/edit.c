@@ -32,14 +32,14 @@ gh_cli_scope(gh_cli_t *cli, gh_scope_t *scope)
 }
 
 int
-gh_cli_revision_number(gh_cli_t *cli, const char *what, const char *text, uint64_t *number)
+gh_cli_number(gh_cli_t *cli, const char *before, const char *text, const char *kind, uint64_t *number)
 {
     char *end;
 
     *number = strtoull(text, &end, 10);
 
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || strlen(text) > 18) {
-        return gh_cli_misuse(cli, "%s%s is not the number of a revision", what, text);
+        return gh_cli_misuse(cli, "%s%s is not %s", before, text, kind);
     }
 
     return GH_EXIT_DONE;
@@ -83,7 +83,7 @@ gh_cli_edit_read(gh_cli_t *cli, const char *directory, gh_cli_edit_t *edit)
 
     status = gh_cli_scope(cli, &edit->scope);
     if (status == GH_EXIT_DONE && base != NULL) {
-        status = gh_cli_revision_number(cli, "--base ", base, &edit->base);
+        status = gh_cli_number(cli, "--base ", base, GH_CLI_A_REVISION, &edit->base);
     }
     if (status == GH_EXIT_DONE) {
         status = gh_cli_documents_read(cli, directory, &edit->documents);

@@ -31,8 +31,10 @@ typedef struct {
 /* The scope by --organisation and --gateway: everything without them. GH_EXIT_DONE, or GH_EXIT_USAGE after a message. */
 int gh_cli_scope(gh_cli_t *cli, gh_scope_t *scope);
 
-/* A revision's number, from 1. GH_EXIT_DONE, or GH_EXIT_USAGE after a message that begins with `what`: "--base 1x". */
-int gh_cli_revision_number(gh_cli_t *cli, const char *what, const char *text, uint64_t *number);
+#define GH_CLI_A_REVISION "the number of a revision"
+
+/* A decimal number. GH_EXIT_DONE, or GH_EXIT_USAGE after "--base 1x is not the number of a revision": before, text, kind. */
+int gh_cli_number(gh_cli_t *cli, const char *before, const char *text, const char *kind, uint64_t *number);
 
 /*
  * The documents of a directory as an edit of the scope and base that the options (--organisation, --gateway, --base) give. A document

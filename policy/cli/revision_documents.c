@@ -4,8 +4,8 @@
 
 #include "policy/store/store_write.h"
 
-static int
-fail(gh_cli_t *cli, gh_store_t *store, const gh_error_t *error)
+int
+gh_cli_fail_revision(gh_cli_t *cli, gh_store_t *store, const gh_error_t *error)
 {
     uint64_t   newest = 0;
     gh_error_t ignored;
@@ -55,7 +55,7 @@ gh_cli_revision_documents_of(gh_cli_t *cli, gh_store_t *store, uint64_t revision
     } while (rc != GH_OK && gh_cli_again(&error, &tries));
 
     if (rc != GH_OK) {
-        return fail(cli, store, &error);
+        return gh_cli_fail_revision(cli, store, &error);
     }
 
     prefix = gh_str_format(cli->arena, "revision %llu: ", (unsigned long long) record.number);

@@ -15,4 +15,7 @@ int gh_cli_revision_documents(gh_cli_t *cli, gh_store_t *store, uint64_t revisio
 int gh_cli_revision_documents_of(gh_cli_t *cli, gh_store_t *store, uint64_t revision, const gh_scope_t *scope,
     gh_cli_documents_t *documents);
 
+/* A failed look at a revision: the error, and which revisions there are when there is none of that number. Returns GH_EXIT_ERROR. */
+int gh_cli_fail_revision(gh_cli_t *cli, gh_store_t *store, const gh_error_t *error);
+
 #endif

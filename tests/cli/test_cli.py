@@ -11,7 +11,8 @@ import pytest
 
 from conftest import FLEET, GATEHOUSE, Cli, changed, owner_arguments, write_policy
 
-COMMANDS = ["init", "policy apply", "policy validate", "key create", "key list", "key revoke", "explain"]
+COMMANDS = ["init", "policy apply", "policy validate", "policy history", "policy diff",
+            "policy rollback", "policy export", "key create", "key list", "key revoke", "explain"]
 
 SENTENCES = """\
   1. An allow fits when everything it states is inside.
