@@ -65,9 +65,25 @@ struct gh_cli_s {
 extern const gh_cli_command_t gh_cli_init, gh_cli_policy_apply, gh_cli_policy_validate, gh_cli_key_create,
     gh_cli_key_list, gh_cli_key_revoke, gh_cli_explain, gh_cli_policy_test,
     gh_cli_policy_prove, gh_cli_policy_history, gh_cli_policy_diff, gh_cli_policy_rollback, gh_cli_policy_export;
+/* One row a command: two that are added side by side do not meet. */
+extern const gh_cli_command_t gh_cli_explain;
+extern const gh_cli_command_t gh_cli_fleet_check;
+extern const gh_cli_command_t gh_cli_init;
+extern const gh_cli_command_t gh_cli_key_create;
+extern const gh_cli_command_t gh_cli_key_list;
+extern const gh_cli_command_t gh_cli_key_revoke;
+extern const gh_cli_command_t gh_cli_policy_apply;
+extern const gh_cli_command_t gh_cli_policy_diff;
+extern const gh_cli_command_t gh_cli_policy_export;
+extern const gh_cli_command_t gh_cli_policy_history;
+extern const gh_cli_command_t gh_cli_policy_prove;
+extern const gh_cli_command_t gh_cli_policy_rollback;
+extern const gh_cli_command_t gh_cli_policy_test;
+extern const gh_cli_command_t gh_cli_policy_validate;
 
 extern const char gh_cli_policy_words[];   /* the policy language in five sentences: head of `gatehouse policy --help` */
 extern const char gh_cli_key_words[];
+extern const char gh_cli_fleet_words[];
 
 /* Rows that every table of a command using the store begins with. */
 #define GH_CLI_STORE_OPTIONS                                                                                     \

@@ -21,6 +21,7 @@ static const gh_cli_command_t *const commands[] = {
     &gh_cli_policy_diff,
     &gh_cli_policy_rollback,
     &gh_cli_policy_export,
+    &gh_cli_fleet_check,
     &gh_cli_key_create,
     &gh_cli_key_list,
     &gh_cli_key_revoke,
@@ -33,6 +34,7 @@ static const struct {
     const char *words;
 } groups[] = {
     { "policy", gh_cli_policy_words },
+    { "fleet", gh_cli_fleet_words },
     { "key", gh_cli_key_words },
 };
 
