@@ -171,6 +171,7 @@ read_row_process(const gh_facts_t *facts, const gh_node_t *node, gh_facts_row_t 
         row->process = DO_UNKNOWN;
     } else if (gh_str_is(what->key, "set") && gh_facts_set(facts, what->text, &row->places)) {
         row->process = DO_PLACES;
+        row->set = what->text;
     } else if (gh_str_is(what->key, "countries")) {
         row->process = DO_PLACES;
         return read_codes(what, &row->places, error);
@@ -206,6 +207,7 @@ read_row(const gh_facts_t *facts, gh_str_t provider, const gh_node_t *node, gh_f
         if (!gh_facts_set(facts, set, &row->region_in)) {
             return fail(node, "no such set", error);
         }
+        row->region_set = set;
     }
     return read_row_process(facts, node, row, error);
 }
@@ -345,6 +347,31 @@ bool
 gh_facts_set(const gh_facts_t *facts, gh_str_t name, gh_places_t *places)
 {
     return get_set(facts->sets, facts->set_count, name, places);
+}
+
+bool
+gh_facts_redefine(gh_facts_t *facts, gh_str_t name, gh_places_t places)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < facts->set_count; i++) {
+        if (gh_str_eq(facts->sets[i].name, name) && !gh_str_is(name, "ANYWHERE")) {
+            facts->sets[i].places = places;
+            found = true;
+        }
+    }
+    for (size_t i = 0; found && i < facts->row_count; i++) {
+        gh_facts_row_t *row = &facts->rows[i];
+
+        if (gh_str_eq(row->region_set, name)) {
+            row->region_in = places;
+        }
+        if (gh_str_eq(row->set, name)) {
+            row->process = gh_places_empty(places) ? DO_UNKNOWN : DO_PLACES;
+            row->places = gh_places_empty(places) ? gh_places_unknown() : places;
+        }
+    }
+    return found;
 }
 
 size_t

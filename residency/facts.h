@@ -26,6 +26,12 @@ bool gh_facts_set(const gh_facts_t *facts, gh_str_t name, gh_places_t *places);
 /* Names of all sets, for nearest-spelling messages. */
 size_t gh_facts_set_names(const gh_facts_t *facts, gh_str_t *names, size_t size);
 
+/*
+ * As if a named set had these members, in whatever names it: a hypothesis, for plans. A processing place derived from a set that becomes empty is
+ * unknown. false when there is no such set, and for ANYWHERE.
+ */
+bool gh_facts_redefine(gh_facts_t *facts, gh_str_t name, gh_places_t places);
+
 typedef struct {
     gh_str_t provider;    /* azure | aws | openai | anthropic | self | other */
     gh_str_t region;

@@ -26,6 +26,7 @@ typedef struct {
     gh_places_t      region_in;      /* with limited: the region's country must be one of these */
     gh_facts_do_t        process;
     gh_places_t      places;
+    gh_str_t         set, region_set;    /* names of the sets that places and region_in are; empty: none */
 } gh_facts_row_t;
 
 struct gh_facts_s {

@@ -62,9 +62,6 @@ struct gh_cli_s {
     bool                    help;         /* --help or -h was there */
 };
 
-extern const gh_cli_command_t gh_cli_init, gh_cli_policy_apply, gh_cli_policy_validate, gh_cli_key_create,
-    gh_cli_key_list, gh_cli_key_revoke, gh_cli_explain, gh_cli_policy_test,
-    gh_cli_policy_prove, gh_cli_policy_history, gh_cli_policy_diff, gh_cli_policy_rollback, gh_cli_policy_export;
 /* One row a command: two that are added side by side do not meet. */
 extern const gh_cli_command_t gh_cli_explain;
 extern const gh_cli_command_t gh_cli_fleet_check;
@@ -76,6 +73,7 @@ extern const gh_cli_command_t gh_cli_policy_apply;
 extern const gh_cli_command_t gh_cli_policy_diff;
 extern const gh_cli_command_t gh_cli_policy_export;
 extern const gh_cli_command_t gh_cli_policy_history;
+extern const gh_cli_command_t gh_cli_policy_plan;
 extern const gh_cli_command_t gh_cli_policy_prove;
 extern const gh_cli_command_t gh_cli_policy_rollback;
 extern const gh_cli_command_t gh_cli_policy_test;

@@ -176,7 +176,7 @@ read_places(reading_t *r, gh_fact_t fact, unsigned types)
         empty(r, node);
         return;
     }
-    statement->known = gh_doc_places(r->loader, node, &r->scope, &statement->places);
+    statement->known = gh_doc_places(r->loader, node, &r->scope, &statement->places) && !gh_places_empty(statement->places);
 }
 
 static void
@@ -277,7 +277,7 @@ read_store_value(reading_t *r, const gh_node_t *node, gh_model_store_t *store)
         empty(r, in);
         return false;
     }
-    known = gh_doc_places(r->loader, in, &r->scope, &store->places);
+    known = gh_doc_places(r->loader, in, &r->scope, &store->places) && !gh_places_empty(store->places);
     if (!store->days_known) {
         gh_doc_warn(r->loader, GH_WHERE_KEY(r->loader, node), "unknown_fact",
             "the days of \"store\" of %s are unknown: they are not stated", r->whose);
@@ -359,7 +359,8 @@ read_feature(reading_t *r, const gh_node_t *node, gh_model_feature_t *feature)
             "\"process\" of a feature must be \"nothing\" or a list, not \"%.*s\"", GH_STR_ARG(process->text));
     } else if (process != NULL && process->count == 0) {
         empty(&own, process);
-    } else if (process != NULL && !gh_doc_places(r->loader, process, &r->scope, &feature->process)) {
+    } else if (process != NULL && (!gh_doc_places(r->loader, process, &r->scope, &feature->process) || gh_places_empty(feature->process)))
+    {
         feature->process = gh_places_unknown();
     }
     if (store != NULL && !read_store_value(&own, store, &feature->store)) {

@@ -126,6 +126,19 @@ load_facts(gh_loader_t *loader, const parsed_t *parsed, size_t count)
     return GH_OK;
 }
 
+/* Named sets as they are supposed to be. */
+static void
+suppose(gh_loader_t *loader)
+{
+    for (size_t i = 0; i < loader->supposition_count; i++) {
+        gh_supposition_t *one = &loader->suppositions[i];
+
+        for (size_t k = 0; k < loader->facts_count; k++) {
+            one->met = gh_facts_redefine(loader->facts[k], one->name, one->places) || one->met;
+        }
+    }
+}
+
 static void
 add_name(gh_loader_t *loader, gh_str_list_t *list, gh_str_t name)
 {
@@ -313,7 +326,15 @@ int
 gh_documents_load(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
     gh_model_t **model, gh_report_t *report)
 {
-    gh_loader_t loader = { .arena = arena, .report = report, .now_ms = now_ms, .source = "" };
+    return gh_documents_suppose(arena, sources, count, now_ms, NULL, 0, model, report);
+}
+
+int
+gh_documents_suppose(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
+    gh_supposition_t *suppositions, size_t supposition_count, gh_model_t **model, gh_report_t *report)
+{
+    gh_loader_t loader = { .arena = arena, .report = report, .now_ms = now_ms, .source = "", .suppositions = suppositions,
+        .supposition_count = supposition_count };
     size_t      first = report->count;
     parsed_t   *parsed = gh_arena_array(arena, count, sizeof(*parsed));
 
@@ -332,6 +353,7 @@ gh_documents_load(gh_arena_t *arena, const gh_document_source_t *sources, size_t
         parsed[i] = parse(&loader, &sources[i]);
     }
     if (load_facts(&loader, parsed, count) == GH_OK) {
+        suppose(&loader);
         read_all(&loader, parsed, count);
     }
     if (report->no_memory || digest(&loader, sources, count) != GH_OK) {

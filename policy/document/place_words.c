@@ -216,6 +216,23 @@ resolve(own_places_t *own, int32_t index)
     own->states[index] = DONE;
 }
 
+/* Places that are supposed to have other members need no resolving. */
+static void
+suppose(own_places_t *own, uint32_t count)
+{
+    for (size_t i = 0; i < own->loader->supposition_count; i++) {
+        gh_supposition_t *one = &own->loader->suppositions[i];
+
+        for (uint32_t k = 0; k < count; k++) {
+            if (gh_str_eq(own->places[k].name, one->name)) {
+                own->places[k].places = one->places;
+                own->states[k] = DONE;
+                one->met = true;
+            }
+        }
+    }
+}
+
 void
 gh_doc_own_places(gh_loader_t *loader, const gh_node_t *object, gh_place_scope_t *scope)
 {
@@ -256,6 +273,7 @@ gh_doc_own_places(gh_loader_t *loader, const gh_node_t *object, gh_place_scope_t
     scope->own = own.places;
     scope->own_count = count;
 
+    suppose(&own, count);
     for (uint32_t i = 0; i < count; i++) {
         if (own.states[i] == WAITING) {
             resolve(&own, (int32_t) i);

@@ -68,6 +68,8 @@ typedef struct {
     gh_facts_t       **pinned;       /* of each policy */
     uint32_t          policy_count;
     bool              incomplete;    /* a document could not be read at all: say nothing of what may stand in it */
+    gh_supposition_t *suppositions;  /* of gh_documents_suppose */
+    size_t            supposition_count;
     gh_model_entry_t **catalogue;    /* sorted by name: see gh_catalogue_find */
 } gh_loader_t;
 

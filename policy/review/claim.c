@@ -6,8 +6,6 @@
 #define WORDS_MAX 512
 #define NEAR_MAX  10000           /* apps looked at for the nearest spelling */
 
-const char *const gh_reach_words[GH_REACHES] = { "processed", "stored", "under an operator" };
-
 typedef struct { gh_str_t text; uint32_t column; } word_t;
 
 typedef struct {

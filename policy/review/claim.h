@@ -53,7 +53,4 @@ bool gh_claim_covers(const gh_claim_t *claim, gh_str_t path);
  */
 bool gh_claim_broken(const gh_claim_t *claim, uint32_t policy, gh_str_t deployment, const gh_reached_t *reached, gh_reached_t *offending);
 
-/* "processed", "stored", "under an operator" of facts, for sentences. */
-extern const char *const gh_reach_words[GH_REACHES];
-
 #endif

@@ -4,6 +4,8 @@
 
 #include "policy/base/error.h"
 
+const char *const gh_reach_words[GH_REACHES] = { "processed", "stored", "under an operator" };
+
 /* The last step that does not begin after the instant. */
 static uint32_t
 step_at(const gh_timeline_t *timeline, uint64_t instant_ms)

@@ -6,6 +6,9 @@
 
 typedef enum { GH_REACH_PROCESS = 0, GH_REACH_STORE, GH_REACH_OPERATOR, GH_REACHES } gh_reach_t;
 
+/* For sentences: "processed", "stored", "under an operator". */
+extern const char *const gh_reach_words[GH_REACHES];
+
 typedef struct { gh_places_t of[GH_REACHES]; } gh_reached_t;   /* "?": a place nobody knows */
 
 typedef struct {

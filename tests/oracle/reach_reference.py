@@ -79,14 +79,18 @@ def class_sets(world, policy, path):
 
 
 def feature_sets(rng, deployments, model):
-    names = sorted({name for each in deployments for holder in (each, each["models"].get(model, {})) for name in holder.get("features", ())})
+    holders = [each["models"][model] if "features" in each["models"][model] else each for each in deployments if model in each["models"]]
+    names = sorted({name for holder in holders for name in holder.get("features", ())})
     single = [()] + [({"name": name, "where": name},) for name in names] + [(UNLISTED,)]
     pairs = [a + b for a, b in itertools.combinations(single[1:], 2)]
     return single + rng.sample(pairs, min(2, len(pairs)))
 
 
-def reach(rng, documents, now, facts, paths, listed_only=False):
-    """{(path, class, deployment, upstream): {kind: countries}} of the given "org/tenant/app/key" at the day of `now`."""
+def reach(rng, documents, now, facts, paths, listed_only=False, by_feature=False):
+    """
+    {(path, class, deployment, upstream): {kind: countries}} of the given "org/tenant/app/key" at the day of `now`. by_feature: the key is
+    (path, class, deployment, model, feature or "" or "?"), and no pairs of features are tried.
+    """
     result = {}
     nodes = [each for document in documents for each in document.get("nodes", ()) if document["kind"] == "fleet/1"]
     for node in nodes:
@@ -98,11 +102,11 @@ def reach(rng, documents, now, facts, paths, listed_only=False):
             world.tenants[path] = world.tenants[app]
             policy = next((each for each in world.policies if any(covers(p, app) for p in as_list(each["applies_to"]))), None)
             if policy is not None:
-                add(rng, result, world, policy, path, listed_only)
+                add(rng, result, world, policy, path, listed_only, by_feature)
     return result
 
 
-def add(rng, result, world, policy, path, listed_only):
+def add(rng, result, world, policy, path, listed_only, by_feature):
     guards = [each for each in world.guards if any(covers(pattern, path) for pattern in as_list(each["applies_to"]))]
     classes = class_sets(world, policy, path)
     narrowings = world.narrowings(policy, path, {})
@@ -110,6 +114,8 @@ def add(rng, result, world, policy, path, listed_only):
         if not world.model_permitted(path, model):
             continue
         for features in feature_sets(rng, world.deployments, model):
+            if by_feature and len(features) > 1:
+                continue
             for deployment in world.deployments:
                 entry = deployment["models"].get(model)
                 if entry is None:
@@ -127,6 +133,9 @@ def add(rng, result, world, policy, path, listed_only):
                     if not world.eligible(policy, guards, carried, narrowings, path, model, entry, target):
                         continue
                     for one in carried:
-                        row = result.setdefault((path, one, deployment["id"], entry["upstream"]), {kind: set() for kind in KINDS})
+                        key = (path, one, deployment["id"], entry["upstream"])
+                        if by_feature:
+                            key = key[:3] + (model, (features[0]["name"] or "?") if features else "")
+                        row = result.setdefault(key, {kind: set() for kind in KINDS})
                         for kind in KINDS:
                             row[kind] |= places[kind]

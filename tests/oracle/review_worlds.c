@@ -2,11 +2,13 @@
  * Where the data of a world's tenants may get, by policy/review; one JSON object a line on stdin, one answer a line on stdout, for
  * comparison with an independent enumeration.
  *
- * {"documents":[...],"now":"2026-11-21T00:00:00Z","sample":N,"claims":["never ..."]}. Answers: {"errors":[...]} or {"groups":[{"members":["org/tenant/app/key"],
+ * {"documents":[...],"now":"2026-11-21T00:00:00Z","sample":N,"claims":["never ..."],"after":[...]}. Answers: {"errors":[...]} or {"groups":[{"members":["org/tenant/app/key"],
  * "rows":[{"class","deployment","upstream","feature","unlisted","steps":[{"from":ms,"process":[],"store":[],"operator":[]}]}]}],
  * "counts":{...},"laws":["what an enumeration of N more requests a group found to be otherwise"],"proofs":[{"verdict","examples":[{"path",
- * "class","deployment","upstream","at"}]}]}.
+ * "class","deployment","upstream","at"}]}],"plan":[{"members","class","deployment","model","feature","unlisted","gained","status","from","process",
+ * "store","operator"}]}; plan: from documents to after, changes without a deployment first.
  */
+#include "policy/review/plan.h"
 #include "policy/review/prove.h"
 #include "policy/review/reach.h"
 #include "tests/oracle/world_line.h"
@@ -407,6 +409,67 @@ write_proofs(gh_json_writer_t *w, gh_arena_t *arena, const gh_node_t *world, con
     gh_json_end_array(w);
 }
 
+/* ---- plans ---- */
+
+static void
+write_group(gh_json_writer_t *w, gh_arena_t *arena, const gh_review_groups_t *groups, const gh_review_group_t *group)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        const gh_review_member_t *member = &groups->members[group->first + i];
+
+        gh_json_string(w, gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(groups->apps[member->app]),
+            GH_STR_ARG(groups->keys[member->key].example)));
+    }
+}
+
+static void
+write_change(gh_json_writer_t *w, gh_arena_t *arena, const gh_plan_t *plan, const gh_plan_change_t *change)
+{
+    static const char *const statuses[] = { "more", "new", "gone" };
+
+    gh_json_begin_object(w);
+    gh_json_key(w, "members");
+    gh_json_begin_array(w);
+    for (uint32_t i = 0; i < change->group_count; i++) {
+        write_group(w, arena, &plan->groups, &plan->groups.groups[change->groups[i]]);
+    }
+    gh_json_end_array(w);
+    gh_json_kv_string(w, "class", change->class_name);
+    gh_json_kv_string(w, "deployment", change->deployment);
+    gh_json_kv_string(w, "model", change->model);
+    gh_json_kv_string(w, "feature", change->feature.name);
+    gh_json_kv_bool(w, "unlisted", change->feature.kind == GH_REVIEW_UNLISTED_FEATURE);
+    gh_json_kv_bool(w, "gained", change->gained);
+    gh_json_kv_string(w, "status", gh_str_from(statuses[change->status]));
+    gh_json_kv_u64(w, "from", change->from_ms);
+    write_places(w, "process", change->what.of[GH_REACH_PROCESS]);
+    write_places(w, "store", change->what.of[GH_REACH_STORE]);
+    write_places(w, "operator", change->what.of[GH_REACH_OPERATOR]);
+    gh_json_end_object(w);
+}
+
+static void
+write_plan(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *before, const gh_image_t *after, uint64_t now_ms)
+{
+    gh_error_t error;
+    gh_plan_t  plan;
+
+    memset(&error, 0, sizeof(error));
+    if (gh_plan_make(arena, before, after, now_ms, NULL, &plan, &error) != GH_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        exit(1);
+    }
+    gh_json_key(w, "plan");
+    gh_json_begin_array(w);
+    for (uint32_t i = 0; i < plan.reach.count; i++) {
+        write_change(w, arena, &plan, &plan.reach.items[i]);
+    }
+    for (uint32_t i = 0; i < plan.deployments.count; i++) {
+        write_change(w, arena, &plan, &plan.deployments.items[i]);
+    }
+    gh_json_end_array(w);
+}
+
 /* ---- a world ---- */
 
 static void
@@ -414,12 +477,7 @@ write_members(gh_json_writer_t *w, gh_arena_t *arena, const gh_review_groups_t *
 {
     gh_json_key(w, "members");
     gh_json_begin_array(w);
-    for (uint32_t i = 0; i < group->count; i++) {
-        const gh_review_member_t *member = &groups->members[group->first + i];
-
-        gh_json_string(w, gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(groups->apps[member->app]),
-            GH_STR_ARG(groups->keys[member->key].example)));
-    }
+    write_group(w, arena, groups, group);
     gh_json_end_array(w);
 }
 
@@ -438,7 +496,8 @@ write_counts(gh_json_writer_t *w, const gh_review_t *review)
 }
 
 static void
-review_image(gh_json_writer_t *w, gh_arena_t *arena, const gh_node_t *world, const gh_image_t *image, uint64_t now_ms, uint64_t sample)
+review_image(gh_json_writer_t *w, gh_arena_t *arena, const gh_node_t *world, const gh_image_t *image, const gh_image_t *after,
+    uint64_t now_ms, uint64_t sample)
 {
     gh_review_groups_t groups;
     gh_json_writer_t   laws;
@@ -488,6 +547,9 @@ review_image(gh_json_writer_t *w, gh_arena_t *arena, const gh_node_t *world, con
     gh_json_key(w, "laws");
     gh_json_raw(w, (gh_str_t) { laws.data, laws.len });
     write_proofs(w, arena, world, image, now_ms);
+    if (after != NULL) {
+        write_plan(w, arena, image, after, now_ms);
+    }
     gh_json_end_object(w);
 }
 
@@ -498,7 +560,7 @@ review_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
     gh_node_t       *world;
     gh_report_t      report;
     gh_model_t      *model;
-    gh_image_t      *image;
+    gh_image_t      *image, *after = NULL;
     gh_error_t       error;
     uint64_t         now_ms;
 
@@ -515,9 +577,19 @@ review_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
         write_errors(w, &report);
         return;
     }
+    if (gh_node_get(world, "after") != NULL) {
+        after = world_line_image(arena, world, "after", line, now_ms, &model, &report);
+        if (after == NULL) {
+            write_errors(w, &report);
+            return;
+        }
+    }
     sample = gh_node_get(world, "sample");
-    review_image(w, arena, world, image, now_ms, sample == NULL ? 0 : strtoull(sample->text.data, NULL, 10));
+    review_image(w, arena, world, image, after, now_ms, sample == NULL ? 0 : strtoull(sample->text.data, NULL, 10));
     gh_image_unref(image);
+    if (after != NULL) {
+        gh_image_unref(after);
+    }
 }
 
 int

@@ -23,10 +23,10 @@ VERDICTS = collections.Counter()
 KEYS = ("batch", "batches", "b", "ba", "nightly", "nightly2", "zz", "x")
 
 
-def make(seed, number):
+def make(seed, number, keyed=True):
     rng = random.Random("%s/%s/review" % (seed, number))
     world = make_world(seed, number, FACTS)
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and keyed:
         world = key_patterns(rng, world)
     world["sample"] = SAMPLE
     world["claims"] = make_claims(rng, world) if number % 4 == 0 else []

@@ -1,0 +1,479 @@
+/* What two sets of documents say differently, by id and by name: numbers of bits and indices differ between any two. */
+#include "policy/cli/plan.h"
+
+#include <string.h>
+
+typedef struct {
+    gh_arena_t          *arena;
+    const gh_cli_sets_t *sets;
+    const gh_model_t    *before, *after;
+    gh_cli_edit_lines_t *lines;
+    gh_str_t             details;      /* of the thing under comparison */
+} comparing_t;
+
+/* ---- lines ---- */
+
+static void
+add(comparing_t *c, char sign, const char *where, gh_str_t owner, gh_str_t id, gh_str_t details)
+{
+    gh_cli_edit_lines_t *lines = c->lines;
+
+    if (lines->count == lines->capacity) {
+        uint32_t more = lines->capacity * 2 + 32;
+
+        lines->items = gh_arena_grow(c->arena, lines->items, lines->count, more, sizeof(*lines->items));
+        lines->capacity = lines->items == NULL ? 0 : more;
+    }
+    if (lines->items == NULL) {
+        lines->failed = true;
+        lines->count = 0;
+        return;
+    }
+    lines->items[lines->count++] = (gh_cli_edit_line_t) { sign, gh_str_from(where), owner, id, details };
+}
+
+/* One more difference of the thing; nothing when both read alike. */
+static void
+differ(comparing_t *c, const char *what, gh_str_t before, gh_str_t after)
+{
+    if (!gh_str_eq(before, after)) {
+        c->details = gh_str_format(c->arena, "%.*s%s%s: %.*s -> %.*s", GH_STR_ARG(c->details), c->details.len > 0 ? "; " : "", what,
+            GH_STR_ARG(before.len > 0 ? before : GH_STR("none")), GH_STR_ARG(after.len > 0 ? after : GH_STR("none")));
+    }
+}
+
+/* ---- words ---- */
+
+static gh_str_t
+listed(gh_arena_t *arena, const gh_str_list_t *list)
+{
+    gh_str_t text = GH_STR("");
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        text = gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(text), i > 0 ? " " : "", GH_STR_ARG(list->items[i]));
+    }
+
+    return text;
+}
+
+static gh_str_t
+masked(gh_arena_t *arena, const gh_str_list_t *names, uint64_t mask)
+{
+    gh_str_t text = GH_STR("");
+
+    for (uint32_t i = 0; i < names->count && i < 64; i++) {
+        if (mask >> i & 1) {
+            text = gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(text), text.len > 0 ? " " : "", GH_STR_ARG(names->items[i]));
+        }
+    }
+
+    return text;
+}
+
+static gh_str_t
+places(comparing_t *c, gh_places_t value)
+{
+    return gh_cli_places_text(c->sets, value);
+}
+
+static gh_str_t
+day(gh_arena_t *arena, uint64_t until_ms)
+{
+    return until_ms == 0 ? GH_STR("") : gh_str_from(gh_cli_time_text(arena, until_ms));
+}
+
+static gh_str_t
+store(comparing_t *c, const gh_model_store_t *s)
+{
+    if (s->nothing) {
+        return GH_STR("nothing");
+    }
+    if (!s->days_known) {
+        return gh_str_format(c->arena, "%.*s for unknown days", GH_STR_ARG(places(c, s->places)));
+    }
+    return gh_str_format(c->arena, "%.*s for %u days", GH_STR_ARG(places(c, s->places)), (unsigned) s->days);
+}
+
+static gh_str_t
+training(uint8_t value)
+{
+    return value == GH_TRAINING_NO ? GH_STR("no") : value == GH_TRAINING_YES ? GH_STR("yes") : GH_STR("unknown");
+}
+
+/* ---- rules ---- */
+
+static gh_str_t
+rule_places(comparing_t *c, const gh_model_rule_t *rule, uint32_t states, gh_places_t value)
+{
+    return rule->states & states ? places(c, value) : GH_STR("");
+}
+
+static gh_str_t
+rule_store(comparing_t *c, const gh_model_rule_t *rule)
+{
+    if (rule->states & GH_STATES_STORE_NOTHING) {
+        return GH_STR("nothing");
+    }
+    if (!(rule->states & GH_STATES_STORE)) {
+        return GH_STR("");
+    }
+    if (rule->states & GH_STATES_MAX_DAYS) {
+        return gh_str_format(c->arena, "%.*s for at most %u days", GH_STR_ARG(places(c, rule->store)), (unsigned) rule->max_days);
+    }
+    return places(c, rule->store);
+}
+
+static gh_str_t
+said(const gh_model_rule_t *rule, uint32_t states)
+{
+    return rule->states & states ? GH_STR("yes") : GH_STR("");
+}
+
+static void
+compare_rule(comparing_t *c, const gh_model_policy_t *policies[2], const gh_model_rule_t *rules[2])
+{
+    const gh_model_t *models[2] = { c->before, c->after };
+    gh_str_t          words[12][2];
+
+    for (int side = 0; side < 2; side++) {
+        const gh_model_rule_t *rule = rules[side];
+
+        words[0][side] = rule->kind == GH_RULE_ALLOW ? GH_STR("allow") : GH_STR("forbid");
+        words[1][side] = masked(c->arena, &policies[side]->classes, rule->class_mask);
+        words[2][side] = listed(c->arena, &rule->tenants);
+        words[3][side] = listed(c->arena, &rule->models);
+        words[4][side] = rule_places(c, rule, GH_STATES_PROCESS, rule->process);
+        words[5][side] = rule_store(c, rule);
+        words[6][side] = rule_places(c, rule, GH_STATES_OPERATOR_HOME, rule->operator_home);
+        words[7][side] = masked(c->arena, &models[side]->partitions, rule->states & GH_STATES_PARTITIONS ? rule->partition_mask : 0);
+        words[8][side] = masked(c->arena, &models[side]->attests, rule->states & GH_STATES_ATTEST ? rule->attest_mask : 0);
+        words[9][side] = said(rule, GH_STATES_TRAINING);
+        words[10][side] = said(rule, GH_STATES_UNLISTED_OK);
+        words[11][side] = day(c->arena, rule->states & GH_STATES_UNTIL ? rule->until_ms : 0);
+    }
+    static const char *const names[12] = { "kind", "classes", "tenants", "models", "process", "store", "operator_home", "partitions",
+        "attest", "training", "unlisted_features accepted", "holds until" };
+
+    for (int i = 0; i < 12; i++) {
+        differ(c, names[i], words[i][0], words[i][1]);
+    }
+    differ(c, "why", rules[0]->why, rules[1]->why);
+    differ(c, "law", rules[0]->law, rules[1]->law);
+}
+
+/* *hint: where it probably stands; becomes the place behind it, so that two lists in the same order are compared in one pass. */
+static const gh_model_rule_t *
+find_rule(const gh_model_policy_t *policy, gh_str_t id, uint32_t *hint)
+{
+    for (uint32_t i = 0; policy != NULL && i < policy->rule_count; i++) {
+        uint32_t at = (*hint + i) % policy->rule_count;
+
+        if (gh_str_eq(policy->rules[at].id, id)) {
+            *hint = at + 1;
+            return &policy->rules[at];
+        }
+    }
+    return NULL;
+}
+
+static const gh_model_policy_t *
+find_policy(const gh_model_t *model, gh_str_t name)
+{
+    for (uint32_t i = 0; model != NULL && i < model->policy_count; i++) {
+        if (gh_str_eq(model->policies[i].name, name)) {
+            return &model->policies[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *
+kind_of(const gh_model_rule_t *rule)
+{
+    return rule->kind == GH_RULE_ALLOW ? "allow" : "forbid";
+}
+
+static void
+compare_rules(comparing_t *c, const gh_model_policy_t *before, const gh_model_policy_t *after)
+{
+    const gh_model_policy_t *policies[2] = { before, after };
+    uint32_t                 hint = 0;
+
+    for (uint32_t i = 0; after != NULL && i < after->rule_count; i++) {
+        const gh_model_rule_t *rules[2] = { find_rule(before, after->rules[i].id, &hint), &after->rules[i] };
+
+        if (rules[0] == NULL) {
+            add(c, '+', kind_of(rules[1]), after->name, rules[1]->id, rules[1]->why);
+            continue;
+        }
+        c->details = GH_STR("");
+        compare_rule(c, policies, rules);
+        if (c->details.len > 0) {
+            add(c, '~', kind_of(rules[1]), after->name, rules[1]->id, c->details);
+        }
+    }
+    hint = 0;
+    for (uint32_t i = 0; before != NULL && i < before->rule_count; i++) {
+        if (find_rule(after, before->rules[i].id, &hint) == NULL) {
+            add(c, '-', kind_of(&before->rules[i]), before->name, before->rules[i].id, before->rules[i].why);
+        }
+    }
+}
+
+static void
+all_rules(comparing_t *c)
+{
+    for (uint32_t i = 0; i < c->after->policy_count; i++) {
+        compare_rules(c, find_policy(c->before, c->after->policies[i].name), &c->after->policies[i]);
+    }
+    for (uint32_t i = 0; c->before != NULL && i < c->before->policy_count; i++) {
+        if (find_policy(c->after, c->before->policies[i].name) == NULL) {
+            compare_rules(c, &c->before->policies[i], NULL);
+        }
+    }
+}
+
+/* ---- what else a policy says ---- */
+
+static gh_str_t
+assigned(gh_arena_t *arena, const gh_model_policy_t *policy)
+{
+    gh_str_t text = GH_STR("");
+
+    for (uint32_t i = 0; i < policy->assign_count; i++) {
+        text = gh_str_format(arena, "%.*s%s%.*s to %.*s", GH_STR_ARG(text), i > 0 ? ", " : "",
+            GH_STR_ARG(policy->classes.items[policy->assigns[i].class_index]), GH_STR_ARG(listed(arena, &policy->assigns[i].tenants)));
+    }
+
+    return text;
+}
+
+static gh_str_t
+named_places(comparing_t *c, const gh_model_policy_t *policy)
+{
+    gh_str_t text = GH_STR("");
+
+    for (uint32_t i = 0; i < policy->place_count; i++) {
+        text = gh_str_format(c->arena, "%.*s%s%.*s = %.*s", GH_STR_ARG(text), i > 0 ? ", " : "", GH_STR_ARG(policy->places[i].name),
+            GH_STR_ARG(places(c, policy->places[i].places)));
+    }
+
+    return text;
+}
+
+static void
+compare_policy(comparing_t *c, const gh_model_policy_t *before, const gh_model_policy_t *after)
+{
+    const gh_model_policy_t *sides[2] = { before, after };
+    gh_str_t                 words[9][2];
+    static const char *const names[9] = { "applies_to", "classes", "default", "assign", "labels", "unknown_label", "uninspected", "places",
+        "audit_store" };
+
+    for (int side = 0; side < 2; side++) {
+        const gh_model_policy_t *policy = sides[side];
+
+        words[0][side] = listed(c->arena, &policy->applies_to);
+        words[1][side] = listed(c->arena, &policy->classes);
+        words[2][side] = policy->guard || policy->classes.count == 0 ? GH_STR("") : policy->classes.items[policy->default_class];
+        words[3][side] = assigned(c->arena, policy);
+        words[4][side] = listed(c->arena, &policy->label_headers);
+        words[5][side] = policy->unknown_label == GH_LABEL_DENY ? GH_STR("deny") : GH_STR("highest");
+        words[6][side] = masked(c->arena, &policy->classes, policy->uninspected_mask);
+        words[7][side] = named_places(c, policy);
+        words[8][side] = policy->has_audit_store ? places(c, policy->audit_store) : GH_STR("");
+    }
+    for (int i = 0; i < 9; i++) {
+        differ(c, names[i], words[i][0], words[i][1]);
+    }
+}
+
+static void
+all_policies(comparing_t *c)
+{
+    for (uint32_t i = 0; i < c->after->policy_count; i++) {
+        const gh_model_policy_t *after = &c->after->policies[i], *before = find_policy(c->before, after->name);
+
+        c->details = GH_STR("");
+        if (before == NULL) {
+            add(c, '+', after->guard ? "guard" : "policy", GH_STR(""), after->name, c->details);
+            continue;
+        }
+        compare_policy(c, before, after);
+        if (c->details.len > 0) {
+            add(c, '~', after->guard ? "guard" : "policy", GH_STR(""), after->name, c->details);
+        }
+    }
+    for (uint32_t i = 0; c->before != NULL && i < c->before->policy_count; i++) {
+        const gh_model_policy_t *before = &c->before->policies[i];
+
+        if (find_policy(c->after, before->name) == NULL) {
+            add(c, '-', before->guard ? "guard" : "policy", GH_STR(""), before->name, GH_STR(""));
+        }
+    }
+}
+
+/* ---- deployments ---- */
+
+static const gh_model_target_t *
+find_target(const gh_model_t *model, gh_str_t deployment, gh_str_t name)
+{
+    for (uint32_t i = 0; model != NULL && i < model->target_count; i++) {
+        const gh_model_target_t *target = &model->targets[i];
+
+        if (gh_str_eq(model->deployments[target->deployment].id, deployment) && gh_str_eq(model->models[target->model].name, name)) {
+            return target;
+        }
+    }
+    return NULL;
+}
+
+static gh_str_t
+features(comparing_t *c, const gh_model_target_t *target)
+{
+    gh_str_t text = GH_STR("");
+
+    for (uint32_t i = 0; i < target->feature_count; i++) {
+        const gh_model_feature_t *feature = &target->features[i];
+
+        text = gh_str_format(c->arena, "%.*s%s%.*s (process %.*s, store %.*s)", GH_STR_ARG(text), i > 0 ? ", " : "",
+            GH_STR_ARG(feature->name), GH_STR_ARG(places(c, feature->process)), GH_STR_ARG(store(c, &feature->store)));
+    }
+
+    return text;
+}
+
+static gh_str_t
+endpoints(gh_arena_t *arena, uint32_t mask)
+{
+    gh_str_t text = GH_STR("");
+
+    for (int i = 0; i < GH_ENDPOINTS; i++) {
+        if (mask >> i & 1) {
+            text = gh_str_format(arena, "%.*s%s%s", GH_STR_ARG(text), text.len > 0 ? " " : "", gh_endpoint_names[i]);
+        }
+    }
+
+    return text;
+}
+
+static void
+compare_target(comparing_t *c, const gh_model_target_t *before, const gh_model_target_t *after)
+{
+    const gh_model_t        *models[2] = { c->before, c->after };
+    const gh_model_target_t *sides[2] = { before, after };
+    gh_str_t                 words[14][2];
+    static const char *const names[14] = { "region", "sku", "upstream", "serves", "endpoints", "process", "store", "operator_home",
+        "partition", "attest", "training", "features", "backend", "evidence ends" };
+
+    for (int side = 0; side < 2; side++) {
+        const gh_model_target_t     *target = sides[side];
+        const gh_model_deployment_t *deployment = &models[side]->deployments[target->deployment];
+
+        words[0][side] = deployment->region;
+        words[1][side] = target->sku;
+        words[2][side] = target->upstream;
+        words[3][side] = listed(c->arena, &target->serves);
+        words[4][side] = endpoints(c->arena, target->endpoints);
+        words[5][side] = places(c, target->process);
+        words[6][side] = store(c, &target->store);
+        words[7][side] = places(c, target->operator_home);
+        words[8][side] = target->partition < 0 ? GH_STR("unknown") : models[side]->partitions.items[target->partition];
+        words[9][side] = masked(c->arena, &models[side]->attests, target->attest_mask);
+        words[10][side] = training(target->training);
+        words[11][side] = features(c, target);
+        words[12][side] = deployment->backend;
+        words[13][side] = gh_str_format(c->arena, "%.*s %.*s %.*s %.*s %.*s", GH_STR_ARG(day(c->arena, target->process_until_ms)),
+            GH_STR_ARG(day(c->arena, target->store_until_ms)), GH_STR_ARG(day(c->arena, target->operator_home_until_ms)),
+            GH_STR_ARG(day(c->arena, target->attest_until_ms)), GH_STR_ARG(day(c->arena, target->training_until_ms)));
+    }
+    for (int i = 0; i < 13; i++) {
+        differ(c, names[i], words[i][0], words[i][1]);
+    }
+    if (!gh_str_eq(words[13][0], words[13][1])) {
+        differ(c, names[13], GH_STR("as it was"), GH_STR("otherwise"));
+    }
+}
+
+static void
+all_targets(comparing_t *c)
+{
+    for (uint32_t i = 0; i < c->after->target_count; i++) {
+        const gh_model_target_t *after = &c->after->targets[i], *before;
+        gh_str_t                 id = c->after->deployments[after->deployment].id, model = c->after->models[after->model].name;
+
+        before = find_target(c->before, id, model);
+        c->details = GH_STR("");
+        if (before == NULL) {
+            add(c, '+', "deployment", id, model, gh_str_format(c->arena, "process %.*s, store %.*s", GH_STR_ARG(places(c, after->process)),
+                GH_STR_ARG(store(c, &after->store))));
+            continue;
+        }
+        compare_target(c, before, after);
+        if (c->details.len > 0) {
+            add(c, '~', "deployment", id, model, c->details);
+        }
+    }
+    for (uint32_t i = 0; c->before != NULL && i < c->before->target_count; i++) {
+        const gh_model_target_t *before = &c->before->targets[i];
+        gh_str_t                 id = c->before->deployments[before->deployment].id, model = c->before->models[before->model].name;
+
+        if (find_target(c->after, id, model) == NULL) {
+            add(c, '-', "deployment", id, model, GH_STR(""));
+        }
+    }
+}
+
+/* ---- nodes, facts ---- */
+
+static const gh_model_node_t *
+find_node(const gh_model_t *model, gh_str_t id)
+{
+    for (uint32_t i = 0; model != NULL && i < model->node_count; i++) {
+        if (gh_str_eq(model->nodes[i].id, id)) {
+            return &model->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+all_nodes(comparing_t *c)
+{
+    for (uint32_t i = 0; i < c->after->node_count; i++) {
+        const gh_model_node_t *after = &c->after->nodes[i], *before = find_node(c->before, after->id);
+        gh_str_t               country = { gh_country_codes[after->country], 2 };
+
+        c->details = GH_STR("");
+        if (before == NULL) {
+            add(c, '+', "node", GH_STR(""), after->id, country);
+        } else if (before->country != after->country) {
+            differ(c, "country", (gh_str_t) { gh_country_codes[before->country], 2 }, country);
+            add(c, '~', "node", GH_STR(""), after->id, c->details);
+        }
+    }
+    for (uint32_t i = 0; c->before != NULL && i < c->before->node_count; i++) {
+        if (find_node(c->after, c->before->nodes[i].id) == NULL) {
+            add(c, '-', "node", GH_STR(""), c->before->nodes[i].id, GH_STR(""));
+        }
+    }
+}
+
+void
+gh_cli_edit_lines(gh_arena_t *arena, const gh_cli_sets_t *sets, const gh_model_t *before, const gh_model_t *after,
+    gh_cli_edit_lines_t *lines)
+{
+    comparing_t c = { .arena = arena, .sets = sets, .before = before, .after = after, .lines = lines, .details = GH_STR("") };
+
+    *lines = (gh_cli_edit_lines_t) { 0 };
+    all_rules(&c);
+    all_policies(&c);
+    all_targets(&c);
+    all_nodes(&c);
+    c.details = GH_STR("");
+    if (before != NULL) {
+        differ(&c, "artefacts", listed(arena, &before->facts), listed(arena, &after->facts));
+        if (c.details.len > 0) {
+            add(&c, '~', "facts", GH_STR(""), GH_STR("facts"), c.details);
+        }
+    }
+}
