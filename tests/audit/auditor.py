@@ -206,7 +206,7 @@ class Gateway:
     def judge(self, revision, node, on):
         key = revision.number, node, on
         if key not in self.judges:
-            self.judges[key] = Judge(revision.parsed, on, node, facts())
+            self.judges[key] = Judge([json.loads(one["text"]) for one in self.timeline.documents(revision.number)], on, node, facts())
         return self.judges[key]
 
     def verdict(self, revision, request, dispatch, moment):
@@ -493,8 +493,7 @@ class Auditor:
         revision = gateway.timeline.revisions.get(dispatch.revision)
         verdict = revision and gateway.verdict(revision, request, dispatch, dispatch.moment)
         nothing = verdict and any(set(dispatch.rules) & some for some in verdict.stores_nothing.values())
-        knows = revision and next((one.get("dialect") in ("openai", "azure-v1") for document in revision.parsed for one in document.get("deployments", ())
-                                   if one["id"] == dispatch.deployment), False)
+        knows = verdict and verdict.dialect in ("openai", "azure-v1")
         if nothing and knows and request.decision["endpoint"] == "chat.completions" and "fields" in arrival.body and arrival.body.get("store") is not False:
             say("R1", f"{arrival.name} got no \"store\": false, which {dispatch.rules} ask for", arrival.first, **arrival.shown())
 
@@ -523,7 +522,7 @@ class Auditor:
     def _finishes(self, timeline, revision, first):
         """An edit with --let-finish leaves running what began under a revision that may."""
         begun = timeline.at(first)
-        return bool(begun) and begun[-1].number >= revision.finish_from and first < revision.end + CLOCK and begun[-1].number < revision.number
+        return bool(begun) and begun[-1].number >= timeline.finish_from(revision.number) and first < revision.end + CLOCK and begun[-1].number < revision.number
 
     # ---- the end ----
 

@@ -17,7 +17,7 @@ class Verdict:
     """
 
     def __init__(self, deployment, entry):
-        self.deployment, self.backend, self.upstream = deployment["id"], deployment["backend"], entry["upstream"]
+        self.deployment, self.backend, self.upstream, self.dialect = deployment["id"], deployment["backend"], entry["upstream"], deployment.get("dialect")
         self.gate, self.forbids, self.fits, self.nearest, self.outside, self.stores_nothing = None, set(), {}, {}, False, {}
         self.process = self.store = None
 

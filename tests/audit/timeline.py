@@ -13,12 +13,10 @@ IN_FORCE = 3                        # exit code: in force, not acknowledged
 
 
 class Revision:
-    def __init__(self, number, documents, begin, end, finish_from):
-        self.number, self.documents, self.begin, self.end, self.finish_from = number, documents, begin, end, finish_from
+    """given: the documents of the edit, or the number of the revision that has them; scope: which ones of the revision before they replace."""
 
-    @property
-    def parsed(self):
-        return [json.loads(one["text"]) for one in self.documents]
+    def __init__(self, number, given, scope, begin, end, cuts):
+        self.number, self.given, self.scope, self.begin, self.end, self.cuts, self.documents = number, given, scope, begin, end, cuts, None
 
 
 def organisation_of(document):
@@ -29,6 +27,14 @@ def organisation_of(document):
     if kind == "tenants/1" and len(document["organisations"]) == 1:
         return document["organisations"][0]["id"]
     return None
+
+
+EVERYTHING, GATEWAY = "everything", "the gateway's"
+
+
+def replaced(owner, scope):
+    """Does an edit of this scope replace an owner's documents? The scope is one of the two above, or an organisation."""
+    return scope == EVERYTHING or owner == (None if scope == GATEWAY else scope)
 
 
 def option(argv, name):
@@ -43,7 +49,7 @@ def option(argv, name):
 
 class Timeline:
     def __init__(self):
-        self.revisions, self.revoked, self.backups, self.edits, self.unfinished = {}, {}, {}, 0, []
+        self.revisions, self.revoked, self.backups, self.edits = {}, {}, {}, 0
 
     # ---- edits ----
 
@@ -56,49 +62,52 @@ class Timeline:
             owner, _, name = event["argv"][2].rpartition("/")
             self.revoked[owner, name] = event["end"]
         elif command == "backup" and done == 0 and self.revisions:
-            self.backups[next((word for word in event["argv"][1:] if not word.startswith("-")), "")] = self.newest().documents
+            self.backups[next((word for word in event["argv"][1:] if not word.startswith("-")), "")] = max(self.revisions)
         elif command == "policy wait" and done == 0 and self.revisions:
-            self._acknowledged(self.newest(), event["end"])
+            newest = self.revisions[max(self.revisions)]
+            newest.end = min(newest.end, event["end"])
         elif command in ("policy apply", "policy rollback", "restore"):
             self._edit(event)
 
-    def _acknowledged(self, revision, end):
-        revision.end = min(revision.end, end)
-
     def _edit(self, event):
         found = NUMBER.search(event["out"])
-        known = max(self.revisions, default=0)
-        if event["exit"] not in (0, IN_FORCE) and event["exit"] is not None and event["exit"] >= 0:
+        if event["exit"] is not None and event["exit"] > 0 and event["exit"] != IN_FORCE:
             return                                          # it said that nothing changed
-        documents = self._documents(event)
         if event["exit"] in (0, IN_FORCE) and found:
-            number = int(found.group(1))
-            end = event["end"] if event["exit"] == 0 else NEVER
-            if number in self.revisions and self.revisions[number].documents is not None:
-                self._acknowledged(self.revisions[number], end)
-                return
-            keeps = "--let-finish" in event["argv"]
-            before = self.revisions.get(number - 1)
-            self.revisions[number] = Revision(number, documents, event["begin"], end, before.finish_from if keeps and before else 0 if keeps else number)
+            number, end = int(found.group(1)), event["end"] if event["exit"] == 0 else NEVER
         else:                                               # killed: it may have committed
-            self.revisions[known + 1] = Revision(known + 1, documents, event["begin"], NEVER, known + 1)
+            number, end = max(self.revisions, default=0) + 1, NEVER
+        if number in self.revisions and self.revisions[number].end < NEVER:
+            return                                          # what was given is in force already
+        given, scope = self._given(event)
+        self.revisions[number] = Revision(number, given, scope, event["begin"], end, "--let-finish" not in event["argv"])
 
-    def _documents(self, event):
-        argv, organisation = event["argv"], option(event["argv"], "--organisation")
+    def _given(self, event):
+        argv = event["argv"]
+        scope = option(argv, "--organisation") or (GATEWAY if "--gateway" in argv else event.get("scope") or EVERYTHING)
+        if event["command"] == "policy apply":
+            return event["documents"] or [], scope
         if event["command"] == "policy rollback":
-            wanted = next((int(word) for word in argv[2:] if word.isdigit()), None)
-            made = self.revisions[wanted].documents if wanted in self.revisions else []
-        elif event["command"] == "restore":
-            made = next((self.backups[word] for word in argv[1:] if word in self.backups), [])
-        else:
-            made = event["documents"] or []
-        if organisation is None or not self.revisions:
-            return made
-        kept = [one for one in self.newest().documents if organisation_of(json.loads(one["text"])) != organisation]
-        return sorted(kept + [one for one in made if organisation_of(json.loads(one["text"])) == organisation], key=lambda one: one["path"])
+            return next((int(word) for word in argv[2:] if word.isdigit()), 0), scope
+        return next((self.backups[word] for word in argv[1:] if word in self.backups), 0), EVERYTHING
 
-    def newest(self):
-        return self.revisions[max(self.revisions)]
+    def documents(self, number):
+        """Those of a revision, once those before it are known."""
+        revision = self.revisions.get(number)
+        if revision is None:
+            return []
+        if revision.documents is None:
+            given = self.documents(revision.given) if isinstance(revision.given, int) else revision.given
+            kept = [] if revision.scope == EVERYTHING else self.documents(number - 1)
+            of_scope = lambda one: replaced(organisation_of(json.loads(one["text"])), revision.scope)
+            revision.documents = [one for one in kept if not of_scope(one)] + [one for one in given if of_scope(one)]
+        return revision.documents
+
+    def finish_from(self, number):
+        """The revision from which on what has begun may finish although this one forbids it."""
+        while number in self.revisions and not self.revisions[number].cuts:
+            number -= 1
+        return number
 
     # ---- what may be in force ----
 

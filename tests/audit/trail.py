@@ -9,7 +9,7 @@ What backends and editors saw, as files that an auditor reads after the run. One
         body      c r t bytes sha256 model fields store                 the body is whole
     gateway-NUMBER.jsonl   one gateway and whoever edits its policy
         gateway   audit node backends{name: address}                    at each configuration written
-        edit      argv begin end exit out documents                     a command that edits policy or keys; documents as they were given
+        edit      command argv begin end exit out documents scope       a command that edits policy or keys; documents as they were given
         died      pid                                                   a worker that a signal ended
         excuse    t rules reason, excused t                             a test that breaks a rule on purpose, and its end
         stopped   t                                                     nginx was stopped
@@ -136,13 +136,27 @@ def documents_in(place):
     """The texts that an edit is given: of every *.json below a directory, by their paths, or of a saved plan."""
     place = pathlib.Path(place)
     if place.is_file():
-        try:
-            saved = json.loads(place.read_text())["documents"]
-            return [{"path": one["path"], "text": one["text"]} for one in saved]
-        except (ValueError, KeyError, TypeError):
-            return []
+        return saved_plan(place).get("documents", [])
     paths = sorted(path for path in place.rglob("*.json") if not any(part.startswith(".") for part in path.relative_to(place).parts))
     return [{"path": str(path.relative_to(place)), "text": path.read_text(errors="surrogateescape")} for path in paths]
+
+
+def saved_plan(path):
+    """What a file of `policy plan --out` says; {} when it is none."""
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def scope_of(place):
+    """Which documents a saved plan replaces: "everything", "the gateway's" or an organisation's name; None for a directory."""
+    place = pathlib.Path(place)
+    if not place.is_file():
+        return None
+    saved = saved_plan(place)
+    return {"gateway": "the gateway's", "organisation": saved.get("organisation")}.get(saved.get("scope"), "everything")
 
 
 def stamped(control):

@@ -85,13 +85,14 @@ class Gateway:
     def command(self, *arguments, check=True, **more):
         arguments = [str(one) for one in arguments]
         edit = next((name for name in EDITS if " ".join(arguments[:2]).startswith(name)), None)
-        texts = trail.documents_in(self.prefix / arguments[2]) if edit == "policy apply" else None
+        given = self.prefix / arguments[2] if edit == "policy apply" and len(arguments) > 2 else None
+        seen = {"documents": trail.documents_in(given), "scope": trail.scope_of(given)} if given else {}
         begin = time.time()
         done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=self.environment,
                               timeout=60, cwd=self.prefix, **more)
         if edit:
             self.trail.write("edit", command=edit, argv=arguments, begin=begin, end=time.time(), exit=done.returncode,
-                             out=done.stdout[:4000] + done.stderr[:4000], documents=texts)
+                             out=done.stdout[:4000] + done.stderr[:4000], **seen)
         if check:
             assert done.returncode == 0, f"gatehouse {' '.join(map(str, arguments))}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
