@@ -287,6 +287,8 @@ class MockBackend:
         self.stopping = threading.Event()
         self._snis = {}
         self.default = echo
+        self.piece, self.pace = 1 << 18, 0      # bytes of one read, and seconds before each
+        self.delay = lambda: 0                  # seconds before a connection is looked at, TLS included
         self.requests, self.scripts = [], collections.deque()
         self.connections = 0         # accepted
         self.bytes = 0               # of requests, after decryption
@@ -393,6 +395,7 @@ class MockBackend:
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             raw.settimeout(60)
+            self.stopping.wait(self.delay())
             if not self.tls:
                 sock = trail.Watched(raw, self.trail, number)
             script = self._next("accept")
@@ -422,7 +425,9 @@ class MockBackend:
                 pass
 
     def _receive(self, sock, request):
-        data = sock.recv(1 << 18)
+        if self.pace:
+            self.stopping.wait(self.pace)
+        data = sock.recv(self.piece)
         with self.lock:
             self.bytes += len(data)
         if not data:
