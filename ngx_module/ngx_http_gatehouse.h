@@ -10,6 +10,7 @@
 #include "ngx_module/wire/wire.h"
 #include "policy/audit/record.h"
 #include "policy/decide/decide.h"
+#include "policy/ledger/ledger.h"
 #include "policy/base/id.h"
 #include "policy/base/version.h"
 #include "policy/store/store.h"
@@ -24,6 +25,9 @@
 
 /* bytes of decisions a worker keeps, at most */
 #define NGX_HTTP_GATEHOUSE_CELLS         (32u << 20)
+
+/* how often a worker with running dispatches looks whether policy moved */
+#define NGX_HTTP_GATEHOUSE_SWEEP         100     /* ms */
 
 #define NGX_HTTP_GATEHOUSE_BUFFER        8192    /* a response buffer's first size */
 
@@ -57,6 +61,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                      home;
+    ngx_str_t                      ledger;
     ngx_str_t                      secrets;
     ngx_str_t                      credentials;
     ngx_str_t                      node;
@@ -68,6 +73,7 @@ typedef struct {
     u_char                         key[32];
     unsigned                       key_read:1;
     unsigned                       enabled:1;      /* some location says "gatehouse on" */
+    uint32_t                       generation;     /* of this configuration, as the master counts them */
     ngx_http_upstream_srv_conf_t   plan;           /* stands in front of the backends' groups */
     ngx_http_upstream_conf_t       plan_conf;
     ngx_resolver_t                *resolver;
@@ -104,12 +110,14 @@ typedef struct {
     gh_image_t                    *image;          /* held: what facts and rules are from */
     int                            node_country;   /* index, of that image */
     ngx_uint_t                     servers;        /* of the group, as its balancer counts them */
+    uint64_t                       begun;          /* revision under which its first byte was sent; 0: none was */
     struct timeval                 clock;          /* start, for microseconds */
     unsigned                       store_false:1;  /* a rule that let it in says "store": "nothing" */
     unsigned                       dispatched:1;   /* counts against gatehouse_tries */
     unsigned                       stale:1;        /* because the step before met a stale idle connection */
     unsigned                       stale_next:1;
     unsigned                       denied:1;       /* policy said no before or between its bytes */
+    unsigned                       lingers:1;      /* its connection is reset when it is closed */
     unsigned                       ended:1;
 } ngx_http_gatehouse_attempt_t;
 
@@ -192,6 +200,7 @@ struct ngx_http_gatehouse_ctx_s {
     size_t                         out_size;
     size_t                         out_used;
     ngx_queue_t                    drains;         /* in the worker's list, while draining */
+    ngx_queue_t                    run;            /* in the worker's list, while running */
     off_t                          drained;
     off_t                          bytes_out;
 
@@ -217,6 +226,9 @@ struct ngx_http_gatehouse_ctx_s {
     unsigned                       refused_encoding:1;
     unsigned                       client_left:1;
     unsigned                       draining:1;
+    unsigned                       running:1;      /* from the first dispatch until the upstream is done with */
+    unsigned                       finishing:1;    /* forbidden by an edit that lets it finish */
+    unsigned                       cut:1;          /* an edit ended it after the answer's head was sent */
     unsigned                       closed:1;       /* no further attempt */
     unsigned                       repeat:1;       /* the next step is the same deployment again */
     unsigned                       finished:1;     /* u->finalize_request was called */
@@ -297,10 +309,13 @@ void ngx_http_gatehouse_checked(ngx_http_gatehouse_ctx_t *ctx,
     gh_image_t *image, const gh_decision_t *decision);
 ngx_int_t ngx_http_gatehouse_refuse_late(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
+gh_str_t ngx_http_gatehouse_late_text(ngx_http_gatehouse_ctx_t *ctx);
 ngx_int_t ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx,
-    uint64_t now, gh_identity_t *identity, gh_image_t **image);
+    gh_arena_t *arena, uint64_t now, gh_identity_t *identity,
+    gh_image_t **image);
 ngx_int_t ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt);
+    ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image,
+    gh_arena_t *arena);
 ngx_int_t ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt);
 
@@ -360,11 +375,41 @@ uint64_t ngx_http_gatehouse_retry_at(ngx_http_gatehouse_main_conf_t *gmcf,
 void ngx_http_gatehouse_retry_set(ngx_http_gatehouse_main_conf_t *gmcf,
     gh_str_t deployment, gh_str_t model, uint64_t until_ms);
 
+/* this worker's slot of the ledger */
+gh_slot_t *ngx_http_gatehouse_take_slot(ngx_log_t *log, gh_error_t *error);
+gh_slot_t *ngx_http_gatehouse_held_slot(void);
+ngx_int_t ngx_http_gatehouse_ledger_fits(gh_store_t *store,
+    gh_error_t *error);
+void ngx_http_gatehouse_slot_store(uint64_t inode);
+void ngx_http_gatehouse_slot_revision(uint64_t revision);
+ngx_int_t ngx_http_gatehouse_window(ngx_log_t *log, gh_image_t **image);
+void ngx_http_gatehouse_window_close(ngx_uint_t written);
+uint64_t ngx_http_gatehouse_proposal(void);
+
+#ifdef GH_TRACE
+void ngx_http_gatehouse_window_event(const char *event);
+#else
+#define ngx_http_gatehouse_window_event(event)
+#endif
+
+/* its running dispatches */
+void ngx_http_gatehouse_running_begin(ngx_http_gatehouse_ctx_t *ctx);
+void ngx_http_gatehouse_running_end(ngx_http_gatehouse_ctx_t *ctx);
+void ngx_http_gatehouse_running_tell(gh_slot_t *slot);
+void ngx_http_gatehouse_finishing(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_uint_t finishing);
+void ngx_http_gatehouse_count_cut(void);
+void ngx_http_gatehouse_drop(ngx_connection_t *c);
+void ngx_http_gatehouse_connection_done(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx);
+
 /* this worker: store, record, clock */
 ngx_int_t ngx_http_gatehouse_init_process(ngx_cycle_t *cycle);
 void ngx_http_gatehouse_exit_process(ngx_cycle_t *cycle);
 gh_store_t *ngx_http_gatehouse_store(ngx_log_t *log, gh_error_t *error);
 uint64_t ngx_http_gatehouse_transaction(void);
+uint64_t ngx_http_gatehouse_snapshot(void);
+uint64_t ngx_http_gatehouse_finish_from(void);
 ngx_int_t ngx_http_gatehouse_record(gh_json_writer_t *w, ngx_log_t *log);
 gh_json_writer_t *ngx_http_gatehouse_line(void);
 uint64_t ngx_http_gatehouse_now_ms(void);

@@ -97,6 +97,7 @@ ngx_http_gatehouse_cleanup(void *data)
 
     ngx_http_gatehouse_hold_stop(ctx);
     ngx_http_gatehouse_drain_stop(ctx);
+    ngx_http_gatehouse_running_end(ctx);
 
     if (ctx->deadline.timer_set) {
         ngx_del_timer(&ctx->deadline);

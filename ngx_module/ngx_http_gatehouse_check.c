@@ -8,6 +8,8 @@
 
 static void ngx_http_gatehouse_read_key(ngx_conf_t *cf,
     ngx_http_gatehouse_main_conf_t *gmcf);
+static void ngx_http_gatehouse_check_ledger(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf, gh_store_t *store);
 static void ngx_http_gatehouse_clear_text(ngx_conf_t *cf,
     ngx_http_gatehouse_main_conf_t *gmcf, gh_image_t *image,
     ngx_http_gatehouse_backend_t *backend);
@@ -59,7 +61,36 @@ ngx_http_gatehouse_check_store(ngx_conf_t *cf,
                            "gatehouse: policy store: %s", error.text);
     }
 
+    ngx_http_gatehouse_check_ledger(cf, gmcf, store);
+
     gh_store_close(store);
+}
+
+
+/* Looked at only: no slot is taken before the fork. */
+static void
+ngx_http_gatehouse_check_ledger(ngx_conf_t *cf,
+    ngx_http_gatehouse_main_conf_t *gmcf, gh_store_t *store)
+{
+    gh_error_t    error;
+    gh_ledger_t  *ledger;
+
+    ngx_memzero(&error, sizeof(gh_error_t));
+
+    ledger = gh_ledger_open((char *) gmcf->ledger.data, false, &error);
+
+    if (ledger == NULL
+        || gh_ledger_check(ledger, gh_store_id(store),
+                           gh_store_ledger_id(store), &error)
+           != GH_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "gatehouse: %s: %s: requests are answered 503 "
+                           "until \"gatehouse init\" has run", error.source,
+                           error.text);
+    }
+
+    gh_ledger_close(ledger);
 }
 
 

@@ -313,8 +313,9 @@ ngx_http_gatehouse_key_again(ngx_http_gatehouse_ctx_t *ctx, gh_image_t **image)
         return NGX_OK;
     }
 
-    if (ngx_http_gatehouse_key_holds(ctx, ngx_http_gatehouse_now_ms(),
-                                     &identity, image)
+    if (ngx_http_gatehouse_key_holds(ctx, &ctx->arena,
+                                     ngx_http_gatehouse_now_ms(), &identity,
+                                     image)
         != NGX_OK)
     {
         return NGX_ERROR;

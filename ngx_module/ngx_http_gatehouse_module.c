@@ -22,6 +22,10 @@ static char *ngx_http_gatehouse_node(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
+/* configurations that this master has read; workers say in the ledger of which they are */
+static uint32_t  ngx_http_gatehouse_generation;
+
+
 static ngx_conf_num_bounds_t  ngx_http_gatehouse_tries = {
     ngx_conf_check_num_bounds, 1, 8
 };
@@ -34,6 +38,13 @@ static ngx_command_t  ngx_http_gatehouse_commands[] = {
       ngx_http_gatehouse_path,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_gatehouse_main_conf_t, home),
+      NULL },
+
+    { ngx_string("gatehouse_ledger"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_gatehouse_path,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_gatehouse_main_conf_t, ledger),
       NULL },
 
     { ngx_string("gatehouse_secrets"),
@@ -204,6 +215,24 @@ ngx_http_gatehouse_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_str_set(&gmcf->home, "/var/lib/gatehouse");
     }
 
+    if (gmcf->ledger.data == NULL) {
+        /* the same as the command's: tmpfs for the one gateway of a host, else beside the store */
+
+        if (ngx_strcmp(gmcf->home.data, "/var/lib/gatehouse") == 0) {
+            ngx_str_set(&gmcf->ledger, GH_LEDGER_PATH);
+
+        } else {
+            p = ngx_pnalloc(cf->pool, gmcf->home.len + sizeof("/ledger"));
+            if (p == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
+            gmcf->ledger.data = p;
+            gmcf->ledger.len = ngx_sprintf(p, "%V/ledger%Z", &gmcf->home)
+                               - p - 1;
+        }
+    }
+
     if (gmcf->secrets.data == NULL) {
         ngx_str_set(&gmcf->secrets, "/etc/gatehouse");
     }
@@ -336,6 +365,8 @@ ngx_http_gatehouse_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    gmcf->generation = ++ngx_http_gatehouse_generation;
+
     ngx_http_gatehouse_check_store(cf, gmcf);
 
     if (ngx_http_gatehouse_zone_add(cf, gmcf) != NGX_OK
@@ -409,7 +440,7 @@ ngx_http_gatehouse_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *field = value[1];
 
     if (field->len == 0) {
-        return "needs a directory";
+        return "needs a path";
     }
 
     if (ngx_conf_full_name(cf->cycle, field, 0) != NGX_OK) {

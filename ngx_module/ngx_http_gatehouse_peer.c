@@ -204,6 +204,8 @@ ngx_http_gatehouse_peer_get(ngx_peer_connection_t *pc, void *data)
     r = peer->request;
     ctx = peer->ctx;
 
+    ngx_http_gatehouse_running_begin(ctx);
+
     for ( ;; ) {
         attempt = ngx_http_gatehouse_next_attempt(ctx);
 
@@ -472,6 +474,7 @@ ngx_http_gatehouse_peer_free(ngx_peer_connection_t *pc, void *data,
 
     ngx_http_gatehouse_hold_stop(ctx);
     ngx_http_gatehouse_attempt_end(pc, peer, attempt, state);
+    ngx_http_gatehouse_connection_done(peer->request, ctx);
 
     /*
      * What one tenant's request provoked must not take the peer out for everybody: only a transport's failure does.

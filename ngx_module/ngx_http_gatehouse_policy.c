@@ -6,10 +6,15 @@
 #include "ngx_http_gatehouse.h"
 
 
+static ngx_int_t ngx_http_gatehouse_judge(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt, gh_image_t **image,
+    gh_arena_t *arena, uint64_t now, gh_decision_t *decision);
+static ngx_int_t ngx_http_gatehouse_excused(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image);
 static const gh_target_verdict_t *ngx_http_gatehouse_decide_again(
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt,
-    gh_image_t *image, const gh_identity_t *identity, uint64_t now,
-    gh_decision_t *decision);
+    gh_image_t *image, gh_arena_t *arena, const gh_identity_t *identity,
+    uint64_t now, gh_decision_t *decision);
 static void ngx_http_gatehouse_take_verdict(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image,
     const gh_decision_t *decision, const gh_target_verdict_t *verdict);
@@ -48,7 +53,9 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    if (ctx->recorded == 0 && !ngx_http_gatehouse_moved(ctx, image, now)) {
+    if (ctx->recorded == 0 && !ngx_http_gatehouse_moved(ctx, image, now)
+        && ngx_http_gatehouse_transaction() == ctx->checked_transaction)
+    {
         /* the decision is of this very moment */
         verdict = gh_decision_verdict(&ctx->decision, attempt->target);
         if (verdict == NULL) {
@@ -60,14 +67,16 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
                                         verdict);
 
     } else {
-        if (ngx_http_gatehouse_key_holds(ctx, now, &identity, &image)
+        if (ngx_http_gatehouse_key_holds(ctx, &ctx->arena, now, &identity,
+                                         &image)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
 
         verdict = ngx_http_gatehouse_decide_again(ctx, attempt, image,
-                                                  &identity, now, &decision);
+                                                  &ctx->arena, &identity, now,
+                                                  &decision);
         if (verdict == NULL) {
             return NGX_ERROR;
         }
@@ -83,56 +92,82 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
 
 
 /*
- * In front of every write: may the rest of these bytes go where the first went? Cheap while nothing has moved since the last check. An edit
- * that moves the deployment elsewhere, or asks for other bytes, ends the attempt too.
+ * In front of every write, and when policy moved while a dispatch runs: may it go on under this image? Cheap while nothing has moved since
+ * the last check. What an edit forbids goes on only when it began early enough for that edit to let it finish. NGX_ERROR: ctx->late says
+ * why not. arena: for what is needed until it returns.
  */
 ngx_int_t
 ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt)
+    ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image,
+    gh_arena_t *arena)
 {
-    uint64_t                    now, transaction;
-    gh_image_t                 *image;
-    gh_error_t                  error;
-    gh_target_t                 facts;
-    gh_identity_t               identity;
-    gh_decision_t               decision;
-    const gh_target_verdict_t  *verdict;
+    uint64_t       now;
+    gh_decision_t  decision;
 
     now = ngx_http_gatehouse_now_ms();
 
-    image = ngx_http_gatehouse_image(ctx->request->connection->log, &error);
-    if (image == NULL) {
-        ctx->late = "policy_unavailable";
-        return NGX_ERROR;
-    }
-
-    transaction = ngx_http_gatehouse_transaction();
-
-    if (transaction == ctx->checked_transaction
+    if (ngx_http_gatehouse_transaction() == ctx->checked_transaction
         && now < ctx->checked_until_ms)
     {
         return NGX_OK;
     }
 
-    if (ngx_http_gatehouse_key_holds(ctx, now, &identity, &image) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (gh_image_revision(image) == ctx->checked_revision
-        && now < ctx->checked_until_ms)
+    switch (ngx_http_gatehouse_judge(ctx, attempt, &image, arena, now,
+                                     &decision))
     {
+
+    case NGX_OK:
+        ngx_http_gatehouse_finishing(ctx, 0);
+        ngx_http_gatehouse_checked(ctx, image, &decision);
+        return NGX_OK;
+
+    case NGX_DONE:
         /* a key was made or revoked, and it was not this one */
-        ctx->checked_transaction = transaction;
+        ctx->checked_transaction = ngx_http_gatehouse_transaction();
         return NGX_OK;
-    }
 
-    verdict = ngx_http_gatehouse_decide_again(ctx, attempt, image, &identity,
-                                              now, &decision);
-    if (verdict == NULL) {
+    case NGX_DECLINED:
+        return ngx_http_gatehouse_excused(ctx, attempt, image);
+
+    default:
         return NGX_ERROR;
     }
+}
 
-    gh_image_target(image, verdict->target, &facts);
+
+/*
+ * NGX_OK: eligible. NGX_DONE: as it was found last. NGX_DECLINED: policy forbids it; NGX_ERROR: its key is revoked or over, or nothing can
+ * be read; ctx->late says which. An edit that moves the deployment elsewhere, or asks for other bytes, forbids it too. *image may become
+ * a newer one.
+ */
+static ngx_int_t
+ngx_http_gatehouse_judge(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt, gh_image_t **image,
+    gh_arena_t *arena, uint64_t now, gh_decision_t *decision)
+{
+    ngx_int_t                   rc;
+    gh_target_t                 facts;
+    gh_identity_t               identity;
+    const gh_target_verdict_t  *verdict;
+
+    rc = ngx_http_gatehouse_key_holds(ctx, arena, now, &identity, image);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (gh_image_revision(*image) == ctx->checked_revision
+        && now < ctx->checked_until_ms)
+    {
+        return NGX_DONE;
+    }
+
+    verdict = ngx_http_gatehouse_decide_again(ctx, attempt, *image, arena,
+                                              &identity, now, decision);
+    if (verdict == NULL) {
+        return NGX_DECLINED;
+    }
+
+    gh_image_target(*image, verdict->target, &facts);
 
     if (!gh_str_eq(facts.backend, attempt->facts.backend)
         || !gh_str_eq(facts.api_version, attempt->facts.api_version)
@@ -140,10 +175,31 @@ ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
         || (verdict->store_false && !attempt->store_false))
     {
         ctx->late = "residency_denied";
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Begun under a revision that the edits since have let finish: it goes on until the next edit, whatever the time. */
+static ngx_int_t
+ngx_http_gatehouse_excused(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image)
+{
+    if (attempt->begun == 0
+        || attempt->begun < ngx_http_gatehouse_finish_from())
+    {
         return NGX_ERROR;
     }
 
-    ngx_http_gatehouse_checked(ctx, image, &decision);
+    ctx->late = NULL;
+    ctx->checked_revision = image ? gh_image_revision(image)
+                                  : ctx->checked_revision;
+    ctx->checked_transaction = ngx_http_gatehouse_transaction();
+    ctx->checked_until_ms = (uint64_t) -1;
+
+    ngx_http_gatehouse_finishing(ctx, 1);
 
     return NGX_OK;
 }
@@ -168,11 +224,13 @@ ngx_http_gatehouse_checked(ngx_http_gatehouse_ctx_t *ctx, gh_image_t *image,
 
 /*
  * Is the key that asked still one that may ask? *image is of the same snapshot, borrowed as ngx_http_gatehouse_image's: what the caller
- * is known by holds in that one alone.
+ * is known by holds in that one alone. NGX_DECLINED: the key is good, but tenants/1 does not list its app any more; NGX_ERROR: anything
+ * else.
  */
 ngx_int_t
-ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx, uint64_t now,
-    gh_identity_t *identity, gh_image_t **image)
+ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx,
+    gh_arena_t *arena, uint64_t now, gh_identity_t *identity,
+    gh_image_t **image)
 {
     gh_store_t  *store;
     gh_error_t   error;
@@ -182,9 +240,10 @@ ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx, uint64_t now,
     store = ngx_http_gatehouse_store(ctx->request->connection->log, &error);
 
     if (store
-        && gh_store_identify_again(store, &ctx->identity, now, &ctx->arena,
+        && gh_store_identify_again(store, &ctx->identity, now, arena,
                                    identity, image, &error)
-           == GH_OK)
+           == GH_OK
+        && ngx_http_gatehouse_ledger_fits(store, &error) == NGX_OK)
     {
         return NGX_OK;
     }
@@ -192,14 +251,16 @@ ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx, uint64_t now,
     ctx->late = error.code && ngx_strncmp(error.code, "key_", 4) == 0
                 ? "invalid_api_key" : "policy_unavailable";
 
-    return NGX_ERROR;
+    return error.code && ngx_strcmp(error.code, "key_unknown") == 0
+           ? NGX_DECLINED : NGX_ERROR;
 }
 
 
 static const gh_target_verdict_t *
 ngx_http_gatehouse_decide_again(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image,
-    const gh_identity_t *identity, uint64_t now, gh_decision_t *decision)
+    gh_arena_t *arena, const gh_identity_t *identity, uint64_t now,
+    gh_decision_t *decision)
 {
     gh_decide_input_t           input;
     const gh_target_verdict_t  *verdict;
@@ -208,7 +269,7 @@ ngx_http_gatehouse_decide_again(ngx_http_gatehouse_ctx_t *ctx,
     input.identity = identity;
     input.now_ms = now;
 
-    verdict = gh_decide_still(image, &input, &ctx->arena,
+    verdict = gh_decide_still(image, &input, arena,
                               attempt->facts.deployment,
                               attempt->facts.upstream_model, decision);
 
@@ -263,28 +324,40 @@ ngx_http_gatehouse_take_verdict(ngx_http_gatehouse_ctx_t *ctx,
 }
 
 
+/* What a client is told of ctx->late. */
+gh_str_t
+ngx_http_gatehouse_late_text(ngx_http_gatehouse_ctx_t *ctx)
+{
+    if (ngx_strcmp(ctx->late, "invalid_api_key") == 0) {
+        return GH_STR("The API key stopped being valid while the request was "
+                      "under way");
+    }
+
+    if (ngx_strcmp(ctx->late, "policy_unavailable") == 0) {
+        return GH_STR("The policy could not be read any more");
+    }
+
+    return GH_STR("The residency policy changed while the request was under "
+                  "way");
+}
+
+
 /* Policy's last word after the request was let in: ctx->late in an answer. */
 ngx_int_t
 ngx_http_gatehouse_refuse_late(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx)
 {
-    if (ngx_strcmp(ctx->late, "invalid_api_key") == 0) {
-        return ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
-                                         ctx->late,
-                                         "The API key stopped being valid "
-                                         "while the request was under way.");
-    }
+    gh_str_t    text;
+    ngx_uint_t  status;
 
-    if (ngx_strcmp(ctx->late, "policy_unavailable") == 0) {
-        return ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                         ctx->late,
-                                         "The policy could not be read any "
-                                         "more (request %*s).",
-                                         (size_t) GH_ID_LEN, ctx->id);
-    }
+    text = ngx_http_gatehouse_late_text(ctx);
 
-    return ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_FORBIDDEN, ctx->late,
-                                     "The residency policy changed while the "
-                                     "request was under way (request %*s).",
+    status = ngx_strcmp(ctx->late, "invalid_api_key") == 0
+             ? NGX_HTTP_UNAUTHORIZED
+             : ngx_strcmp(ctx->late, "policy_unavailable") == 0
+             ? NGX_HTTP_SERVICE_UNAVAILABLE : NGX_HTTP_FORBIDDEN;
+
+    return ngx_http_gatehouse_refuse(r, ctx, status, ctx->late,
+                                     "%*s (request %*s).", text.len, text.data,
                                      (size_t) GH_ID_LEN, ctx->id);
 }

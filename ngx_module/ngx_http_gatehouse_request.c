@@ -7,10 +7,13 @@
 
 #include "ngx_http_gatehouse.h"
 
+#include <linux/sockios.h>
+
 
 static ngx_chain_t *ngx_http_gatehouse_piece(ngx_pool_t *pool,
     const char *data, size_t len);
-static void ngx_http_gatehouse_drop_unsent(ngx_connection_t *c);
+static void ngx_http_gatehouse_reset_on_close(ngx_connection_t *c,
+    ngx_uint_t on);
 static ngx_buf_t *ngx_http_gatehouse_head(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
 
@@ -179,17 +182,87 @@ ngx_http_gatehouse_head(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
 }
 
 
-/* What the kernel has taken and not sent yet is dropped with the connection: it is reset instead of closed. */
+/*
+ * Every byte of a request goes through here into the socket (or the TLS buffer in front of it), inside a window of this worker's slot:
+ * policy is re-read in the same callback as the write. A refusal ends the attempt, and its connection is reset: what the kernel has taken
+ * and not sent yet is dropped. What has left the host cannot be taken back.
+ */
+ngx_int_t
+ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in)
+{
+    ngx_http_gatehouse_ctx_t *ctx = data;
+
+    ngx_int_t                      rc;
+    gh_image_t                    *image;
+    ngx_connection_t              *c;
+    ngx_http_gatehouse_attempt_t  *attempt;
+
+    attempt = ngx_http_gatehouse_attempt(ctx);
+
+    if (attempt == NULL || attempt->denied) {
+        return NGX_ERROR;
+    }
+
+    c = ctx->request->upstream->peer.connection;
+
+    if (ngx_http_gatehouse_window(ctx->request->connection->log, &image)
+        != NGX_OK)
+    {
+        ctx->late = "policy_unavailable";
+        attempt->denied = 1;
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_gatehouse_still(ctx, attempt, image, &ctx->arena) != NGX_OK) {
+        ngx_http_gatehouse_window_close(0);
+        attempt->denied = 1;
+
+        if (attempt->begun) {
+            ngx_http_gatehouse_count_cut();
+        }
+
+        return NGX_ERROR;
+    }
+
+    ngx_http_gatehouse_window_event("permit");
+
+    if (!attempt->lingers) {
+        attempt->lingers = 1;
+        ngx_http_gatehouse_reset_on_close(c, 1);
+    }
+
+    if (!ctx->finishing) {
+        attempt->record.revision = ctx->checked_revision;
+    }
+
+    if (attempt->begun == 0) {
+        attempt->begun = ctx->checked_revision;
+    }
+
+    if (attempt->record.connect_us == -1) {
+        /* connected, TLS included */
+        attempt->record.connect_us =
+            ngx_http_gatehouse_elapsed_us(&attempt->clock);
+    }
+
+    rc = ngx_chain_writer(&ctx->request->upstream->writer, in);
+
+    ngx_http_gatehouse_window_close(1);
+
+    return rc;
+}
+
+
+/*
+ * While a request is being sent its connection is one that is reset when it is closed, by whomever, and by the kernel at this process's
+ * death: what the kernel has taken and not sent yet must not leave when nobody judges it any more.
+ */
 static void
-ngx_http_gatehouse_drop_unsent(ngx_connection_t *c)
+ngx_http_gatehouse_reset_on_close(ngx_connection_t *c, ngx_uint_t on)
 {
     struct linger  linger;
 
-    if (c == NULL || c->sent == 0) {
-        return;
-    }
-
-    linger.l_onoff = 1;
+    linger.l_onoff = on;
     linger.l_linger = 0;
 
     if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, (const void *) &linger,
@@ -203,35 +276,48 @@ ngx_http_gatehouse_drop_unsent(ngx_connection_t *c)
 
 
 /*
- * Every byte of a request goes through here into the socket (or the TLS buffer in front of it): policy is re-read in the same
- * callback as the write. A refusal ends the attempt; what has left the host cannot be taken back.
+ * Drops at once what the kernel has taken and not sent yet, and resets the connection, whatever nginx still does with it: a TCP socket that
+ * is connected to nowhere has no peer any more.
  */
-ngx_int_t
-ngx_http_gatehouse_send_filter(void *data, ngx_chain_t *in)
+void
+ngx_http_gatehouse_drop(ngx_connection_t *c)
 {
-    ngx_http_gatehouse_ctx_t *ctx = data;
+    struct sockaddr  nowhere;
 
+    ngx_memzero(&nowhere, sizeof(struct sockaddr));
+    nowhere.sa_family = AF_UNSPEC;
+
+    (void) connect(c->fd, &nowhere, sizeof(struct sockaddr));
+
+    if (c->ssl) {
+        c->ssl->no_wait_shutdown = 1;
+        c->ssl->no_send_shutdown = 1;
+    }
+}
+
+
+/* The attempt is over, in whatever way: the connection is an ordinary one again, unless bytes of the request are still on their way. */
+void
+ngx_http_gatehouse_connection_done(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    int                            unsent;
+    ngx_connection_t              *c;
     ngx_http_gatehouse_attempt_t  *attempt;
 
+    c = r->upstream->peer.connection;
     attempt = ngx_http_gatehouse_attempt(ctx);
 
-    if (attempt == NULL || attempt->denied) {
-        return NGX_ERROR;
+    if (c == NULL || attempt == NULL || !attempt->lingers) {
+        return;
     }
 
-    if (ngx_http_gatehouse_still(ctx, attempt) != NGX_OK) {
-        attempt->denied = 1;
-        ngx_http_gatehouse_drop_unsent(ctx->request->upstream->peer.connection);
-        return NGX_ERROR;
+    if (attempt->denied || ioctl(c->fd, SIOCOUTQ, &unsent) == -1 || unsent) {
+        r->upstream->keepalive = 0;
+        ngx_http_gatehouse_drop(c);
+        return;
     }
 
-    attempt->record.revision = ctx->checked_revision;
-
-    if (attempt->record.connect_us == -1) {
-        /* connected, TLS included */
-        attempt->record.connect_us =
-            ngx_http_gatehouse_elapsed_us(&attempt->clock);
-    }
-
-    return ngx_chain_writer(&ctx->request->upstream->writer, in);
+    attempt->lingers = 0;
+    ngx_http_gatehouse_reset_on_close(c, 0);
 }

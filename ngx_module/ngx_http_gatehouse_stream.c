@@ -337,6 +337,9 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
         u->keepalive = 0;
     }
 
+    ngx_http_gatehouse_connection_done(r, ctx);
+    ngx_http_gatehouse_running_end(ctx);
+
     if (!u->header_sent) {
         ctx->end = ctx->client_left ? "client_left"
                    : ctx->late ? "denied_late" : "failed";
@@ -391,6 +394,12 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
         }
     }
 
+    if (ctx->cut) {
+        ctx->end = "denied_late";
+        ctx->error_code = ctx->late;
+        return;
+    }
+
     ctx->end = ctx->client_left ? "client_left" : complete ? "complete"
                                                            : "cut";
 }
@@ -418,10 +427,17 @@ ngx_http_gatehouse_break_stream(ngx_http_request_t *r,
         p = ngx_cpymem(p, "\n\n", 2);
     }
 
-    len = gh_stream_error_event((char *) p, b->end - p,
-                                GH_STR("backend_stream_broken"),
-                                GH_STR("The backend's stream ended before its "
-                                       "answer was complete."));
+    if (ctx->cut) {
+        len = gh_stream_error_event((char *) p, b->end - p,
+                                    gh_str_from(ctx->late),
+                                    ngx_http_gatehouse_late_text(ctx));
+
+    } else {
+        len = gh_stream_error_event((char *) p, b->end - p,
+                                    GH_STR("backend_stream_broken"),
+                                    GH_STR("The backend's stream ended before "
+                                           "its answer was complete."));
+    }
 
     b->last = p + len;
     b->flush = 1;

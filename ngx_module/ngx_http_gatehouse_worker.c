@@ -7,6 +7,9 @@
 #include <openssl/rand.h>
 
 
+static void ngx_http_gatehouse_store_close(void);
+
+
 static struct {
     ngx_http_gatehouse_main_conf_t  *conf;
     gh_store_t                      *store;
@@ -14,6 +17,7 @@ static struct {
     gh_record_t                     *record;
     ngx_msec_t                       store_tried;
     unsigned                         store_failed:1;
+    uint16_t                         openings;
     uint64_t                         revision;      /* the newest used: never a lower one again */
     gh_json_writer_t                 line;
     char                             buffer[GH_RECORD_LINE_MAX];
@@ -83,6 +87,7 @@ ngx_http_gatehouse_init_process(ngx_cycle_t *cycle)
 
     ngx_http_gatehouse_worker.conf = gmcf;
 
+    (void) ngx_http_gatehouse_take_slot(cycle->log, &error);
     (void) ngx_http_gatehouse_store(cycle->log, &error);
 
     return NGX_OK;
@@ -97,7 +102,17 @@ ngx_http_gatehouse_exit_process(ngx_cycle_t *cycle)
         ngx_http_gatehouse_worker.record = NULL;
     }
 
+    ngx_http_gatehouse_store_close();
+
+    /* the slot is the kernel's to free, after the last of this process's sockets */
+}
+
+
+static void
+ngx_http_gatehouse_store_close(void)
+{
     if (ngx_http_gatehouse_worker.store) {
+        ngx_http_gatehouse_slot_store(0);
         gh_store_close(ngx_http_gatehouse_worker.store);
         ngx_http_gatehouse_worker.store = NULL;
     }
@@ -148,6 +163,7 @@ ngx_http_gatehouse_store(ngx_log_t *log, gh_error_t *error)
     ngx_memzero(&options, sizeof(gh_store_options_t));
     options.home = home;
     options.lowest = ngx_http_gatehouse_worker.revision;
+    options.opening = ngx_http_gatehouse_worker.openings++;
     ngx_memcpy(options.key, gmcf->key, sizeof(options.key));
 
     ngx_memzero(error, sizeof(gh_error_t));
@@ -162,6 +178,8 @@ ngx_http_gatehouse_store(ngx_log_t *log, gh_error_t *error)
     }
 
     ngx_http_gatehouse_worker.store_failed = 0;
+    ngx_http_gatehouse_slot_store(
+                         gh_store_inode(ngx_http_gatehouse_worker.store));
 
     return ngx_http_gatehouse_worker.store;
 }
@@ -175,6 +193,10 @@ ngx_http_gatehouse_image(ngx_log_t *log, gh_error_t *error)
     gh_store_t       *store;
     static ngx_msec_t logged;
 
+    if (ngx_http_gatehouse_take_slot(log, error) == NULL) {
+        return NULL;
+    }
+
     store = ngx_http_gatehouse_store(log, error);
     if (store == NULL) {
         return NULL;
@@ -183,9 +205,11 @@ ngx_http_gatehouse_image(ngx_log_t *log, gh_error_t *error)
     ngx_memzero(error, sizeof(gh_error_t));
 
     if (gh_store_current(store, ngx_http_gatehouse_now_ms(), &image, error)
-        == GH_OK)
+        == GH_OK
+        && ngx_http_gatehouse_ledger_fits(store, error) == NGX_OK)
     {
         ngx_http_gatehouse_worker.revision = gh_image_revision(image);
+        ngx_http_gatehouse_slot_revision(ngx_http_gatehouse_worker.revision);
         return image;
     }
 
@@ -196,11 +220,8 @@ ngx_http_gatehouse_image(ngx_log_t *log, gh_error_t *error)
     }
 
     if (error->code && ngx_strcmp(error->code, "store_replaced") == 0) {
-        /* denied by name until the one in place is opened, with the next try */
-        gh_store_close(store);
-        ngx_http_gatehouse_worker.store = NULL;
-        ngx_http_gatehouse_worker.store_failed = 1;
-        ngx_http_gatehouse_worker.store_tried = ngx_current_msec;
+        /* denied by name until the one in place is opened: at once, then at most once a second */
+        ngx_http_gatehouse_store_close();
     }
 
     return NULL;
@@ -226,6 +247,24 @@ ngx_http_gatehouse_transaction(void)
 {
     return ngx_http_gatehouse_worker.store
            ? gh_store_transaction(ngx_http_gatehouse_worker.store) : 0;
+}
+
+
+uint64_t
+ngx_http_gatehouse_snapshot(void)
+{
+    return ngx_http_gatehouse_worker.store
+           ? gh_store_snapshot(ngx_http_gatehouse_worker.store) : 0;
+}
+
+
+/* What a later edit forbids may finish when it began under this revision or a newer one. */
+uint64_t
+ngx_http_gatehouse_finish_from(void)
+{
+    return ngx_http_gatehouse_worker.store
+           ? gh_store_finish_from(ngx_http_gatehouse_worker.store)
+           : (uint64_t) -1;
 }
 
 

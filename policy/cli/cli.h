@@ -15,6 +15,7 @@
 #include "policy/base/arena.h"
 #include "policy/base/error.h"
 #include "policy/base/str.h"
+#include "policy/ledger/ledger.h"
 #include "policy/store/store.h"
 
 /* Exit codes, the same for every command. */
@@ -23,6 +24,7 @@ enum {
     GH_EXIT_ERROR   = 1,    /* nothing was changed */
     GH_EXIT_CHANGES = 2,    /* policy plan: there is something to apply */
     GH_EXIT_DENIED  = 3,    /* explain: the request is denied */
+    GH_EXIT_UNOBEYED = 3,   /* edits: in force, but a worker has not confirmed it */
     GH_EXIT_USAGE   = 64    /* the command line itself is wrong; nothing was done (EX_USAGE of sysexits.h) */
 };
 
@@ -78,6 +80,7 @@ extern const gh_cli_command_t gh_cli_policy_prove;
 extern const gh_cli_command_t gh_cli_policy_rollback;
 extern const gh_cli_command_t gh_cli_policy_test;
 extern const gh_cli_command_t gh_cli_policy_validate;
+extern const gh_cli_command_t gh_cli_policy_wait;
 
 extern const char gh_cli_policy_words[];   /* the policy language in five sentences: head of `gatehouse policy --help` */
 extern const char gh_cli_key_words[];
@@ -87,6 +90,10 @@ extern const char gh_cli_fleet_words[];
 #define GH_CLI_STORE_OPTIONS                                                                                     \
     { "home", "DIR", "the gateway's home (default: $GATEHOUSE_HOME, else " GH_CLI_HOME ")", false },               \
     { "secrets", "DIR", "where store.key is (default: $GATEHOUSE_SECRETS, else " GH_CLI_SECRETS ")", false }
+
+/* The row of commands that edit the store or look at its workers. */
+#define GH_CLI_LEDGER_OPTION                                                                                     \
+    { "ledger", "FILE", "the workers' ledger (default: $GATEHOUSE_LEDGER, else\n" GH_LEDGER_PATH ", or DIR/ledger of another --home)", false }
 
 #define GH_CLI_HOME    "/var/lib/gatehouse"
 #define GH_CLI_SECRETS "/etc/gatehouse"
@@ -103,8 +110,9 @@ bool        gh_cli_flag(const gh_cli_t *cli, const char *name);
 
 const char *gh_cli_home(const gh_cli_t *cli);
 const char *gh_cli_secrets(const gh_cli_t *cli);
+const char *gh_cli_ledger(const gh_cli_t *cli);    /* arena-owned, or borrowed */
 
-/* " --home X --secrets Y" as far as they differ from the defaults: for commands that messages suggest. Arena-owned. */
+/* " --home X --secrets Y --ledger Z" as far as they differ from the defaults: for commands that messages suggest. Arena-owned. */
 const char *gh_cli_store_words(const gh_cli_t *cli);
 
 void gh_cli_print_help(const gh_cli_command_t *command);

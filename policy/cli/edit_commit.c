@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/cli/barrier.h"
 #include "policy/cli/edit.h"
 
 static const char *
@@ -303,7 +304,7 @@ gh_cli_owners_words(gh_arena_t *arena, const gh_str_t *owners, size_t count, siz
 
 static int
 report_success(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_apply_ready_t *ready, const gh_report_t *report,
-    uint64_t revision)
+    uint64_t revision, const gh_cli_barrier_t *barrier)
 {
     gh_cli_documents_t documents = spoken_of(cli, edit, ready->base);
     const gh_model_t  *model = ready->model;
@@ -323,11 +324,11 @@ report_success(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_apply_ready_t 
     if (gh_cli_flag(cli, "json")) {
         json_t *list = gh_cli_report_json(&documents, report);
 
-        return gh_cli_print_json(cli, list == NULL ? NULL : json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
+        return gh_cli_print_json(cli, list == NULL ? NULL : gh_cli_barrier_json(barrier, json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
             "applied", 1, "revision", (json_int_t) revision, "base", (json_int_t) ready->base,
             "changed", gh_cli_owners_json(ready->changed, ready->changed_count),
             "documents", (json_int_t) ready->document_count, "deployments", (json_int_t) model->deployment_count,
-            "tenants", (json_int_t) tenants, "apps", (json_int_t) apps, "report", list));
+            "tenants", (json_int_t) tenants, "apps", (json_int_t) apps, "report", list)));
     }
 
     printf("revision %llu\n", (unsigned long long) revision);
@@ -339,6 +340,7 @@ report_success(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_apply_ready_t 
     } else {
         printf("changed: documents of %.*s\n", GH_STR_ARG(changed));
     }
+    printf("%s\n", gh_cli_barrier_words(barrier));
 
     return gh_cli_flush(cli);
 }
@@ -348,16 +350,30 @@ gh_cli_edit_commit(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit)
 {
     gh_apply_t       apply = apply_of(cli, edit, gh_cli_now_ms());
     gh_apply_ready_t ready;
+    gh_cli_barrier_t barrier;
     gh_report_t      report;
     uint64_t         revision;
+    int              status, obeyed;
+
+    status = gh_cli_barrier_begin(cli, store, &barrier);
+    if (status != GH_EXIT_DONE) {
+        return status;
+    }
+    apply.let_finish = barrier.let_finish;
 
     if (commit_patiently(cli, store, edit, &apply, &ready, &revision, &report) != GH_OK) {
-        return report_failure(cli, edit, &ready, &report);
-    }
+        status = report_failure(cli, edit, &ready, &report);
 
-    if (read_back(cli, store, apply.now_ms, revision) != GH_EXIT_DONE) {
-        return GH_EXIT_ERROR;
-    }
+    } else {
+        obeyed = gh_cli_barrier_obeyed_revision(&barrier, revision);
+        status = read_back(cli, store, apply.now_ms, revision);
 
-    return report_success(cli, edit, &ready, &report, revision);
+        if (status == GH_EXIT_DONE) {
+            status = report_success(cli, edit, &ready, &report, revision, &barrier);
+        }
+        status = status != GH_EXIT_DONE ? status : obeyed;
+    }
+    gh_cli_barrier_end(&barrier);
+
+    return status;
 }

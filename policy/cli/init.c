@@ -7,6 +7,7 @@
  *   HOME/audit          user:group 0750      HOME/audit/open     user:group 2770
  *   HOME/audit/sealed   user:group 0750      HOME/cred, its files user:group 0750, 0640
  *   SECRETS             root:<user's group> 0750, store.key 0640
+ *   LEDGER              user:group 0660
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,26 +21,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "policy/cli/files.h"
+#include "policy/cli/init.h"
 #include "policy/store/store.h"
 #include "policy/store/store_write.h"
 
-#define KEY_BYTES 32
-
-typedef struct {
-    gh_cli_t   *cli;
-    const char *home, *secrets;
-    const char *user, *group;         /* names, for messages */
-    uid_t       uid;                  /* of everything in home */
-    gid_t       gid;
-    uid_t       secrets_uid;
-    gid_t       secrets_gid;
-    uint8_t     key[KEY_BYTES];
-    bool        key_made, store_made;
-} init_t;
-
 static int
-find_user(init_t *init)
+find_user(gh_init_t *init)
 {
     const char    *name = gh_cli_value(init->cli, "user");
     struct passwd *entry;
@@ -77,7 +64,7 @@ find_user(init_t *init)
 }
 
 static int
-find_group(init_t *init)
+find_group(gh_init_t *init)
 {
     const char   *name = gh_cli_value(init->cli, "group");
     struct group *entry;
@@ -107,7 +94,7 @@ find_group(init_t *init)
 static bool
 home_entry_ok(const char *name)
 {
-    static const char *const ours[] = { ".", "..", "store", "audit", "cred", "lost+found" };
+    static const char *const ours[] = { ".", "..", "store", "audit", "cred", "ledger", "lost+found" };
 
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strcmp(name, ours[i]) == 0) {
@@ -132,7 +119,7 @@ secrets_entry_ok(const char *name)
  * documents and directories may stand beside a key that is still to be made.
  */
 static int
-check_ours(init_t *init, const char *path, const char *option, const char *mark, bool directories_ok,
+check_ours(gh_init_t *init, const char *path, const char *option, const char *mark, bool directories_ok,
     bool (*entry_ok)(const char *))
 {
     struct stat    root, info;
@@ -172,7 +159,7 @@ check_ours(init_t *init, const char *path, const char *option, const char *mark,
 
 /* A failed directory: the reason, and what to do about the usual ones. */
 static int
-fail_directory(const init_t *init, const char *path, const gh_error_t *error)
+fail_directory(const gh_init_t *init, const char *path, const gh_error_t *error)
 {
     gh_cli_fail_error(init->cli, error);
 
@@ -187,7 +174,7 @@ fail_directory(const init_t *init, const char *path, const gh_error_t *error)
 }
 
 static const char *
-join(const init_t *init, const char *directory, const char *name)
+join(const gh_init_t *init, const char *directory, const char *name)
 {
     gh_str_t text = gh_str_format(init->cli->arena, "%s/%s", directory, name);
 
@@ -196,7 +183,7 @@ join(const init_t *init, const char *directory, const char *name)
 
 /* Opens or makes HOME/NAME..., -1 after a message. */
 static int
-home_directory(const init_t *init, int parent, const char *name, const char *shown, mode_t mode)
+home_directory(const gh_init_t *init, int parent, const char *name, const char *shown, mode_t mode)
 {
     gh_cli_owner_t owner = { init->uid, init->gid, join(init, init->home, shown), mode };
     gh_error_t     error = { 0 };
@@ -211,7 +198,7 @@ home_directory(const init_t *init, int parent, const char *name, const char *sho
 }
 
 static int
-own_if_there(const init_t *init, int directory, const char *name, const char *shown, mode_t mode)
+own_if_there(const gh_init_t *init, int directory, const char *name, const char *shown, mode_t mode)
 {
     gh_cli_owner_t owner = { init->uid, init->gid, join(init, init->home, shown), mode };
     gh_error_t     error = { 0 };
@@ -225,7 +212,7 @@ own_if_there(const init_t *init, int directory, const char *name, const char *sh
 }
 
 static int
-own_store_files(const init_t *init, int store)
+own_store_files(const gh_init_t *init, int store)
 {
     int status = own_if_there(init, store, "data.mdb", "store/data.mdb", 0640);
 
@@ -234,12 +221,12 @@ own_store_files(const init_t *init, int store)
 
 /* SECRETS and store.key. A store without its key is never given a new one: nothing in it could be read again. */
 static int
-make_secrets(init_t *init)
+make_secrets(gh_init_t *init)
 {
     gh_cli_owner_t directory_owner = { init->secrets_uid, init->secrets_gid, init->secrets, 0750 };
     gh_cli_owner_t key_owner = { init->secrets_uid, init->secrets_gid, join(init, init->secrets, "store.key"), 0640 };
     gh_error_t     error = { 0 };
-    uint8_t        fresh[KEY_BYTES];
+    uint8_t        fresh[GH_INIT_KEY_BYTES];
     bool           made;
     int            fd, status = GH_EXIT_DONE;
 
@@ -275,11 +262,15 @@ make_secrets(init_t *init)
 }
 
 static int
-make_store(init_t *init, int home)
+make_store(gh_init_t *init, int home)
 {
     gh_error_t error = { 0 };
+    uint8_t    id[16];
     int        fd, status;
 
+    if (getrandom(id, sizeof(id), 0) != (ssize_t) sizeof(id)) {
+        return gh_cli_fail(init->cli, "the system gives no random bytes: %s", strerror(errno));
+    }
     fd = home_directory(init, home, "store", "store", 02750);
     if (fd == -1) {
         return GH_EXIT_ERROR;
@@ -289,7 +280,7 @@ make_store(init_t *init, int home)
 
     status = own_store_files(init, fd);
     if (status == GH_EXIT_DONE) {
-        status = gh_store_create(init->home, init->key, &error) == GH_OK ? own_store_files(init, fd)
+        status = gh_store_create(init->home, init->key, id, &error) == GH_OK ? own_store_files(init, fd)
                                                                          : gh_cli_fail_error(init->cli, &error);
     }
 
@@ -300,7 +291,7 @@ make_store(init_t *init, int home)
 }
 
 static int
-make_audit(const init_t *init, int home)
+make_audit(const gh_init_t *init, int home)
 {
     int audit, open_directory, sealed, status;
 
@@ -326,7 +317,7 @@ make_audit(const init_t *init, int home)
 
 /* A credential that root put here with its own owner is one that no worker can read. */
 static int
-make_credentials(const init_t *init, int home)
+make_credentials(const gh_init_t *init, int home)
 {
     struct dirent *entry;
     DIR           *stream;
@@ -360,7 +351,7 @@ make_credentials(const init_t *init, int home)
 }
 
 static int
-make_home(init_t *init)
+make_home(gh_init_t *init)
 {
     gh_cli_owner_t owner = { init->uid, init->gid, init->home, 0750 };
     gh_error_t     error = { 0 };
@@ -377,6 +368,9 @@ make_home(init_t *init)
         status = make_store(init, fd);
     }
     if (status == GH_EXIT_DONE) {
+        status = gh_init_ledger(init);
+    }
+    if (status == GH_EXIT_DONE) {
         status = make_audit(init, fd);
     }
     if (status == GH_EXIT_DONE) {
@@ -391,7 +385,7 @@ make_home(init_t *init)
 static int
 run(gh_cli_t *cli)
 {
-    init_t init = { .cli = cli, .home = gh_cli_home(cli), .secrets = gh_cli_secrets(cli) };
+    gh_init_t init = { .cli = cli, .home = gh_cli_home(cli), .secrets = gh_cli_secrets(cli) };
     int    status;
 
     if ((status = find_user(&init)) != GH_EXIT_DONE || (status = find_group(&init)) != GH_EXIT_DONE
@@ -406,6 +400,10 @@ run(gh_cli_t *cli)
 
     printf("%s: %s, owner %s, group %s\n", init.home, init.store_made ? "store made" : "store kept", init.user, init.group);
     printf("%s/store.key: %s\n", init.secrets, init.key_made ? "made; keep a copy, the store cannot be read without it" : "kept");
+    printf("%s: %s\n", init.ledger, init.ledger_made ? "made" : "kept");
+    if (init.ledger_made && init.ledger_on_disk && geteuid() == 0) {
+        gh_cli_say("note: %s is not on a tmpfs, where it never waits for a disk", init.ledger);
+    }
     printf("next: gatehouse policy apply DIR%s\n", gh_cli_store_words(cli));
 
     return gh_cli_flush(cli);
@@ -413,6 +411,7 @@ run(gh_cli_t *cli)
 
 static const gh_cli_option_t options[] = {
     GH_CLI_STORE_OPTIONS,
+    GH_CLI_LEDGER_OPTION,
     { "user", "USER", "who owns the home (default: gatehouse; without root: you)", false },
     { "group", "GROUP", "what nginx's workers run with (default: www-data; without\nroot: your group)", false },
     { 0 }
@@ -425,8 +424,9 @@ const gh_cli_command_t gh_cli_init = {
     .help =
         "Makes the gateway's home (policy store, audit directories, credentials directory) and the\n"
         "secrets directory with store.key, 32 random bytes that everything in the store is checked with.\n"
-        "Running it again repairs owners and modes; a key or a store that is there is never replaced.\n"
-        "Nothing outside these two directories is made: users and groups are yours to make.",
+        "Makes the ledger too, in which workers say what they do: on a tmpfs, so it is to be run at each boot,\n"
+        "before nginx. Running it again repairs owners and modes; a key, a store, or a ledger that workers use\n"
+        "is never replaced. Nothing else is made: users and groups are yours to make.",
     .options = options,
     .least = 0,
     .most = 0,

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/cli/cli.h"
+#include "policy/cli/barrier.h"
 #include "policy/store/store_write.h"
 
 #define NEAR_KEYS 10000
@@ -51,8 +51,9 @@ run(gh_cli_t *cli)
 {
     gh_error_t    error = { 0 };
     gh_cli_path_t path;
+    gh_cli_barrier_t barrier;
     gh_store_t   *store;
-    int           status;
+    int           status, obeyed;
 
     if (gh_cli_path_parse(cli->arguments[0], 4, 4, &path, &error) != GH_OK) {
         return gh_cli_misuse(cli, "%s", error.text);
@@ -63,15 +64,26 @@ run(gh_cli_t *cli)
         return GH_EXIT_ERROR;
     }
 
+    status = gh_cli_barrier_begin(cli, store, &barrier);
+    if (status != GH_EXIT_DONE) {
+        gh_store_close(store);
+        return status;
+    }
+
     status = gh_store_key_revoke(store, gh_str_from(cli->arguments[0]), gh_cli_now_ms(), gh_cli_actor(cli), &error);
 
     if (status == GH_OK) {
-        printf("revoked %s\n", cli->arguments[0]);
+        obeyed = gh_cli_barrier_obeyed(&barrier, "the revocation");
+        printf("revoked %s\n%s\n", cli->arguments[0], gh_cli_barrier_words(&barrier));
         status = gh_cli_flush(cli);
+        status = status != GH_EXIT_DONE ? status : obeyed;
 
     } else if (error.code != NULL && strcmp(error.code, "key_revoked") == 0) {
-        printf("%s was revoked before\n", cli->arguments[0]);
-        status = gh_cli_flush(cli);    /* what was asked for is so */
+        /* what was asked for is so, or will be when every worker has seen it */
+        obeyed = gh_cli_barrier_again(&barrier, "the revocation");
+        printf("%s was revoked before\n%s\n", cli->arguments[0], gh_cli_barrier_words(&barrier));
+        status = gh_cli_flush(cli);
+        status = status != GH_EXIT_DONE ? status : obeyed;
 
     } else {
         status = gh_cli_fail_store(cli, &error);
@@ -80,6 +92,7 @@ run(gh_cli_t *cli)
         }
     }
 
+    gh_cli_barrier_end(&barrier);
     gh_store_close(store);
 
     return status;
@@ -87,6 +100,7 @@ run(gh_cli_t *cli)
 
 static const gh_cli_option_t options[] = {
     GH_CLI_STORE_OPTIONS,
+    GH_CLI_BARRIER_OPTIONS,
     { 0 }
 };
 
@@ -95,9 +109,10 @@ const gh_cli_command_t gh_cli_key_revoke = {
     .usage = "ORG/TENANT/APP/NAME [options]",
     .summary = "ends a key at once and for ever",
     .help =
-        "The key is refused by every worker from its next request on. It cannot be brought back, by a rollback\n"
-        "neither; create another one with another name.",
+        "When the command is done every worker refuses the key, and requests made with it that were under way\n"
+        "are ended. It cannot be brought back, by a rollback neither; create another one with another name.",
     .options = options,
+    .exits = GH_CLI_BARRIER_EXITS,
     .least = 1,
     .most = 1,
     .run = run,

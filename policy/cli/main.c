@@ -23,6 +23,7 @@ static const gh_cli_command_t *const commands[] = {
     &gh_cli_policy_rollback,
     &gh_cli_policy_export,
     &gh_cli_fleet_check,
+    &gh_cli_policy_wait,
     &gh_cli_key_create,
     &gh_cli_key_list,
     &gh_cli_key_revoke,
@@ -54,6 +55,7 @@ static const char help_tail[] =
     "environment:\n"
     "  GATEHOUSE_HOME             instead of " GH_CLI_HOME "\n"
     "  GATEHOUSE_SECRETS          instead of " GH_CLI_SECRETS "\n"
+    "  GATEHOUSE_LEDGER           instead of " GH_LEDGER_PATH "\n"
     "\n"
     "exit codes: 0 done, 1 error, 64 wrong command line; --help of a command says what 2 and 3 mean there\n"
     "`gatehouse COMMAND --help` says more; so does the manual page gatehouse(1).\n";

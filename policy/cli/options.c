@@ -212,14 +212,32 @@ gh_cli_secrets(const gh_cli_t *cli)
 }
 
 const char *
+gh_cli_ledger(const gh_cli_t *cli)
+{
+    const char *home = gh_cli_home(cli), *given = place(cli, "ledger", "GATEHOUSE_LEDGER", NULL);
+    gh_str_t    path;
+
+    if (given != NULL) {
+        return given;
+    }
+    if (strcmp(home, GH_CLI_HOME) == 0) {
+        return GH_LEDGER_PATH;
+    }
+    path = gh_str_format(cli->arena, "%s/ledger", home);
+
+    return path.data ? path.data : GH_LEDGER_PATH;
+}
+
+const char *
 gh_cli_store_words(const gh_cli_t *cli)
 {
+    const char *ledger = place(cli, "ledger", "GATEHOUSE_LEDGER", NULL);
     const char *home = gh_cli_home(cli), *secrets = gh_cli_secrets(cli);
     bool        home_differs = strcmp(home, GH_CLI_HOME) != 0, secrets_differ = strcmp(secrets, GH_CLI_SECRETS) != 0;
     gh_str_t    text;
 
-    text = gh_str_format(cli->arena, "%s%s%s%s", home_differs ? " --home " : "", home_differs ? home : "",
-        secrets_differ ? " --secrets " : "", secrets_differ ? secrets : "");
+    text = gh_str_format(cli->arena, "%s%s%s%s%s%s", home_differs ? " --home " : "", home_differs ? home : "",
+        secrets_differ ? " --secrets " : "", secrets_differ ? secrets : "", ledger ? " --ledger " : "", ledger ? ledger : "");
 
     return text.data ? text.data : "";
 }

@@ -1,6 +1,7 @@
 /* `gatehouse policy apply`: documents, or a saved plan, become the next revision, or nothing changes. */
 #include <sys/stat.h>
 
+#include "policy/cli/barrier.h"
 #include "policy/cli/edit.h"
 #include "policy/cli/plan_file.h"
 
@@ -70,7 +71,9 @@ static const gh_cli_option_t options[] = {
     { "base", "N", "refuses when what the edit depends on changed after revision N,\nthe one the editor saw", false },
     { "author", "NAME", "who makes this edit (default: $SUDO_USER, $USER)", false },
     { "reason", "TEXT", "why, kept with the revision for ever", false },
-    { "json", NULL, "prints an object: applied, revision, base, changed, counts, report", false },
+    GH_CLI_CUT_OPTIONS,
+    GH_CLI_BARRIER_OPTIONS,
+    { "json", NULL, "prints an object: applied, revision, base, changed, counts, report, obeyed,\nworkers, cut, finishing, waiting", false },
     { 0 }
 };
 
@@ -80,8 +83,9 @@ const gh_cli_command_t gh_cli_policy_apply = {
     .summary = "makes the documents below DIR, or a saved plan, the policy in force",
     .help =
         "Reads every *.json below DIR (kinds residency/1, fleet/1, tenants/1) and makes all of them the next\n"
-        "numbered revision, or changes nothing. Every error is printed as file:line:col: error: text. Every\n"
-        "worker decides by the new revision at its next request; nothing is reloaded.\n"
+        "numbered revision, or changes nothing. Every error is printed as file:line:col: error: text.\n"
+        "When the command is done no worker sends anything under an older revision, and running requests were\n"
+        "judged again; nothing is reloaded. A worker that has not confirmed it in time is named: exit code 3.\n"
         "Names that begin with \".\" are not looked at; a link to a directory is an error.\n"
         "\n"
         "With --organisation ORG the documents below DIR replace only those of ORG: its policy, and the tenants/1\n"
@@ -93,6 +97,7 @@ const gh_cli_command_t gh_cli_policy_apply = {
         "organisation also the gateway's; for the gateway and for everything, any document. --base N does the same\n"
         "for a DIR. Without it the edit stands on whatever is in force.",
     .options = options,
+    .exits = GH_CLI_BARRIER_EXITS,
     .least = 1,
     .most = 1,
     .run = run,

@@ -1,6 +1,7 @@
 /* `gatehouse policy rollback`: the documents of an older revision become a new one. */
 #include <string.h>
 
+#include "policy/cli/barrier.h"
 #include "policy/cli/edit.h"
 #include "policy/cli/revision_documents.h"
 
@@ -133,7 +134,9 @@ static const gh_cli_option_t options[] = {
     { "base", "N", "refuses when what the edit depends on changed after revision N,\nthe one the editor saw", false },
     { "author", "NAME", "who makes this edit (default: $SUDO_USER, $USER)", false },
     { "reason", "TEXT", "why; must be given", false },
-    { "json", NULL, "prints an object: applied, revision, base, changed, counts, report", false },
+    GH_CLI_CUT_OPTIONS,
+    GH_CLI_BARRIER_OPTIONS,
+    { "json", NULL, "prints an object: applied, revision, base, changed, counts, report, obeyed,\nworkers, cut, finishing, waiting", false },
     { 0 }
 };
 
@@ -145,11 +148,13 @@ const gh_cli_command_t gh_cli_policy_rollback = {
         "The documents of revision N, or with --organisation or --gateway only those of that scope, become a new\n"
         "revision. Nothing is taken out of the history. They are checked as if they were applied today, with\n"
         "today's facts and together with all that stays: what is no longer valid is an error, and nothing changes.\n"
-        "API keys are not part of revisions: a key that was revoked stays revoked.\n"
+        "API keys are not part of revisions: a key that was revoked stays revoked. It ends as `policy apply` does:\n"
+        "when every worker obeys.\n"
         "\n"
         "The reason is not optional here, as it is for apply: the documents of an apply mostly speak for\n"
         "themselves, and say in their own history why they changed; old documents coming back do not.",
     .options = options,
+    .exits = GH_CLI_BARRIER_EXITS,
     .least = 1,
     .most = 1,
     .run = run,

@@ -61,6 +61,7 @@ gh_apply_commit(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready
         .author = apply->author,
         .reason = apply->reason,
         .now_ms = apply->now_ms,
+        .let_finish = apply->let_finish,
     };
 
     return gh_store_commit(store, &new, revision, error);

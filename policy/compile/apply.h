@@ -21,6 +21,7 @@ typedef struct {
     uint64_t   rollback_of;                /* the revision these documents were taken from; 0: not a rollback */
     gh_str_t   author, reason;
     uint64_t   now_ms;
+    bool       let_finish;                 /* dispatches that run already may finish though this forbids them */
 } gh_apply_t;
 
 typedef struct {                           /* a revision that could be: everything in the arena it was prepared in */

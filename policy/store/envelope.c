@@ -3,7 +3,7 @@
 #include <string.h>
 
 const char *const gh_db_names[GH_DBS] = { "head", "image", "revision", "document", "key", "name", "change", "app" };
-const uint16_t gh_db_versions[GH_DBS] = { 1, 1, 2, 1, 1, 1, 1, 1 };
+const uint16_t gh_db_versions[GH_DBS] = { 2, 1, 2, 1, 1, 1, 1, 1 };
 
 static int
 envelope_mac(gh_hmac_t *hmac, gh_db_t db, gh_bytes_t key, const uint8_t *value, size_t len, uint8_t mac[32])

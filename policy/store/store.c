@@ -476,6 +476,7 @@ gh_store_open(const gh_store_options_t *options, gh_error_t *error)
     store->fd = -1;
     store->writable = options->writable;
     store->highest = options->lowest;
+    store->opening = options->opening;
     if (snprintf(store->data_path, sizeof(store->data_path), "%s/store/data.mdb", options->home)
             >= 1000)
     {
@@ -539,5 +540,35 @@ gh_store_close(gh_store_t *store)
 uint64_t
 gh_store_transaction(const gh_store_t *store)
 {
+    return store->loaded ? store->opening << 48 | store->pages.transaction : 0;
+}
+
+uint64_t
+gh_store_snapshot(const gh_store_t *store)
+{
     return store->loaded ? store->pages.transaction : 0;
+}
+
+const uint8_t *
+gh_store_id(const gh_store_t *store)
+{
+    return store->head.store_id;
+}
+
+const uint8_t *
+gh_store_ledger_id(const gh_store_t *store)
+{
+    return store->head.ledger_id;
+}
+
+uint64_t
+gh_store_finish_from(const gh_store_t *store)
+{
+    return store->head.finish_from;
+}
+
+uint64_t
+gh_store_inode(const gh_store_t *store)
+{
+    return (uint64_t) store->inode;
 }

@@ -20,6 +20,7 @@ typedef struct {
     bool        unlocked;          /* one look, without a trace in lock.mdb: an edit at the same time may make it fail; never for a worker */
     bool        writable;          /* CLI and agent only */
     uint64_t    lowest;            /* revisions below it are refused; 0: none. What a process that opens again has used before. */
+    uint16_t    opening;           /* counted by a process that opens again: numbers of gh_store_transaction differ then */
 } gh_store_options_t;
 
 /* Reads PATH (32 bytes exactly, mode without "other" bits). */
@@ -43,10 +44,24 @@ void        gh_store_close(gh_store_t *store);
 int gh_store_current(gh_store_t *store, uint64_t now_ms, gh_image_t **image, gh_error_t *error);
 
 /*
- * LMDB's number of the write whose state gh_store_current saw last: it moves with every edit, of keys as well as of policy. 0 before the
- * first. While it stands still nothing that was read from the store can have changed, but by time.
+ * The number of the state gh_store_current saw last: it moves with every edit, of keys as well as of policy, and with options.opening. 0
+ * before the first. While it stands still nothing that was read from the store can have changed, but by time.
  */
 uint64_t gh_store_transaction(const gh_store_t *store);
+
+/* LMDB's own number of that state: what editors of this file speak of. 0 before the first. */
+uint64_t gh_store_snapshot(const gh_store_t *store);
+
+/*
+ * Of the state gh_store_current saw last: the store's own id and that of the ledger it is used with (16 bytes each, borrowed until the
+ * next call), and the revision from which on dispatches that a later edit forbids may finish.
+ */
+const uint8_t *gh_store_id(const gh_store_t *store);
+const uint8_t *gh_store_ledger_id(const gh_store_t *store);
+uint64_t       gh_store_finish_from(const gh_store_t *store);
+
+/* Of the data.mdb that is open: what tells one store's file from the one that replaced it. */
+uint64_t gh_store_inode(const gh_store_t *store);
 
 /*
  * Who presents this API key ("gh_" + 43 base64url + 6 base64url CRC-32: malformed ones are refused without a look-up).

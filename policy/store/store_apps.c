@@ -47,7 +47,7 @@ gh_store_app_identity(gh_store_t *store, gh_identity_t *identity, bool *listed, 
         identity->profile = store->image->profiles[profile].number;
         identity->audit = store->image->profiles[profile].audit;
         identity->revision = gh_image_revision(store->image);
-        identity->transaction = store->pages.transaction;
+        identity->transaction = gh_store_transaction(store);
         *listed = true;
     }
     return GH_OK;

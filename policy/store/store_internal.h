@@ -24,6 +24,8 @@ typedef struct {                      /* head: "current" */
     uint64_t time_ms;                 /* policy time: of the newest write */
     uint64_t last_uid;                /* highest given to an organisation, tenant, app or key */
     uint64_t transaction;             /* LMDB's number of the transaction that wrote it: every one does */
+    uint8_t  store_id[16];            /* random, made with the store and kept for ever, through backup and restore too */
+    uint8_t  ledger_id[16];           /* of the ledger in use: workers with another one serve nothing; zeros: none was made yet */
 } gh_head_t;
 
 typedef struct {                      /* name: "k/org/tenant/app/name" */
@@ -56,6 +58,7 @@ struct gh_store_s {
     ino_t       inode;
     gh_hmac_t  *mac, *api_key;
 
+    uint64_t    opening;              /* of the options */
     bool        loaded;               /* of snapshot pages.transaction: trees, head */
     gh_pages_t  pages;
     gh_tree_t   tree[GH_DBS];
@@ -67,6 +70,7 @@ struct gh_store_s {
     uint64_t    checked_ms, readers_ms, clock_ms;
 
     MDB_dbi     dbi[GH_DBS];          /* writable */
+    uint64_t    committed;            /* transaction of the newest edit made through this handle */
 };
 
 extern const char gh_head_key[];      /* "current", without its NUL */

@@ -71,6 +71,7 @@ gh_edit_commit(gh_edit_t *edit, gh_error_t *error)
         gh_store_mdb_error(rc, "the edit cannot be written; nothing changed", error);
         return gh_store_blame(edit->store, error);
     }
+    edit->store->committed = edit->head.transaction;
     return GH_OK;
 }
 
@@ -281,6 +282,9 @@ commit_revision(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_err
             (unsigned long long) edit->head.revision, (unsigned long long) revision->base);
     }
     edit->head.revision++;
+    if (!revision->let_finish) {
+        edit->head.finish_from = edit->head.revision;
+    }
     edit->head.image_length = revision->image.len;
     if (commit_image(edit, revision, error) != GH_OK || commit_documents(edit, revision, error) != GH_OK) {
         return GH_ERROR;
@@ -318,9 +322,27 @@ gh_store_commit(gh_store_t *store, const gh_store_revision_new_t *revision, uint
     return gh_edit_commit(&edit, error);
 }
 
+int
+gh_store_name_ledger(gh_store_t *store, const uint8_t ledger_id[16], uint64_t now_ms, gh_error_t *error)
+{
+    gh_edit_t edit;
+
+    if (gh_edit_begin(&edit, store, now_ms, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    memcpy(edit.head.ledger_id, ledger_id, 16);
+    return gh_edit_commit(&edit, error);
+}
+
+uint64_t
+gh_store_committed(const gh_store_t *store)
+{
+    return store->committed;
+}
+
 /* An environment with its databases and a head that says revision 0, in a directory of its own. */
 static int
-create_env(const char *directory, gh_hmac_t *mac, gh_error_t *error)
+create_env(const char *directory, gh_hmac_t *mac, const uint8_t id[16], gh_error_t *error)
 {
     gh_store_t store;
     gh_edit_t  edit;
@@ -340,6 +362,7 @@ create_env(const char *directory, gh_hmac_t *mac, gh_error_t *error)
     rc = mdb_env_open(store.env, directory, MDB_NOTLS, 0640);
     memset(&edit, 0, sizeof(edit));
     edit.store = &store;
+    memcpy(edit.head.store_id, id, 16);
     if (rc == 0) {
         rc = mdb_txn_begin(store.env, NULL, 0, &edit.txn);
     }
@@ -359,7 +382,7 @@ create_env(const char *directory, gh_hmac_t *mac, gh_error_t *error)
 
 /* Makes both files beside their places and links them in: a half-made store is never seen, an existing one never replaced. */
 static int
-create_files(const char *home, gh_hmac_t *mac, gh_error_t *error)
+create_files(const char *home, gh_hmac_t *mac, const uint8_t id[16], gh_error_t *error)
 {
     static const char *const names[2] = { "lock.mdb", "data.mdb" };
     static const mode_t      modes[2] = { 0660, 0640 };
@@ -371,7 +394,7 @@ create_files(const char *home, gh_hmac_t *mac, gh_error_t *error)
         return gh_error_at(error, errno == ENOENT ? "store_missing" : "store_denied", home, 0, 0,
             "the directory store/ in it cannot be written: %s", strerror(errno));
     }
-    rc = create_env(directory, mac, error);
+    rc = create_env(directory, mac, id, error);
     for (int i = 0; i < 2; i++) {
         snprintf(from, sizeof(from), "%s/%s", directory, names[i]);
         snprintf(to, sizeof(to), "%s/store/%s", home, names[i]);
@@ -400,7 +423,7 @@ sync_directory(const char *home, gh_error_t *error)
 }
 
 int
-gh_store_create(const char *home, const uint8_t key[32], gh_error_t *error)
+gh_store_create(const char *home, const uint8_t key[32], const uint8_t id[16], gh_error_t *error)
 {
     gh_store_options_t options = { .home = home, .writable = true };
     char               path[1024];
@@ -418,7 +441,7 @@ gh_store_create(const char *home, const uint8_t key[32], gh_error_t *error)
         if (mac == NULL) {
             return gh_error_set(error, "store_denied", "the store's key cannot be used: OpenSSL failed");
         }
-        rc = create_files(home, mac, error);
+        rc = create_files(home, mac, id, error);
         gh_hmac_free(mac);
         if (rc == GH_OK) {
             rc = sync_directory(home, error);

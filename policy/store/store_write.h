@@ -16,10 +16,16 @@
 
 /*
  * For `gatehouse init`: makes HOME/store/data.mdb and lock.mdb in the directory HOME/store, which must exist. Modes are 0640
- * and 0660; the caller sets owners. Idempotent: an existing store is opened and checked with this key, never replaced.
+ * and 0660; the caller sets owners. id: 16 random bytes, the store's for ever. Idempotent: an existing store is opened and checked with this key, never replaced.
  * GH_ERROR: "store_denied", "store_damaged", "store_missing" (no directory).
  */
-int gh_store_create(const char *home, const uint8_t key[32], gh_error_t *error);
+int gh_store_create(const char *home, const uint8_t key[32], const uint8_t id[16], gh_error_t *error);
+
+/* Names the ledger that the store is used with from now on (16 bytes, of its header): workers with another one serve nothing. */
+int gh_store_name_ledger(gh_store_t *store, const uint8_t ledger_id[16], uint64_t now_ms, gh_error_t *error);
+
+/* LMDB's number of the newest edit made through this handle: what the edit barrier waits for. 0: none yet. */
+uint64_t gh_store_committed(const gh_store_t *store);
 
 /* ---- revisions ---- */
 
@@ -46,6 +52,7 @@ typedef struct {
     uint64_t    rollback_of;          /* the revision whose documents these are again; 0: not a rollback */
     gh_str_t    author, reason;       /* at most 256 and 1024 bytes, else "invalid_request" */
     uint64_t    now_ms;
+    bool        let_finish;           /* dispatches that run already may finish though this forbids them */
 } gh_store_revision_new_t;
 
 /*

@@ -11,6 +11,7 @@
 #include "tests/unit/world.h"
 
 static const uint8_t store_key[32] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+static const uint8_t store_id[16] = { 7, 7, 7 };
 static char          store_home[64];
 static bool          store_quiet;       /* refusals of store_apply are expected */
 
@@ -42,7 +43,7 @@ store_make(void)
         return false;
     }
     snprintf(path, sizeof(path), "%s/store", store_home);
-    if (mkdir(path, 0700) != 0 || gh_store_create(store_home, store_key, &error) != GH_OK) {
+    if (mkdir(path, 0700) != 0 || gh_store_create(store_home, store_key, store_id, &error) != GH_OK) {
         fprintf(stderr, "%s: %s\n", error.source, error.text);
         return false;
     }

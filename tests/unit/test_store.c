@@ -72,7 +72,7 @@ test_open(void)
     CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640);
     path_of("lock.mdb", path);
     CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0660);
-    CHECK_INT(gh_store_create(store_home, store_key, &error), GH_OK);       /* again: nothing is replaced */
+    CHECK_INT(gh_store_create(store_home, store_key, store_id, &error), GH_OK);       /* again: nothing is replaced */
 
     store = store_open(false, &error);
     if (CHECK(store != NULL)) {

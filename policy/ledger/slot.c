@@ -1,0 +1,142 @@
+/* Slots: taking one, and which of them have a living owner. */
+#define _GNU_SOURCE                   /* open-file-description locks, mkostemp */
+#include "policy/ledger/ledger_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct flock
+lock_range(uint32_t first, uint32_t count)
+{
+    struct flock lock;
+
+    memset(&lock, 0, sizeof(lock));
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = (off_t) GH_LEDGER_HEADER + (off_t) first * GH_LEDGER_SLOT;
+    lock.l_len = (off_t) count * GH_LEDGER_SLOT;
+    return lock;
+}
+
+/* What the last owner left means nothing any more; the window first, which editors look at. */
+static void
+reset(gh_slot_t *slot, const gh_slot_owner_t *owner)
+{
+    __atomic_store_n(&slot->window, GH_WINDOW_CLOSED, __ATOMIC_SEQ_CST);
+    gh_slot_set(slot, running, 0);
+    gh_slot_set(slot, store_inode, 0);
+    gh_slot_set(slot, swept, 0);
+    gh_slot_set(slot, cut, 0);
+    gh_slot_set(slot, finishing, 0);
+    gh_slot_set(slot, proposal_seen, 0);
+    gh_slot_set(slot, proposal_forbidden, 0);
+    gh_slot_set(slot, used_revision, 0);
+    gh_slot_set(slot, start_ms, owner->start_ms);
+    gh_slot_set(slot, generation, owner->generation);
+    gh_slot_set(slot, pid, owner->pid);
+}
+
+gh_slot_t *
+gh_ledger_slot_take(gh_ledger_t *ledger, const gh_slot_owner_t *owner, gh_error_t *error)
+{
+    if (ledger->own != NULL) {
+        return ledger->own;
+    }
+    for (uint32_t i = 0; i < GH_LEDGER_SLOTS; i++) {
+        struct flock lock = lock_range(i, 1);
+
+        lock.l_len = 1;
+        if (fcntl(ledger->fd, F_OFD_SETLK, &lock) == 0) {
+            ledger->own = &ledger->slots[i];
+            reset(ledger->own, owner);
+            return ledger->own;
+        }
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
+            gh_error_at(error, "ledger_denied", ledger->path, 0, 0, "a slot of the ledger cannot be locked: %s", strerror(errno));
+            return NULL;
+        }
+    }
+    gh_error_at(error, "ledger_full", ledger->path, 0, 0, "all %u slots of the ledger are taken: end old workers", GH_LEDGER_SLOTS);
+    return NULL;
+}
+
+uint32_t
+gh_ledger_slot_number(const gh_ledger_t *ledger)
+{
+    return ledger->own == NULL ? 0 : (uint32_t) (ledger->own - ledger->slots);
+}
+
+void
+gh_slot_store(gh_slot_t *slot, uint64_t inode)
+{
+    __atomic_store_n(&slot->store_inode, 0, __ATOMIC_SEQ_CST);
+    gh_slot_set(slot, swept, 0);
+    gh_slot_set(slot, store_inode, inode);
+}
+
+/*
+ * The kernel names one lock of a range, not the first. So a range in which it found one is looked at again on both sides: two questions for
+ * each living owner, whatever the number of slots.
+ */
+int
+gh_ledger_live(const gh_ledger_t *ledger, uint32_t numbers[GH_LEDGER_SLOTS], size_t *count, gh_error_t *error)
+{
+    uint64_t found[GH_LEDGER_SLOTS / 64] = { 0 };
+    uint32_t stack[GH_LEDGER_SLOTS + 2][2], depth = 1;
+
+    stack[0][0] = 0;
+    stack[0][1] = GH_LEDGER_SLOTS;
+    *count = 0;
+    while (depth > 0) {
+        uint32_t     begin = stack[--depth][0], end = stack[depth][1], at;
+        struct flock lock = lock_range(begin, end - begin);
+
+        if (begin >= end) {
+            continue;
+        }
+        while (fcntl(ledger->fd, F_OFD_GETLK, &lock) != 0) {
+            if (errno != EINTR) {
+                return gh_error_at(error, "ledger_denied", ledger->path, 0, 0, "the ledger's slots cannot be looked at: %s",
+                    strerror(errno));
+            }
+        }
+        if (lock.l_type == F_UNLCK) {
+            continue;
+        }
+        at = (uint32_t) ((lock.l_start - (off_t) GH_LEDGER_HEADER) / GH_LEDGER_SLOT);
+        if (lock.l_start < (off_t) GH_LEDGER_HEADER || at < begin || at >= end || lock.l_len != 1) {
+            return gh_error_at(error, "ledger_denied", ledger->path, 0, 0, "something else holds a lock on the ledger");
+        }
+        found[at / 64] |= (uint64_t) 1 << (at % 64);
+        stack[depth][0] = begin;
+        stack[depth++][1] = at;
+        stack[depth][0] = at + 1;
+        stack[depth++][1] = end;
+    }
+    for (uint32_t i = 0; i < GH_LEDGER_SLOTS; i++) {
+        if (found[i / 64] >> (i % 64) & 1) {
+            numbers[(*count)++] = i;
+        }
+    }
+    return GH_OK;
+}
+
+bool
+gh_ledger_in_use(const char *path)
+{
+    struct flock lock;
+    bool         used;
+    int          fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0) {
+        return errno != ENOENT;
+    }
+    memset(&lock, 0, sizeof(lock));
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    used = fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+    close(fd);
+    return used;
+}
