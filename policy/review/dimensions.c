@@ -47,7 +47,10 @@ endpoints_of(const gh_image_t *image, gh_range_t targets, gh_review_model_t *out
             at++;
         }
         if (at == out->endpoint_count) {
-            out->endpoints[out->endpoint_count++] = (gh_review_endpoint_t) { (gh_endpoint_t) i, 0 };
+            out->endpoints[out->endpoint_count++] = (gh_review_endpoint_t) { (gh_endpoint_t) i, 0, false };
+            for (uint32_t t = 0; t < targets.count; t++) {
+                out->endpoints[at].offered |= image->targets[targets.first + t].endpoints >> i & 1;
+            }
         }
         out->endpoints[at].stands_for++;
     }

@@ -5,7 +5,7 @@
 #include "policy/review/review.h"
 
 typedef struct { gh_str_t id; uint32_t country, stands_for; } gh_review_node_t;          /* nodes of one country */
-typedef struct { gh_endpoint_t endpoint; uint32_t stands_for; } gh_review_endpoint_t;    /* that the same targets offer */
+typedef struct { gh_endpoint_t endpoint; uint32_t stands_for; bool offered; } gh_review_endpoint_t;   /* that the same targets offer, or none */
 
 typedef struct {
     gh_review_endpoint_t endpoints[GH_ENDPOINTS];

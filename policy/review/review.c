@@ -17,12 +17,20 @@ struct gh_review_s {
     uint32_t                  instant_count, instant_capacity;
 };
 
+/* Memory of one decision after the other: a block that is used again, and what did not fit into it. */
+typedef struct {
+    gh_arena_t arena;
+    gh_heap_t  block_heap, beside_heap;
+    char      *block;
+    size_t     size, used, wanted;         /* wanted: by the decision under way */
+} scratch_t;
+
 typedef struct {                           /* one group under way */
     gh_review_t        *review;
     gh_review_visit_fn  visit;
     void               *context;
     gh_error_t         *error;
-    gh_heap_t           decisions;         /* emptied after each */
+    scratch_t           scratch;
     gh_review_request_t requests[GH_CLASSES_MAX + 2];
     uint32_t            request_count;
     gh_identity_t       identity;
@@ -35,6 +43,53 @@ static int
 no_memory(gh_error_t *error)
 {
     return gh_error_set(error, "out_of_memory", "no memory to review every request");
+}
+
+/* ---- memory ---- */
+
+static void *
+scratch_alloc(gh_arena_t *arena, size_t size)
+{
+    scratch_t *scratch = arena->context;
+    size_t     needed = (size + 15) & ~(size_t) 15;
+    void      *data = scratch->block + scratch->used;
+
+    scratch->wanted += needed;
+    if (needed < size || needed > scratch->size - scratch->used) {
+        return scratch->beside_heap.arena.alloc(&scratch->beside_heap.arena, size);
+    }
+    scratch->used += needed;
+    return data;
+}
+
+static void
+scratch_init(scratch_t *scratch)
+{
+    *scratch = (scratch_t) { .arena = { scratch_alloc, scratch } };
+    gh_heap_init(&scratch->block_heap);
+    gh_heap_init(&scratch->beside_heap);
+}
+
+static void
+scratch_free(scratch_t *scratch)
+{
+    gh_heap_free(&scratch->block_heap);
+    gh_heap_free(&scratch->beside_heap);
+}
+
+/* Everything of the last decision is gone; the block is as large as that wanted. */
+static void
+scratch_again(scratch_t *scratch)
+{
+    if (scratch->wanted > scratch->size) {
+        size_t size = scratch->wanted * 2;
+
+        scratch_free(scratch);
+        scratch_init(scratch);
+        scratch->block = scratch->block_heap.arena.alloc(&scratch->block_heap.arena, size);
+        scratch->size = scratch->block == NULL ? 0 : size;
+    }
+    scratch->used = scratch->wanted = 0;
 }
 
 gh_review_t *
@@ -91,7 +146,7 @@ classes_carried(reviewing_t *r, const gh_review_request_t *request, uint32_t *ma
     gh_decision_t      decision;
 
     set_request(r, request);
-    if (gh_decide(image, &r->input, &r->decisions.arena, &decision, r->error) != GH_OK) {
+    if (gh_decide(image, &r->input, &r->scratch.arena, &decision, r->error) != GH_OK) {
         return GH_ERROR;
     }
     *mask = 0;
@@ -203,10 +258,9 @@ through_time(reviewing_t *r)
         gh_decision_t decision;
         int           status;
 
-        gh_heap_free(&r->decisions);
-        gh_heap_init(&r->decisions);
+        scratch_again(&r->scratch);
         r->input.now_ms = instant_ms;
-        if (gh_decide(review->image, &r->input, &r->decisions.arena, &decision, r->error) != GH_OK) {
+        if (gh_decide(review->image, &r->input, &r->scratch.arena, &decision, r->error) != GH_OK) {
             return GH_ERROR;
         }
         review->counts.decisions++;
@@ -229,9 +283,10 @@ through_time(reviewing_t *r)
 }
 
 static int
-with_features(reviewing_t *r, const gh_review_model_t *model)
+with_features(reviewing_t *r, const gh_review_model_t *model, bool offered)
 {
-    for (uint32_t i = 0; i < model->feature_count; i++) {
+    /* Where no deployment offers the endpoint, none looks at features. */
+    for (uint32_t i = 0; i < (offered ? model->feature_count : 1); i++) {
         r->one.feature = model->features[i];
         r->intake.feature_count = r->one.feature.kind == GH_REVIEW_NO_FEATURE ? 0 : 1;
         r->intake.features[0] = (gh_feature_use_t) { r->one.feature.name, GH_STR("an unlisted feature") };
@@ -258,7 +313,7 @@ with_models(reviewing_t *r)
             for (uint32_t n = 0; n < dimensions->node_count; n++) {
                 r->input.node = dimensions->nodes[n].id;
                 r->one.stands_for = (uint64_t) r->one.group->count * model->endpoints[e].stands_for * dimensions->nodes[n].stands_for;
-                if (with_features(r, model) != GH_OK) {
+                if (with_features(r, model, model->endpoints[e].offered) != GH_OK) {
                     return GH_ERROR;
                 }
             }
@@ -299,7 +354,7 @@ gh_review_group(gh_review_t *review, uint32_t index, gh_review_visit_fn visit, v
         return GH_OK;
     }
     begin(&r, review, group);
-    gh_heap_init(&r.decisions);
+    scratch_init(&r.scratch);
     review->counts.groups++;
     if (r.one.policy != NULL) {
         status = find_requests(&r);
@@ -310,7 +365,7 @@ gh_review_group(gh_review_t *review, uint32_t index, gh_review_visit_fn visit, v
         set_request(&r, &r.requests[i]);
         status = with_models(&r);
     }
-    gh_heap_free(&r.decisions);
+    scratch_free(&r.scratch);
     return status;
 }
 

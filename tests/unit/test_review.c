@@ -213,8 +213,8 @@ reach_is_over_nodes_features_and_time(gh_arena_t *arena)
     CHECK_INT(counts.instants, 2);
     CHECK_INT(gh_review_instants(review, &instants)[0], 1798761600000ll);
     CHECK_INT(instants, 2);
-    /* for each of 2 requests, 2 nodes and 3 features: at chat completions 3 stretches of time, at completions 2, at embeddings 1 or 2 */
-    CHECK(counts.decisions >= 2 * 2 * 3 * 6 && counts.stood_for > counts.decisions);
+    /* 2 requests on nodes of 2 countries: 3 features at chat completions and completions, through time; none at embeddings, which nobody offers */
+    CHECK(counts.decisions > 2 * 2 * 3 * 2 && counts.stood_for > counts.decisions);
     gh_image_unref((gh_image_t *) (uintptr_t) image);
 }
 
