@@ -129,7 +129,7 @@ add_tenant(gh_reached_t *reached, const gh_model_organisation_t *organisation, c
         const gh_model_app_t *app = &tenant->apps[a];
 
         reached->apps[reached->names.count++] = (gh_reach_app_t) {
-            app->path, organisation, tenant, app, tenant->class_mask | app->class_mask, tenant->class_mask | app->class_mask
+            app->path, organisation, tenant, app, tenant->class_mask | app->class_mask, tenant->class_mask | app->class_mask, 0
         };
     }
 }
@@ -248,7 +248,9 @@ collect_classes(gh_reached_t *reached)
         }
         app->carries |= whole == 0 ? 1u << policy->default_class : 0;
         app->always |= assigned == 0 ? 1u << policy->default_class : 0;
-        app->carries |= policy->uninspected_mask | (policy->label_headers.count != 0 ? all : 0);
+        app->carries |= policy->label_headers.count != 0 ? all : 0;
+        app->alone = app->carries;
+        app->carries |= policy->uninspected_mask;
         reached->given |= app->carries;
         reached->always &= app->always;
     }

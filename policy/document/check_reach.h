@@ -25,6 +25,7 @@ typedef struct {
     const gh_model_app_t          *app;
     uint32_t                       carries;   /* mask of the classes that a request of it could carry */
     uint32_t                       always;    /* and of those that every one carries */
+    uint32_t                       alone;     /* and of those that come without the others of "uninspected" */
 } gh_reach_app_t;
 
 typedef struct {

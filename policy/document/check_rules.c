@@ -255,6 +255,16 @@ fits_from(rules_t *r, matching_t *m, uint32_t offer, uint32_t node)
     return misses == GH_FITS;
 }
 
+/* Can a request carry one of the classes without carrying one that is gone? */
+static bool
+remain(const rules_t *r, const gh_reach_app_t *app, uint32_t classes, uint32_t gone)
+{
+    if (gone & app->always) {
+        return false;
+    }
+    return (classes & app->alone & ~gone) != 0 || ((classes & ~gone) != 0 && (r->reached->policy->uninspected_mask & gone) == 0);
+}
+
 /* Does a rule count for some app that the offer is for? Of an allow: one that fits the offer from the node. */
 static answer_t
 counts(rules_t *r, matching_t *m, uint32_t offer, uint32_t node)
@@ -265,7 +275,7 @@ counts(rules_t *r, matching_t *m, uint32_t offer, uint32_t node)
 
     while (gh_spans_next(&apps)) {
         for (uint32_t app = apps.span.begin; app < apps.span.end; app++) {
-            uint32_t classes = r->reached->apps[app].carries & m->classes, gone;
+            uint32_t classes = r->reached->apps[app].carries & m->classes;
 
             if (!gh_reach_step(r->reach)) {
                 return UNKNOWN;
@@ -281,12 +291,11 @@ counts(rules_t *r, matching_t *m, uint32_t offer, uint32_t node)
             if (m->rule->kind == GH_RULE_FORBID) {
                 return MATCHES;
             }
-            gone = taken(r, offer, node, app);
-            if ((gone & r->reached->apps[app].always) == 0 && (classes & ~gone) != 0) {
+            if (remain(r, &r->reached->apps[app], classes, taken(r, offer, node, app))) {
                 return MATCHES;
             }
             if (m->shadow == NULL) {
-                m->shadow = taker(r, offer, node, app, classes | r->reached->apps[app].always);
+                m->shadow = taker(r, offer, node, app, classes | r->reached->apps[app].always | r->reached->policy->uninspected_mask);
                 m->shadow_offer = offer;
             }
         }

@@ -55,12 +55,12 @@ read_evidence(gh_loader_t *loader, const gh_node_t *node, uint64_t *until_ms)
 
     if (on != NULL && gh_doc_date(loader, on, &on_ms, NULL) && on_ms > loader->now_ms + GH_DAY_MS) {
         gh_doc_error(
-            loader, GH_WHERE(loader, on), "bad_date", "evidence of %.*s is in the future", GH_STR_ARG(on->text));
+            loader, GH_WHERE(loader, on), "evidence_dates", "evidence of %.*s is in the future", GH_STR_ARG(on->text));
     }
     if (until != NULL && gh_doc_date(loader, until, &last_ms, NULL)) {
         *until_ms = last_ms + GH_DAY_MS;
         if (last_ms < on_ms) {
-            gh_doc_error(loader, GH_WHERE(loader, until), "bad_date", "evidence ends on %.*s, before it begins",
+            gh_doc_error(loader, GH_WHERE(loader, until), "evidence_dates", "evidence ends on %.*s, before it begins",
                 GH_STR_ARG(until->text));
         }
     }

@@ -49,7 +49,7 @@ class_index(gh_loader_t *loader, const gh_node_t *node, const gh_model_policy_t 
     int32_t index = gh_list_find(&policy->classes, node->text);
 
     if (index < 0) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_word", "unknown class \"%.*s\"%s",
+        gh_doc_error(loader, GH_WHERE(loader, node), "unknown_class", "unknown class \"%.*s\"%s",
             GH_STR_ARG(node->text), gh_doc_near(loader, node->text, policy->classes.items, policy->classes.count));
     }
     return index;

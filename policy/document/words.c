@@ -397,7 +397,8 @@ gh_doc_mask(gh_loader_t *loader, const gh_node_t *node, const char *what, const 
         if (item->type != GH_NODE_STRING) {
             gh_doc_error(loader, GH_WHERE(loader, item), "wrong_type", "a %s must be a string", what);
         } else if (index < 0) {
-            gh_doc_error(loader, GH_WHERE(loader, item), "unknown_word", "unknown %s \"%.*s\"%s", what,
+            gh_doc_error(loader, GH_WHERE(loader, item), strcmp(what, "class") == 0 ? "unknown_class" : "unknown_word",
+                "unknown %s \"%.*s\"%s", what,
                 GH_STR_ARG(item->text), gh_doc_near(loader, item->text, words->items, words->count));
         } else if (index < GH_MAX_NAMES && (mask >> index & 1)) {
             gh_doc_error(loader, GH_WHERE(loader, item), "duplicate", "\"%.*s\" stands in this list twice",

@@ -108,6 +108,8 @@ def expected(world):
         found |= {(path, "class_never_given", one) for one in policy["classes"] if one not in given}
         for kind, code in (("allow", "never_fits"), ("forbid", "never_fires")):
             for rule in policy.get(kind, ()) if offered else ():
+                if "tenants" in rule and not any(covers(pattern, app) for pattern in rule["tenants"] for app in brute.covered(policy)):
+                    continue                                # its patterns are warned of
                 if "until" in rule and brute.judge.today > rule["until"]:
                     continue
                 if kind == "allow" and not set(rule["classes"]) & given or "classes" in rule and not set(rule["classes"]) & given:
