@@ -66,4 +66,8 @@ FORCE:
 
 .PHONY: all module cli core unit tools install clean FORCE
 
+# What .incbin brings in, the compiler does not tell.
+$(BUILD)/policy/cli/schema_data.o: $(wildcard conf/schema/*.json)
+$(BUILD)/residency/facts_data.o: $(wildcard residency/data/*.json)
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

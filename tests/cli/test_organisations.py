@@ -17,7 +17,7 @@ def gateway(cli):
 def test_an_edit_of_one_changes_only_that_one(gateway):
     assert (gateway.asks("nordbank"), gateway.asks("sudbank")) == (0, 0)
     done = gateway.apply_nord(residency=stricter())
-    assert done.stdout.startswith("revision 2\n6 documents, 3 deployments, 2 tenants with 4 apps, 0 warnings\n")
+    assert done.stdout.startswith("revision 2\n6 documents, 3 deployments, 2 tenants with 4 apps, 3 warnings\n")
     assert done.stdout.endswith("changed: documents of nordbank\n")
     assert (gateway.asks("nordbank"), gateway.asks("sudbank")) == (3, 0)
     gateway.apply_sud(residency=stricter(SUD_RESIDENCY))

@@ -17,6 +17,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from residency_reference import ISO_CODES, Facts  # noqa: E402
 from worlds import make_world  # noqa: E402
 
 TOOL = ROOT / "build" / "tests" / "tools" / "findings"
+COMMAND = ROOT / "build" / "gatehouse"
 FACTS_FILES = sorted((ROOT / "residency" / "data").glob("regions-*.json"))
 FACTS = Facts(FACTS_FILES[-1])
 NOW = "2026-11-21T12:00:00Z"
@@ -38,6 +40,7 @@ FIXED_SEED = "gatehouse"
 SEMANTIC = {
     "unknown_class", "unknown_place", "unknown_facts", "unknown_model", "conflict", "duplicate", "place_cycle", "covers_nothing", "alias",
     "no_policy", "whose_policy", "audit_store", "evidence_dates", "limit",
+    "not_policy",                                           # a document that another command reads
 }
 
 
@@ -220,6 +223,43 @@ def check_changes(report, seed, count):
         report.add(name, judge(json.loads(text), kind, errors), errors)
 
 
+# cases/1, which `gatehouse policy test` reads.
+
+# Besides: names of the documents under test, what the fleet's features are called, and times in every spelling of RFC 3339.
+SEMANTIC_CASES = SEMANTIC | {"unknown_word", "unknown_name", "bad_request", "bad_date"}
+
+
+def changed_cases(seed, count):
+    """Documents of a few cases of the example, most with one change."""
+    example = json.loads((ROOT / "conf/examples/cases/nordbank.json").read_text())
+    for number in range(count):
+        rng = random.Random("%s/cases/%s" % (seed, number))
+        document = dict(copy.deepcopy(example), cases=rng.sample(copy.deepcopy(example["cases"]), 2))
+        if rng.random() < 0.9:
+            change(rng, document, members([example]) + [("key_classes", ["secret"]), ("uninspected", True), ("request", {"model": "gpt-4.1"})])
+        yield "%s/cases/%d" % (seed, number), document
+
+
+def only_defaults(error):
+    """A default that every case says itself is not looked at by the loader."""
+    return error.absolute_path and error.absolute_path[0] == "defaults" and len(error.absolute_path) > 1
+
+
+def check_cases(report, seed, count, folder):
+    path = Path(folder) / "cases.json"
+    for name, document in changed_cases(seed, count):
+        path.write_text(json.dumps(document))
+        done = subprocess.run([COMMAND, "policy", "test", path, "--policy", "conf/examples/nordbank", "--json"], capture_output=True, text=True, cwd=ROOT)
+        errors = [each for each in json.loads(done.stdout)["report"] if each["severity"] == "error"]
+        refused = [error for error in SCHEMAS["cases/1"].iter_errors(document) if errors or not only_defaults(error)]
+        codes, said = {error["code"] for error in errors}, None
+        if refused and not errors:
+            said = "the schema refuses it and the loader does not: %s at %s" % (refused[0].message[:200], list(refused[0].absolute_path))
+        elif not refused and codes - SEMANTIC_CASES:
+            said = "the loader refuses it and the schema does not: %s" % [error for error in errors if error["code"] not in SEMANTIC_CASES][:3]
+        report.add(name, said, errors)
+
+
 class Report:
     def __init__(self):
         self.documents = self.refused = 0
@@ -256,8 +296,7 @@ def check_words():
 def undescribed(schema, where=""):
     """Members without a description."""
     for name, child in schema.get("properties", {}).items():
-        described = "description" in child or child.get("$ref")
-        if not described:
+        if schema.get("type") == "object" and "description" not in child and "$ref" not in child:
             yield "%s.%s" % (where, name)
     for key, child in schema.items():
         if key == "if":
@@ -289,6 +328,8 @@ def main():
     if not options.seed:
         check_changes(report, FIXED_SEED, options.changes)
     check_changes(report, seed, options.changes)
+    with tempfile.TemporaryDirectory() as folder:
+        check_cases(report, seed, options.changes // 5, folder)
     report.wrong += check_words()
     for kind, validator in SCHEMAS.items():
         report.wrong += ["%s has no description for %s" % (kind, name) for name in undescribed(validator.schema)]
