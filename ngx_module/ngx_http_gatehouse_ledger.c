@@ -53,10 +53,8 @@ ngx_http_gatehouse_take_slot(ngx_log_t *log, gh_error_t *error)
         gh_ledger_close(ngx_http_gatehouse_ledger.ledger);
         ngx_http_gatehouse_ledger.ledger = NULL;
         ngx_http_gatehouse_ledger.slot = NULL;
-        ngx_http_gatehouse_ledger.failed = 1;
-        ngx_http_gatehouse_ledger.tried = ngx_current_msec;
 
-        return NULL;
+        return ngx_http_gatehouse_ledger_open(log, error);
     }
 
     if (ngx_http_gatehouse_ledger.failed

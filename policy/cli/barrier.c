@@ -1,5 +1,6 @@
 #include "policy/cli/barrier.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,22 +155,21 @@ gh_cli_barrier_again(gh_cli_barrier_t *barrier, const char *what)
     return wait_for(barrier, gh_store_snapshot(barrier->store), what);
 }
 
-const char *
-gh_cli_barrier_words(const gh_cli_barrier_t *barrier)
+void
+gh_cli_barrier_print(const gh_cli_barrier_t *barrier)
 {
     uint64_t cut = gh_barrier_cut(&barrier->before, &barrier->after), finishing = gh_barrier_finishing(&barrier->after);
-    gh_str_t text;
+    size_t   count = barrier->after.count;
 
-    if (barrier->obeyed) {
-        text = gh_str_format(barrier->cli->arena, "obeyed by %zu worker%s; %llu dispatch%s cut, %llu left to finish",
-            barrier->after.count, barrier->after.count == 1 ? "" : "s", (unsigned long long) cut, cut == 1 ? "" : "es",
-            (unsigned long long) finishing);
-    } else {
-        text = gh_str_format(barrier->cli->arena, "not confirmed by %zu of %zu worker%s; %llu dispatch%s cut, %llu left to finish",
-            barrier->after.waiting, barrier->after.count, barrier->after.count == 1 ? "" : "s", (unsigned long long) cut,
-            cut == 1 ? "" : "es", (unsigned long long) finishing);
+    if (count == 0) {
+        return;
     }
-    return text.data ? text.data : "";
+    if (barrier->obeyed) {
+        printf("obeyed by %zu worker%s; ", count, count == 1 ? "" : "s");
+    } else {
+        printf("not confirmed by %zu of %zu worker%s; ", barrier->after.waiting, count, count == 1 ? "" : "s");
+    }
+    printf("%llu dispatch%s cut, %llu left to finish\n", (unsigned long long) cut, cut == 1 ? "" : "es", (unsigned long long) finishing);
 }
 
 static json_t *

@@ -48,8 +48,8 @@ int gh_cli_barrier_obeyed_revision(gh_cli_barrier_t *barrier, uint64_t revision)
 /* Without an edit of its own: waits until every worker obeys the state that the store was last seen in. */
 int gh_cli_barrier_again(gh_cli_barrier_t *barrier, const char *what);
 
-/* "obeyed by 2 workers; 1 dispatch cut, 3 left to finish", or "not confirmed by 1 of 2 workers; ...". Arena-owned. */
-const char *gh_cli_barrier_words(const gh_cli_barrier_t *barrier);
+/* A line of stdout when there are workers: "obeyed by 2 workers; 1 dispatch cut, 3 left to finish", "not confirmed by 1 of 2 workers; ...". */
+void gh_cli_barrier_print(const gh_cli_barrier_t *barrier);
 
 /*
  * {"obeyed": true, "workers": 2, "cut": 1, "finishing": 3, "waiting": [{"pid", "slot", "reason"}]} into an object, which is taken over and

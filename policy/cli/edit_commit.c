@@ -340,7 +340,7 @@ report_success(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_apply_ready_t 
     } else {
         printf("changed: documents of %.*s\n", GH_STR_ARG(changed));
     }
-    printf("%s\n", gh_cli_barrier_words(barrier));
+    gh_cli_barrier_print(barrier);
 
     return gh_cli_flush(cli);
 }

@@ -74,14 +74,16 @@ run(gh_cli_t *cli)
 
     if (status == GH_OK) {
         obeyed = gh_cli_barrier_obeyed(&barrier, "the revocation");
-        printf("revoked %s\n%s\n", cli->arguments[0], gh_cli_barrier_words(&barrier));
+        printf("revoked %s\n", cli->arguments[0]);
+        gh_cli_barrier_print(&barrier);
         status = gh_cli_flush(cli);
         status = status != GH_EXIT_DONE ? status : obeyed;
 
     } else if (error.code != NULL && strcmp(error.code, "key_revoked") == 0) {
         /* what was asked for is so, or will be when every worker has seen it */
         obeyed = gh_cli_barrier_again(&barrier, "the revocation");
-        printf("%s was revoked before\n%s\n", cli->arguments[0], gh_cli_barrier_words(&barrier));
+        printf("%s was revoked before\n", cli->arguments[0]);
+        gh_cli_barrier_print(&barrier);
         status = gh_cli_flush(cli);
         status = status != GH_EXIT_DONE ? status : obeyed;
 

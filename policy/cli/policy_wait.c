@@ -12,7 +12,8 @@ print(gh_cli_t *cli, const gh_cli_barrier_t *barrier, uint64_t revision, int sta
     if (gh_cli_flag(cli, "json")) {
         printed = gh_cli_print_json(cli, gh_cli_barrier_json(barrier, json_pack("{s:I}", "revision", (json_int_t) revision)));
     } else {
-        printf("revision %llu: %s\n", (unsigned long long) revision, gh_cli_barrier_words(barrier));
+        printf("revision %llu\n", (unsigned long long) revision);
+        gh_cli_barrier_print(barrier);
         printed = gh_cli_flush(cli);
     }
     return printed != GH_EXIT_DONE ? printed : status;

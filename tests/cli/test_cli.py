@@ -12,7 +12,7 @@ import pytest
 from conftest import FLEET, GATEHOUSE, Cli, changed, owner_arguments, write_policy
 
 COMMANDS = ["init", "policy apply", "policy validate", "policy schema", "policy history", "policy diff",
-            "policy rollback", "policy export", "key create", "key list", "key revoke", "explain"]
+            "policy rollback", "policy export", "policy wait", "key create", "key list", "key revoke", "explain"]
 
 SENTENCES = """\
   1. An allow fits when everything it states is inside.
@@ -366,10 +366,10 @@ def test_a_file_size_limit_leaves_the_old_revision(ready):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 192 KiB."""
+    """A file system of 328 KiB."""
     place = tmp_path / "disk"
     place.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192k", "none", place],
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=328k", "none", place],
                                            capture_output=True).returncode != 0:
         pytest.skip("nothing can be mounted here")
     yield place
