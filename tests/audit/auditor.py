@@ -12,7 +12,8 @@ It shares no code with the gateway.
             not older than the acknowledged one; no worker goes back to an older one; nothing for a key revoked before
     R9      an empty set is denied, by a forbid that fires or by the allow that fails in fewest facts, and nothing of it was sent
     R11     the verdict on each deployment follows from the line and the documents alone
-    I1      a request at a backend has its line, written before it came; one decision, attempts in order, at most one outcome
+    I1      a request at a backend has its line, written before it came; one decision, attempts in order, at most one outcome, which owns up to
+            every byte that came
     chain   each file of the record is one chain
 
 Tolerances: CLOCK of disagreement between the end of an editor's command and the network stack's time of an arrival. Bytes whose arrival only the
@@ -38,6 +39,8 @@ from test_reference import artefact  # noqa: E402
 CLOCK = 0.005                       # seconds
 READ_LATE = 4 << 20                 # bytes: what a socket's two buffers may hold
 LATE = 4 << 20                      # bytes after an edit that forbids them
+MOVES = {"audio": "audio_output", "data_sources": "data_sources", "moderation": "moderation", "prompt_cache_options": "prompt_cache",
+         "user_security_context": "user_security_context", "web_search_options": "web_search"}     # fields that take content elsewhere
 OPEN = 60                           # seconds after which an allowed request has its outcome
 
 
@@ -455,6 +458,13 @@ class Auditor:
             arrival.judged.add("body")
             self._body(gateway, request, dispatch, arrival, say)
         self._late(gateway, request, dispatch, arrival, say)
+        self._sent(request, dispatch, arrival, say)
+
+    def _sent(self, request, dispatch, arrival, say):
+        """The outcome owns up to every byte that came."""
+        tried = [one for one in (request.outcome or {}).get("attempts", ()) if "total_us" in one or one.get("error") in ("no_peer", "no_address")]
+        if dispatch.number <= len(tried) and tried[dispatch.number - 1]["sent"] < arrival.bytes:
+            say("I1", f"the outcome says {tried[dispatch.number - 1]['sent']} bytes were sent, {arrival.bytes} came to {arrival.name}", arrival.first, **arrival.shown())
 
     def _began(self, gateway, request, dispatch, arrival, say):
         shown = {**arrival.shown(), "dispatch": {"number": dispatch.number, "deployment": dispatch.deployment, "revision": dispatch.revision}}
@@ -492,6 +502,9 @@ class Auditor:
             say("R1", f"{arrival.name} was asked for {arrival.body.get('model')!r}, the line says {dispatch.upstream!r}", arrival.first, **arrival.shown())
         revision = gateway.timeline.revisions.get(dispatch.revision)
         verdict = revision and gateway.verdict(revision, request, dispatch, dispatch.moment)
+        moves = {MOVES[name] for name in arrival.body.get("fields", ()) if name in MOVES} - {one["name"] for one in request.decision["features"]}
+        if moves:
+            say("R1", f"{arrival.name} got fields for {sorted(moves)}, which the decision does not know of", arrival.first, **arrival.shown())
         nothing = verdict and any(set(dispatch.rules) & some for some in verdict.stores_nothing.values())
         knows = verdict and verdict.dialect in ("openai", "azure-v1")
         if nothing and knows and request.decision["endpoint"] == "chat.completions" and "fields" in arrival.body and arrival.body.get("store") is not False:
@@ -521,8 +534,8 @@ class Auditor:
 
     def _finishes(self, timeline, revision, first):
         """An edit with --let-finish leaves running what began under a revision that may."""
-        begun = timeline.at(first)
-        return bool(begun) and begun[-1].number >= timeline.finish_from(revision.number) and first < revision.end + CLOCK and begun[-1].number < revision.number
+        least = timeline.finish_from(revision.number)
+        return any(least <= one.number < revision.number for one in timeline.at(first, CLOCK))
 
     # ---- the end ----
 

@@ -58,8 +58,9 @@ class Run:
         self.lines.append({"type": "attempt", "t": int((HOUR + at) * 1000), "id": id, "number": number, "revision": revision, **self.target(name, rules)})
         return self.lines[-1]
 
-    def outcome(self, at, id):
-        self.lines.append({"type": "outcome", "t": int((HOUR + at) * 1000), "id": id, "status": 200, "end": "complete", "attempts": []})
+    def outcome(self, at, id, tries=1):
+        self.lines.append({"type": "outcome", "t": int((HOUR + at) * 1000), "id": id, "status": 200, "end": "complete",
+                           "attempts": [{"deployment": "eu", "sent": 10000, "total_us": 5} for _ in range(tries)]})
 
     def arrival(self, at, id, name, chunks=(), **body):
         """chunks: [(seconds after the first byte, bytes)]; the line before it was written when its head was whole."""
@@ -108,7 +109,7 @@ def honest():
     run.arrival(2.01, "twice", "eu")
     run.attempt(2.1, "twice", 2, 1, "us", ["anywhere"])
     run.arrival(2.11, "twice", "us")
-    run.outcome(2.2, "twice")
+    run.outcome(2.2, "twice", 2)
     run.decision(3, "nowhere", 1, [], {"(narrowed)": "03"}, code="residency_denied", narrowing=["FR"])
     run.decision(4, "odd", 1, [], {"anywhere": "03"}, "anywhere", "residency_denied", **STRANGE)
     run.edit(5, 2, TIGHT)
@@ -202,6 +203,11 @@ def unknown_feature_is_served(run):
     line.update(verdict="allow", route=[run.target("eu", ["anywhere"])], no={"never-us": "02"})
     del line["rule"], line["code"]
     run.arrival(8.01, "strange", "eu")
+
+
+@planted("R1")
+def feature_that_the_decision_does_not_know(run):
+    arrival_of(run, "late")["body"]["fields"].append("web_search_options")
 
 
 @planted("R2")
@@ -335,6 +341,11 @@ def dispatch_to_a_place_that_no_line_names(run):
 @planted("I1")
 def second_decision(run):
     run.lines.append(dict(line_of(run, "late")))
+
+
+@planted("I1")
+def bytes_that_the_outcome_does_not_know(run):
+    line_of(run, "twice", "outcome")["attempts"][1]["sent"] = 299
 
 
 @planted("I1")

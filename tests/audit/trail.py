@@ -6,7 +6,7 @@ What backends and editors saw, as files that an auditor reads after the run. One
         bytes     c r t n kernel      n bytes of a request came; c, r: connection and request on it; t: when the last of them was received.
                                       kernel: the time is the network stack's, true also when the reader was late
         head      c r t id method target host sni agent length sizes    the head is whole; sizes: of the record's files at that moment
-        body      c r t bytes sha256 model fields store                 the body is whole
+        body      c r t bytes sha256 model fields store                 the body is whole; fields: those at the top that are not null
     gateway-NUMBER.jsonl   one gateway and whoever edits its policy
         gateway   audit node backends{name: address}                    at each configuration written
         edit      command argv begin end exit out documents scope       a command that edits policy or keys; documents as they were given
@@ -179,5 +179,5 @@ def described(body):
     except ValueError:
         return found
     if isinstance(asked, dict):
-        found.update(model=asked.get("model"), fields=sorted(asked), **({"store": asked["store"]} if "store" in asked else {}))
+        found.update(model=asked.get("model"), fields=sorted(name for name, value in asked.items() if value is not None), **({"store": asked["store"]} if "store" in asked else {}))
     return found

@@ -19,6 +19,7 @@ from client import tls_context                      # noqa: E402
 from gateway import SLOW, Backend, Gateway                # noqa: E402
 from mock_backend import MockBackend                # noqa: E402
 
+SUMMARY = []                                        # what the auditor counted
 RUNNING = []                                        # gateways whose error.log is read after every test
 
 
@@ -33,9 +34,14 @@ def auditor():
     MockBackend.directory = tempfile.mkdtemp(prefix="gatehouse-trail-", dir="/tmp")
     found = Auditor(MockBackend.directory)
     yield found
-    print("\nauditor:", ", ".join(f"{name} {count}" for name, count in sorted(found.counts.items())))
+    SUMMARY.append("auditor: " + ", ".join(f"{name} {count}" for name, count in sorted(found.counts.items())))
     if not os.environ.get("GATEHOUSE_KEEP"):
         shutil.rmtree(MockBackend.directory, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in SUMMARY:
+        terminalreporter.write_line(line)
 
 
 def audited(auditor, gateways, over=False):
