@@ -38,7 +38,7 @@ from test_reference import artefact  # noqa: E402
 
 CLOCK = 0.005                       # seconds
 READ_LATE = 4 << 20                 # bytes: what a socket's two buffers may hold
-LATE = 4 << 20                      # bytes after an edit that forbids them
+LATE = 0                            # bytes after an edit that forbids them
 MOVES = {"audio": "audio_output", "data_sources": "data_sources", "moderation": "moderation", "prompt_cache_options": "prompt_cache",
          "user_security_context": "user_security_context", "web_search_options": "web_search"}     # fields that take content elsewhere
 OPEN = 60                           # seconds after which an allowed request has its outcome

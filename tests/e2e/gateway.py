@@ -84,7 +84,7 @@ class Gateway:
 
     def command(self, *arguments, check=True, **more):
         arguments = [str(one) for one in arguments]
-        edit = next((name for name in EDITS if " ".join(arguments[:2]).startswith(name)), None)
+        edit = next((name for name in EDITS if " ".join(arguments[:2]).startswith(name) and "--help" not in arguments), None)
         given = self.prefix / arguments[2] if edit == "policy apply" and len(arguments) > 2 else None
         seen = {"documents": trail.documents_in(given), "scope": trail.scope_of(given)} if given else {}
         begin = time.time()
