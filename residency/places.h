@@ -21,6 +21,9 @@ typedef struct { uint64_t word[4]; } gh_places_t;
 
 extern const char gh_country_codes[GH_COUNTRIES][3];
 
+/* "Germany"; UTF-8, static. */
+extern const char *const gh_country_names[GH_COUNTRIES];
+
 /* Index of an upper-case ISO code, or -1. */
 int gh_country_index(gh_str_t code);
 

@@ -79,6 +79,7 @@ extern const gh_cli_command_t gh_cli_policy_plan;
 extern const gh_cli_command_t gh_cli_policy_prove;
 extern const gh_cli_command_t gh_cli_policy_rollback;
 extern const gh_cli_command_t gh_cli_policy_schema;
+extern const gh_cli_command_t gh_cli_policy_show;
 extern const gh_cli_command_t gh_cli_policy_test;
 extern const gh_cli_command_t gh_cli_policy_validate;
 extern const gh_cli_command_t gh_cli_policy_wait;

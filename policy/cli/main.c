@@ -17,6 +17,7 @@ static const gh_cli_command_t *const commands[] = {
     &gh_cli_policy_validate,
     &gh_cli_policy_test,
     &gh_cli_policy_plan,
+    &gh_cli_policy_show,
     &gh_cli_policy_prove,
     &gh_cli_policy_schema,
     &gh_cli_policy_history,

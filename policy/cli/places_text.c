@@ -9,6 +9,12 @@
 void
 gh_cli_sets_load(gh_arena_t *arena, gh_cli_sets_t *sets)
 {
+    gh_cli_sets_load_of(arena, GH_STR(""), sets);
+}
+
+void
+gh_cli_sets_load_of(gh_arena_t *arena, gh_str_t artefact, gh_cli_sets_t *sets)
+{
     gh_error_t  error;
     gh_facts_t *facts;
     size_t      count;
@@ -16,7 +22,7 @@ gh_cli_sets_load(gh_arena_t *arena, gh_cli_sets_t *sets)
     sets->arena = arena;
     sets->count = 0;
 
-    if (gh_facts_load(arena, GH_STR(""), &facts, &error) != GH_OK) {
+    if (gh_facts_load(arena, artefact, &facts, &error) != GH_OK) {
         return;
     }
 

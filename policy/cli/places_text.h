@@ -9,13 +9,15 @@
 
 typedef struct {
     gh_arena_t *arena;
-    gh_str_t    names[GH_CLI_SETS_MAX];    /* sets of the newest facts artefact */
+    gh_str_t    names[GH_CLI_SETS_MAX];    /* sets of a facts artefact */
     gh_places_t places[GH_CLI_SETS_MAX];
     size_t      count;
 } gh_cli_sets_t;
 
 /* Without the artefact (out of memory) there are no named sets, and longer lists are counted. */
 void gh_cli_sets_load(gh_arena_t *arena, gh_cli_sets_t *sets);
+/* The same of one artefact, "regions/2026-11-21". */
+void gh_cli_sets_load_of(gh_arena_t *arena, gh_str_t artefact, gh_cli_sets_t *sets);
 
 /*
  * "nothing", "unknown", "ANYWHERE", "CH NO", "EU", "ANYWHERE minus EU", "EU plus CH NO", "EEA minus IS", else the first codes and how
