@@ -306,6 +306,7 @@ read_all(gh_loader_t *loader, const parsed_t *parsed, size_t count)
     gh_catalogue_index(loader);
     read_kinds(loader, parsed, count, KIND_FLEET, gh_fleet_read_deployments);
     read_kinds(loader, parsed, count, KIND_TENANTS, gh_tenants_read);
+    gh_tenants_finish(loader);
     if (loader->report->no_memory) {
         return;
     }

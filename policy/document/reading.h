@@ -62,6 +62,8 @@ typedef struct {
     uint32_t          cover_count;
     gh_node_pin_t    *pins;
     uint32_t          pin_count;
+    struct gh_part_s *parts;         /* of organisations: tenants.h */
+    uint32_t          part_count;
     gh_attest_use_t  *attest_uses;
     uint32_t          attest_use_count;
     gh_model_policy_t **policies;   /* until all are read: others point into them */
@@ -77,7 +79,9 @@ typedef struct {
 void gh_residency_read(gh_loader_t *loader, const gh_document_t *document);
 void gh_fleet_read_catalogue(gh_loader_t *loader, const gh_document_t *document);
 void gh_fleet_read_deployments(gh_loader_t *loader, const gh_document_t *document);
+/* Only collects organisations; after the last document gh_tenants_finish reads them, each from all documents that give it. */
 void gh_tenants_read(gh_loader_t *loader, const gh_document_t *document);
+void gh_tenants_finish(gh_loader_t *loader);
 
 /* After every catalogue is read and before any deployment is: the index of names. */
 void gh_catalogue_index(gh_loader_t *loader);
