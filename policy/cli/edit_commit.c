@@ -308,26 +308,20 @@ report_success(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_apply_ready_t 
 {
     gh_cli_documents_t documents = spoken_of(cli, edit, ready->base);
     const gh_model_t  *model = ready->model;
-    size_t             warnings = report->count - report->errors, tenants = 0, apps = 0;
+    size_t             warnings = report->count - report->errors, tenants = ready->counts.tenants, apps = ready->counts.apps;
     gh_str_t           changed = gh_cli_owners_words(cli->arena, ready->changed, ready->changed_count, 8);
-
-    for (uint32_t o = 0; o < model->organisation_count; o++) {
-        tenants += model->organisations[o].tenant_count;
-
-        for (uint32_t t = 0; t < model->organisations[o].tenant_count; t++) {
-            apps += model->organisations[o].tenants[t].app_count;
-        }
-    }
 
     gh_cli_report_print(cli, &documents, report);
 
     if (gh_cli_flag(cli, "json")) {
         json_t *list = gh_cli_report_json(&documents, report);
 
-        return gh_cli_print_json(cli, list == NULL ? NULL : gh_cli_barrier_json(barrier, json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
+        return gh_cli_print_json(cli, list == NULL ? NULL : gh_cli_barrier_json(barrier,
+            json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o}",
             "applied", 1, "revision", (json_int_t) revision, "base", (json_int_t) ready->base,
             "changed", gh_cli_owners_json(ready->changed, ready->changed_count),
-            "documents", (json_int_t) ready->document_count, "deployments", (json_int_t) model->deployment_count,
+            "documents", (json_int_t) ready->document_count, "unread", (json_int_t) ready->unread,
+            "deployments", (json_int_t) model->deployment_count,
             "tenants", (json_int_t) tenants, "apps", (json_int_t) apps, "report", list)));
     }
 
@@ -335,6 +329,10 @@ report_success(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_apply_ready_t 
     printf("%zu document%s, %u deployment%s, %zu tenant%s with %zu app%s, %zu warning%s\n", ready->document_count,
         plural(ready->document_count), (unsigned) model->deployment_count, plural(model->deployment_count), tenants,
         plural(tenants), apps, plural(apps), warnings, plural(warnings));
+    if (ready->unread != 0) {
+        printf("%zu tenants/1 document%s did not change and %s not read again: `gatehouse policy validate` warns of all together\n",
+            ready->unread, plural(ready->unread), ready->unread == 1 ? "was" : "were");
+    }
     if (ready->changed_count == 0) {
         printf("changed: no document\n");
     } else {

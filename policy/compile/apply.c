@@ -1,6 +1,8 @@
-#include "policy/compile/apply.h"
+#include "policy/compile/apply_internal.h"
 
 #include <string.h>
+
+#include "policy/store/image_format.h"
 
 static int
 refuse(gh_report_t *report, const gh_error_t *error)
@@ -9,15 +11,15 @@ refuse(gh_report_t *report, const gh_error_t *error)
     return GH_ERROR;
 }
 
-int
-gh_apply_prepare(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, gh_apply_ready_t *ready,
+/* Every document read, checked and compiled. */
+static int
+prepare_whole(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, const gh_image_t *previous, gh_apply_ready_t *ready,
     gh_report_t *report)
 {
     gh_document_source_t *sources;
-    gh_image_t           *previous = NULL;
     gh_error_t            error = { 0 };
 
-    if (gh_apply_collect(store, arena, apply, ready, report) != GH_OK) {
+    if (gh_apply_texts(store, arena, ready, report) != GH_OK) {
         return GH_ERROR;
     }
     sources = gh_arena_array(arena, ready->document_count, sizeof(*sources));
@@ -31,6 +33,22 @@ gh_apply_prepare(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, 
     if (gh_documents_load(arena, sources, ready->document_count, apply->now_ms, &ready->model, report) != GH_OK) {
         return GH_ERROR;
     }
+    return gh_compile(arena, ready->model, previous, apply->now_ms, &ready->compiled, &error) == GH_OK ? GH_OK
+        : refuse(report, &error);
+}
+
+int
+gh_apply_prepare(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, gh_apply_ready_t *ready,
+    gh_report_t *report)
+{
+    gh_store_revision_t      base;
+    gh_image_t              *previous = NULL;
+    const gh_image_header_t *header;
+    gh_error_t               error = { 0 };
+
+    if (gh_apply_collect_only(store, arena, apply, ready, &base, report) != GH_OK) {
+        return GH_ERROR;
+    }
     if (ready->base != 0 && gh_store_current(store, apply->now_ms, &previous, &error) != GH_OK) {
         return refuse(report, &error);
     }
@@ -38,9 +56,13 @@ gh_apply_prepare(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, 
         gh_error_set(&error, "store_moved", "another edit came in between");
         return refuse(report, &error);
     }
-    if (gh_compile(arena, ready->model, previous, apply->now_ms, &ready->compiled, &error) != GH_OK) {
-        return refuse(report, &error);
+    if (gh_apply_part(store, arena, apply, &base, previous, ready, report) != GH_OK
+        && prepare_whole(store, arena, apply, previous, ready, report) != GH_OK)
+    {
+        return GH_ERROR;
     }
+    header = ready->compiled.image.data;
+    ready->counts = (gh_image_counts_t) { header->organisation_count, header->tenant_count, header->app_count };
     return GH_OK;
 }
 
@@ -51,8 +73,11 @@ gh_apply_commit(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready
     gh_store_revision_new_t new = {
         .base = ready->base,
         .image = ready->compiled.image,
-        .apps = ready->compiled.apps,
-        .app_count = ready->compiled.app_count,
+        .listed = ready->compiled.listed,
+        .listed_count = ready->compiled.listed_count,
+        .part = ready->compiled.part,
+        .dropped = ready->compiled.dropped,
+        .dropped_count = ready->compiled.dropped_count,
         .sources = ready->documents,
         .source_count = ready->document_count,
         .changed = ready->changed,

@@ -12,6 +12,17 @@
 #include "policy/document/scope.h"
 #include "policy/store/store_write.h"
 
+/*
+ * When all that changed are tenants/1 documents, those alone need to be read. Warnings that only the whole set can show are missing
+ * then: it is worth that with many tenants. The revision that comes of it is the same.
+ */
+typedef enum {
+    GH_APPLY_BY_SIZE = 0,                  /* with GH_APPLY_MANY apps and more */
+    GH_APPLY_WHOLE, GH_APPLY_PART          /* whenever it can be done */
+} gh_apply_how_t;
+
+#define GH_APPLY_MANY 10000u
+
 typedef struct {
     gh_scope_t scope;                      /* what is replaced */
     const gh_document_source_t *sources;   /* all documents of the scope; the paths are kept (gh_scope_path) */
@@ -19,6 +30,7 @@ typedef struct {
     bool       based;
     uint64_t   base;                       /* with based: the revision the editor saw; 0: the empty store */
     uint64_t   rollback_of;                /* the revision these documents were taken from; 0: not a rollback */
+    gh_apply_how_t how;
     gh_str_t   author, reason;
     uint64_t   now_ms;
     bool       let_finish;                 /* dispatches that run already may finish though this forbids them */
@@ -30,8 +42,10 @@ typedef struct {                           /* a revision that could be: everythi
     size_t             document_count;
     gh_str_t          *changed;            /* owners whose documents are not those of the base, in byte order */
     size_t             changed_count;
-    gh_model_t        *model;
-    gh_compiled_t      compiled;           /* of gh_compile */
+    gh_model_t        *model;              /* without the tenants of documents that were not read */
+    size_t             unread;             /* tenants/1 documents that did not change, and were not read again */
+    gh_image_counts_t  counts;             /* of everything */
+    gh_compiled_t      compiled;           /* of gh_compile or gh_compile_part: the same image */
 } gh_apply_ready_t;
 
 /*
@@ -53,7 +67,10 @@ int gh_apply_collect(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *app
 int gh_apply_changed(gh_arena_t *arena, const gh_store_document_t *before, size_t before_count,
     const gh_store_document_t *after, size_t after_count, gh_str_t **owners, size_t *count);
 
-/* gh_apply_collect, gh_documents_load, gh_compile. GH_ERROR: every reason is in *report. */
+/*
+ * gh_apply_collect, gh_documents_load, gh_compile. Of a part (apply->how) texts of documents that are not read may be missing in *ready.
+ * GH_ERROR: every reason is in *report.
+ */
 int gh_apply_prepare(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, gh_apply_ready_t *ready,
     gh_report_t *report);
 

@@ -13,6 +13,8 @@ typedef struct {
     gh_apply_ready_t    *ready;
     gh_report_t         *report;
     gh_store_revision_t  base;             /* in force; number 0: none */
+    gh_store_document_t *known;            /* its documents, by digest */
+    gh_store_source_t   *given;            /* those of the edit, in its order */
 } collect_t;
 
 static int
@@ -188,13 +190,74 @@ check_base(const collect_t *collect)
 /* ---- the documents ---- */
 
 static int
+compare_digests(const void *left, const void *right)
+{
+    const gh_store_document_t *a = left, *b = right;
+
+    return memcmp(a->sha256, b->sha256, sizeof(a->sha256));
+}
+
+/* The document of the base with the same bytes, or NULL. */
+static const gh_store_document_t *
+known_document(const collect_t *collect, const uint8_t sha256[32])
+{
+    gh_store_document_t wanted;
+
+    memcpy(wanted.sha256, sha256, sizeof(wanted.sha256));
+    return collect->base.document_count == 0 ? NULL
+        : bsearch(&wanted, collect->known, collect->base.document_count, sizeof(wanted), compare_digests);
+}
+
+/*
+ * What the edit gives. What the base has need not be read: its owner and kind follow from its bytes. Of a new one they are asked; one that
+ * cannot tell is none that gh_documents_load takes.
+ */
+static int
+look_at_given(collect_t *collect)
+{
+    const gh_apply_t *apply = collect->apply;
+    size_t            count = collect->base.document_count;
+
+    collect->given = gh_arena_array(collect->arena, apply->source_count, sizeof(*collect->given));
+    collect->known = gh_arena_array(collect->arena, count, sizeof(*collect->known));
+    if (collect->given == NULL || collect->known == NULL) {
+        return no_memory(collect);
+    }
+    if (count != 0) {
+        memcpy(collect->known, collect->base.documents, count * sizeof(*collect->known));
+        qsort(collect->known, count, sizeof(*collect->known), compare_digests);
+    }
+    for (size_t i = 0; i < apply->source_count; i++) {
+        const gh_document_source_t *source = &apply->sources[i];
+        gh_store_source_t          *given = &collect->given[i];
+        const gh_store_document_t  *known;
+        gh_error_t                  ignored;
+
+        given->path = source->path;
+        given->text = source->bytes;
+        gh_sha256(source->bytes.data, source->bytes.len, given->sha256);
+        known = known_document(collect, given->sha256);
+        if (known != NULL) {
+            given->owner = known->owner;
+            given->tenants = known->tenants;
+            given->stored = true;
+        } else {
+            gh_document_owner(collect->arena, source, &given->owner, &given->tenants, &ignored);
+        }
+    }
+    return GH_OK;
+}
+
+static int
 check_scope(const collect_t *collect)
 {
     const gh_apply_t *apply = collect->apply;
     int               rc = GH_OK;
 
     for (size_t i = 0; apply->scope.kind != GH_SCOPE_ALL && i < apply->source_count; i++) {
-        if (gh_scope_check(&apply->scope, &apply->sources[i], collect->report) != GH_OK) {
+        if (!(collect->given[i].stored && gh_scope_replaces(&apply->scope, collect->given[i].owner))
+            && gh_scope_check(&apply->scope, &apply->sources[i], collect->report) != GH_OK)
+        {
             rc = GH_ERROR;
         }
     }
@@ -208,12 +271,17 @@ static int
 check_shared(const collect_t *collect, const gh_store_source_t *kept)
 {
     const gh_apply_t           *apply = collect->apply;
-    const gh_document_source_t  there = { kept->path, kept->text };
+    gh_document_source_t        there = { kept->path, kept->text };
     gh_where_t                  theirs, ours;
+    gh_error_t                  error = { 0 };
 
-    if (apply->scope.kind != GH_SCOPE_ORGANISATION || kept->owner.len != 0
-        || !gh_document_gives(collect->arena, &there, apply->scope.organisation, &theirs))
-    {
+    if (apply->scope.kind != GH_SCOPE_ORGANISATION || kept->owner.len != 0 || !kept->tenants) {
+        return GH_OK;
+    }
+    if (gh_store_document(collect->store, kept->sha256, collect->arena, &there.bytes, &error) != GH_OK) {
+        return refuse(collect, &error);
+    }
+    if (!gh_document_gives(collect->arena, &there, apply->scope.organisation, &theirs)) {
         return GH_OK;
     }
     for (size_t i = 0; i < apply->source_count; i++) {
@@ -234,7 +302,6 @@ static int
 keep_others(const collect_t *collect)
 {
     gh_apply_ready_t *ready = collect->ready;
-    gh_error_t        error = { 0 };
 
     for (size_t i = 0; i < collect->base.document_count; i++) {
         const gh_store_document_t *document = &collect->base.documents[i];
@@ -245,30 +312,15 @@ keep_others(const collect_t *collect)
         }
         kept->path = document->path;
         kept->owner = document->owner;
-        if (gh_store_document(collect->store, document->sha256, collect->arena, &kept->text, &error) != GH_OK) {
-            return refuse(collect, &error);
-        }
+        kept->tenants = document->tenants;
+        kept->stored = true;
+        memcpy(kept->sha256, document->sha256, sizeof(kept->sha256));
         if (check_shared(collect, kept) != GH_OK) {
             return GH_ERROR;
         }
         ready->document_count++;
     }
     return GH_OK;
-}
-
-/* A document whose owner cannot be told is none that gh_documents_load takes. */
-static gh_str_t
-new_owner(const collect_t *collect, const gh_document_source_t *source)
-{
-    const gh_scope_t *scope = &collect->apply->scope;
-    gh_str_t          owner;
-    gh_error_t        ignored;
-
-    if (scope->kind != GH_SCOPE_ALL) {
-        return scope->kind == GH_SCOPE_GATEWAY ? GH_OWNER_GATEWAY : scope->organisation;
-    }
-    gh_document_owner(collect->arena, source, &owner, &ignored);
-    return owner;
 }
 
 static int
@@ -284,10 +336,13 @@ add_new(const collect_t *collect)
     int               rc = GH_OK;
 
     for (size_t i = 0; i < collect->apply->source_count; i++) {
-        const gh_document_source_t *source = &collect->apply->sources[i];
+        const gh_scope_t  *scope = &collect->apply->scope;
+        gh_store_source_t *document = &ready->documents[ready->document_count++];
 
-        ready->documents[ready->document_count++] =
-            (gh_store_source_t) { .path = source->path, .owner = new_owner(collect, source), .text = source->bytes };
+        *document = collect->given[i];
+        if (scope->kind != GH_SCOPE_ALL) {
+            document->owner = scope->kind == GH_SCOPE_GATEWAY ? GH_OWNER_GATEWAY : scope->organisation;
+        }
     }
     if (ready->document_count != 0) {
         qsort(ready->documents, ready->document_count, sizeof(*ready->documents), compare_paths);
@@ -318,15 +373,15 @@ find_changed(const collect_t *collect)
     }
     for (size_t i = 0; i < ready->document_count; i++) {
         now[i].owner = ready->documents[i].owner;
-        gh_sha256(ready->documents[i].text.data, ready->documents[i].text.len, now[i].sha256);
+        memcpy(now[i].sha256, ready->documents[i].sha256, sizeof(now[i].sha256));
     }
     return gh_apply_changed(collect->arena, collect->base.documents, collect->base.document_count, now,
                ready->document_count, &ready->changed, &ready->changed_count) == GH_OK ? GH_OK : no_memory(collect);
 }
 
 int
-gh_apply_collect(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, gh_apply_ready_t *ready,
-    gh_report_t *report)
+gh_apply_collect_only(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, gh_apply_ready_t *ready,
+    gh_store_revision_t *base, gh_report_t *report)
 {
     collect_t  collect = { .store = store, .arena = arena, .apply = apply, .ready = ready, .report = report };
     gh_error_t error = { 0 };
@@ -337,7 +392,8 @@ gh_apply_collect(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, 
     {
         return refuse(&collect, &error);
     }
-    if (check_scope(&collect) != GH_OK || check_base(&collect) != GH_OK) {
+    *base = collect.base;
+    if (look_at_given(&collect) != GH_OK || check_scope(&collect) != GH_OK || check_base(&collect) != GH_OK) {
         return GH_ERROR;
     }
     ready->documents = gh_arena_array(arena, collect.base.document_count + apply->source_count, sizeof(*ready->documents));
@@ -348,4 +404,30 @@ gh_apply_collect(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, 
         return GH_ERROR;
     }
     return find_changed(&collect);
+}
+
+int
+gh_apply_texts(gh_store_t *store, gh_arena_t *arena, gh_apply_ready_t *ready, gh_report_t *report)
+{
+    gh_error_t error = { 0 };
+
+    for (size_t i = 0; i < ready->document_count; i++) {
+        gh_store_source_t *document = &ready->documents[i];
+
+        if (document->text.data == NULL && gh_store_document(store, document->sha256, arena, &document->text, &error) != GH_OK) {
+            gh_report_add(report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s", error.text);
+            return GH_ERROR;
+        }
+    }
+    return GH_OK;
+}
+
+int
+gh_apply_collect(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, gh_apply_ready_t *ready,
+    gh_report_t *report)
+{
+    gh_store_revision_t base;
+
+    return gh_apply_collect_only(store, arena, apply, ready, &base, report) == GH_OK ? gh_apply_texts(store, arena, ready, report)
+        : GH_ERROR;
 }

@@ -252,8 +252,8 @@ compile_policies(gh_builder_t *builder, const gh_model_t *model)
 }
 
 static int
-compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previous, uint64_t now_ms, gh_bytes_t *image,
-    gh_compiled_t *compiled, gh_error_t *error)
+compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previous, const gh_compile_change_t *change,
+    uint64_t now_ms, gh_bytes_t *image, gh_compiled_t *compiled, gh_error_t *error)
 {
     gh_builder_t      builder;
     gh_image_header_t header;
@@ -273,7 +273,7 @@ compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previous, 
     header.sets = compile_places(&builder, model->sets, model->set_count);
     gh_section_strings(&builder, GH_SECTION_PARTITION, &model->partitions);
     gh_section_strings(&builder, GH_SECTION_ATTEST, &model->attests);
-    if (gh_compile_profiles(&builder, model, previous, &header, compiled, error) != GH_OK) {
+    if (gh_compile_profiles(&builder, model, previous, change, &header, compiled, error) != GH_OK) {
         return GH_ERROR;
     }
     if (gh_section_finish(&builder, &header, image) != GH_OK) {
@@ -287,7 +287,16 @@ gh_compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previou
     gh_compiled_t *compiled, gh_error_t *error)
 {
     memset(compiled, 0, sizeof(*compiled));
-    return compile(arena, model, previous, now_ms, &compiled->image, compiled, error);
+    return compile(arena, model, previous, NULL, now_ms, &compiled->image, compiled, error);
+}
+
+int
+gh_compile_part(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previous, const gh_compile_change_t *change,
+    uint64_t now_ms, gh_compiled_t *compiled, gh_error_t *error)
+{
+    memset(compiled, 0, sizeof(*compiled));
+    compiled->part = true;
+    return compile(arena, model, previous, change, now_ms, &compiled->image, compiled, error);
 }
 
 int
@@ -296,7 +305,7 @@ gh_compile_image(gh_arena_t *arena, const gh_model_t *model, uint64_t now_ms, gh
     gh_bytes_t bytes;
 
     *image = NULL;
-    if (compile(arena, model, NULL, now_ms, &bytes, NULL, error) != GH_OK) {
+    if (compile(arena, model, NULL, NULL, now_ms, &bytes, NULL, error) != GH_OK) {
         return GH_ERROR;
     }
     return gh_image_open(bytes.data, bytes.len, image, error);

@@ -20,9 +20,12 @@ typedef struct {
 
 typedef struct {
     gh_image_profile_t  entry;
-    const listed_app_t *example;
+    const listed_app_t *example;              /* NULL: it is as in the previous image */
     uint32_t            made;                 /* index before sorting */
+    uint32_t            previous;             /* its index in the previous image, and 1; 0: it is new */
 } made_profile_t;
+
+typedef struct { made_profile_t *items; uint32_t count, capacity; } made_profiles_t;
 
 typedef struct {                              /* open addressing by digest */
     uint32_t *slots;                          /* index + 1; 0: free */
@@ -217,8 +220,7 @@ list_apps(gh_arena_t *arena, const gh_model_t *model, uint32_t *count)
 
 /* Gives every profile its number: the one the previous image gave this digest, or the next free one. */
 static int
-number_profiles(gh_arena_t *arena, const gh_image_t *previous, made_profile_t *made, uint32_t count,
-    gh_image_header_t *header)
+number_profiles(gh_arena_t *arena, const gh_image_t *previous, made_profiles_t *made, gh_image_header_t *header)
 {
     digest_table_t known;
     uint32_t       known_count = previous == NULL ? 0 : previous->count[GH_SECTION_PROFILE];
@@ -230,20 +232,88 @@ number_profiles(gh_arena_t *arena, const gh_image_t *previous, made_profile_t *m
     for (uint32_t i = 0; i < known_count; i++) {
         *table_slot(&known, previous->profiles[0].digest, sizeof(gh_image_profile_t), previous->profiles[i].digest) = i + 1;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t slot = known_count == 0 ? 0
-            : *table_slot(&known, previous->profiles[0].digest, sizeof(gh_image_profile_t), made[i].entry.digest);
+    for (uint32_t i = 0; i < made->count; i++) {
+        made_profile_t *profile = &made->items[i];
 
-        made[i].entry.number = slot != 0 ? previous->profiles[slot - 1].number : header->next_profile++;
+        profile->previous = known_count == 0 ? 0
+            : *table_slot(&known, previous->profiles[0].digest, sizeof(gh_image_profile_t), profile->entry.digest);
+        profile->entry.number = profile->previous != 0 ? previous->profiles[profile->previous - 1].number : header->next_profile++;
     }
     return GH_OK;
 }
 
+/* How many apps of a part that is made anew had each profile. NULL: out of memory, or the part cannot be of that image. */
+static uint32_t *
+count_gone(gh_arena_t *arena, const gh_image_t *previous, const gh_compile_change_t *change)
+{
+    uint32_t *gone = gh_arena_array(arena, previous->count[GH_SECTION_PROFILE], sizeof(*gone));
+
+    for (size_t i = 0; gone != NULL && i < change->before_count; i++) {
+        int32_t profile = gh_image_profile_find(previous, change->before[i].profile);
+
+        if (change->before[i].profile == 0) {
+            continue;
+        }
+        if (profile < 0 || gone[profile] == previous->profiles[profile].apps) {
+            return NULL;
+        }
+        gone[profile]++;
+    }
+    return gone;
+}
+
+/* Profiles that apps outside of the part have, too or alone. */
+static int
+carry_profiles(gh_arena_t *arena, const gh_image_t *previous, const gh_compile_change_t *change, made_profiles_t *made)
+{
+    uint32_t  count = previous->count[GH_SECTION_PROFILE], anew = made->count;
+    uint32_t *gone = count_gone(arena, previous, change), *found = gh_arena_array(arena, count, sizeof(*found));
+
+    if (gone == NULL || found == NULL) {
+        return GH_ERROR;
+    }
+    for (uint32_t i = 0; i < anew; i++) {
+        if (made->items[i].previous != 0) {
+            found[made->items[i].previous - 1] = i + 1;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t left = previous->profiles[i].apps - gone[i];
+
+        if (found[i] != 0) {
+            made->items[found[i] - 1].entry.apps += left;
+        } else if (left != 0) {
+            made_profile_t *profile = &made->items[made->count++];
+
+            *profile = (made_profile_t) { previous->profiles[i], NULL, 0, i + 1 };
+            profile->entry.apps = left;
+        }
+    }
+    return GH_OK;
+}
+
+/* The permitted models of a profile that is as it was, of the same models. */
+static gh_range_t
+copy_permitted(gh_builder_t *builder, const gh_model_t *model, const gh_image_t *previous, gh_range_t before)
+{
+    gh_range_t range = { gh_section_count(builder, GH_SECTION_BITMAP), (model->model_count + 63) / 64 };
+    uint64_t  *words = gh_section_append(builder, GH_SECTION_BITMAP, range.count);
+
+    if (words == NULL || range.count != before.count) {
+        builder->failed = true;
+    } else if (range.count != 0) {
+        memcpy(words, previous->bitmaps + before.first, range.count * sizeof(*words));
+    }
+    return range;
+}
+
 /* Of compiled NULL, APP; else the list beside the image. position: of the profiles made, in PROFILE. */
 static int
-write_apps(gh_builder_t *builder, const listed_app_t *apps, uint32_t count, const uint32_t *position, gh_compiled_t *compiled)
+write_apps(gh_builder_t *builder, const gh_model_t *model, const gh_compile_change_t *change, const listed_app_t *apps,
+    uint32_t count, const uint32_t *position, gh_compiled_t *compiled)
 {
     const gh_image_profile_t *profiles = (const gh_image_profile_t *) builder->section[GH_SECTION_PROFILE].data;
+    gh_store_listed_t        *listed;
 
     if (compiled == NULL) {
         gh_image_app_t *out = gh_section_append(builder, GH_SECTION_APP, count);
@@ -253,55 +323,52 @@ write_apps(gh_builder_t *builder, const listed_app_t *apps, uint32_t count, cons
             out[i].profile = position[apps[i].profile];
         }
         return out == NULL ? GH_ERROR : GH_OK;
-    } else {
-        gh_store_app_t *out = gh_arena_array(builder->arena, count, sizeof(*out));
-
-        for (uint32_t i = 0; out != NULL && i < count; i++) {
-            out[i] = (gh_store_app_t) { apps[i].app->path, profiles[position[apps[i].profile]].number };
-        }
-        compiled->apps = out;
-        compiled->app_count = count;
-        return out == NULL ? GH_ERROR : GH_OK;
     }
+    listed = gh_arena_array(builder->arena, count, sizeof(*listed));
+    for (uint32_t i = 0; listed != NULL && i < count; i++) {
+        listed[i].path = apps[i].app->path;
+        listed[i].profile = profiles[position[apps[i].profile]].number;
+    }
+    return listed == NULL ? GH_ERROR : gh_compile_listed(builder->arena, model, change, listed, count, compiled);
 }
 
-/* PROFILE sorted by number, and the apps. apps[i].profile is an index of made, which is sorted here. */
+/* PROFILE sorted by number; *position: of the profiles made before, in it. */
 static int
-write_profiles(gh_builder_t *builder, const gh_model_t *model, const listed_app_t *apps, uint32_t app_count,
-    made_profile_t *made, uint32_t count, gh_compiled_t *compiled)
+write_profiles(gh_builder_t *builder, const gh_model_t *model, const gh_image_t *previous, const made_profiles_t *made,
+    uint32_t **position)
 {
-    uint32_t           *position = gh_arena_array(builder->arena, count, sizeof(*position));
-    gh_image_profile_t *profiles;
+    gh_image_profile_t *profiles = gh_section_append(builder, GH_SECTION_PROFILE, made->count);
 
-    if (position == NULL) {
+    *position = gh_arena_array(builder->arena, made->count, sizeof(**position));
+    if (*position == NULL || profiles == NULL) {
         return GH_ERROR;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        made[i].made = i;
+    for (uint32_t i = 0; i < made->count; i++) {
+        made->items[i].made = i;
     }
-    qsort(made, count, sizeof(*made), profile_compare);
-    profiles = gh_section_append(builder, GH_SECTION_PROFILE, count);
-    if (profiles == NULL) {
-        return GH_ERROR;
+    if (made->count > 0) {
+        qsort(made->items, made->count, sizeof(*made->items), profile_compare);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        position[made[i].made] = i;
-        profiles[i] = made[i].entry;
-        profiles[i].models = compile_permitted(builder, model, made[i].example);
+    for (uint32_t i = 0; i < made->count; i++) {
+        const made_profile_t *profile = &made->items[i];
+
+        (*position)[profile->made] = i;
+        profiles[i] = profile->entry;
+        profiles[i].models = profile->example != NULL ? compile_permitted(builder, model, profile->example)
+            : copy_permitted(builder, model, previous, profile->entry.models);
     }
-    return write_apps(builder, apps, app_count, position, compiled);
+    return builder->failed ? GH_ERROR : GH_OK;
 }
 
-/* One profile for each different thing said. apps[i].profile becomes an index of made. */
-static bool
-share_profiles(gh_builder_t *builder, const gh_model_t *model, listed_app_t *apps, uint32_t count, made_profile_t *made,
-    uint32_t *made_count)
+/* One profile for each different thing said. apps[i].profile becomes an index of made. 1: there are too many. */
+static int
+share_profiles(gh_builder_t *builder, const gh_model_t *model, listed_app_t *apps, uint32_t count, made_profiles_t *made)
 {
     bytes_t        bytes = { .arena = builder->arena };
     digest_table_t table;
 
-    if (!table_init(&table, builder->arena, count)) {
-        return false;
+    if (!table_init(&table, builder->arena, made->capacity)) {
+        return GH_ERROR;
     }
     for (uint32_t i = 0; i < count; i++) {
         gh_image_profile_t profile;
@@ -309,54 +376,86 @@ share_profiles(gh_builder_t *builder, const gh_model_t *model, listed_app_t *app
 
         profile_of(&apps[i], &profile);
         if (!profile_digest(&bytes, model, &apps[i], &profile)) {
-            return false;
+            return GH_ERROR;
         }
-        slot = table_slot(&table, made[0].entry.digest, sizeof(made_profile_t), profile.digest);
+        slot = table_slot(&table, made->items[0].entry.digest, sizeof(made_profile_t), profile.digest);
         if (*slot == 0) {
-            made[*made_count] = (made_profile_t) { profile, &apps[i], 0 };
-            *slot = ++*made_count;
+            if (made->count == GH_MAX_PROFILES) {
+                return 1;
+            }
+            made->items[made->count] = (made_profile_t) { profile, &apps[i], 0, 0 };
+            *slot = ++made->count;
         }
+        made->items[*slot - 1].entry.apps++;
         apps[i].profile = *slot - 1;
     }
-    return true;
+    return GH_OK;
+}
+
+/* What is listed now: of a part, what was, without what the part had, and with what it has. */
+static int
+count_listed(const gh_model_t *model, const gh_image_t *previous, const gh_compile_change_t *change, uint32_t apps,
+    gh_image_header_t *header, gh_error_t *error)
+{
+    uint32_t before = 0, organisations = 0, tenants = 0;
+
+    for (uint32_t o = 0; o < model->organisation_count; o++) {
+        tenants += model->organisations[o].tenant_count;
+    }
+    if (change == NULL) {
+        header->organisation_count = model->organisation_count;
+        header->tenant_count = tenants;
+        header->app_count = apps;
+    } else {
+        for (size_t i = 0; i < change->before_count; i++) {
+            before += change->before[i].profile != 0;
+            organisations += change->before[i].documents != 0;
+        }
+        header->organisation_count = previous->header->organisation_count - organisations + (uint32_t) change->organisation_count;
+        header->tenant_count = previous->header->tenant_count - change->tenants_before + tenants;
+        header->app_count = previous->header->app_count - before + apps;
+    }
+    if (header->app_count > GH_MAX_APPS) {
+        return gh_error_set(error, "too_large", "tenants/1 lists %u apps, at most %u are possible", header->app_count, GH_MAX_APPS);
+    }
+    return GH_OK;
 }
 
 int
 gh_compile_profiles(gh_builder_t *builder, const gh_model_t *model, const gh_image_t *previous,
-    gh_image_header_t *header, gh_compiled_t *compiled, gh_error_t *error)
+    const gh_compile_change_t *change, gh_image_header_t *header, gh_compiled_t *compiled, gh_error_t *error)
 {
+    made_profiles_t made = { 0 };
     listed_app_t   *apps;
-    made_profile_t *made;
-    uint32_t        count, made_count = 0;
+    uint32_t        count, *position;
+    int             rc;
 
     apps = list_apps(builder->arena, model, &count);
     header->apps_elsewhere = compiled != NULL;
-    header->organisation_count = model->organisation_count;
-    for (uint32_t o = 0; o < model->organisation_count; o++) {
-        header->tenant_count += model->organisations[o].tenant_count;
+    if (count_listed(model, previous, change, count, header, error) != GH_OK) {
+        return GH_ERROR;
     }
-    header->app_count = count;
-    if (count > GH_MAX_APPS) {
-        return gh_error_set(error, "too_large", "tenants/1 lists %u apps, at most %u are possible", count, GH_MAX_APPS);
-    }
-    if (count == 0) {
-        /* a fleet and its policies may be there before their tenants */
-        return number_profiles(builder->arena, previous, NULL, 0, header);
-    }
-    made = gh_arena_array(builder->arena, count, sizeof(*made));
-    if (apps == NULL || made == NULL) {
+    /* a fleet and its policies may be there before their tenants */
+    made.capacity = (count < GH_MAX_PROFILES ? count : GH_MAX_PROFILES) + (change == NULL ? 0 : previous->count[GH_SECTION_PROFILE]) + 1;
+    made.items = gh_arena_array(builder->arena, made.capacity, sizeof(*made.items));
+    if (apps == NULL || made.items == NULL) {
         return gh_error_set(error, "out_of_memory", "no memory for the apps of tenants/1");
     }
-    qsort(apps, count, sizeof(*apps), app_compare);
-    if (!share_profiles(builder, model, apps, count, made, &made_count)) {
-        return gh_error_set(error, "out_of_memory", "no memory for the apps of tenants/1");
+    if (count > 0) {
+        qsort(apps, count, sizeof(*apps), app_compare);
     }
-    if (made_count > GH_MAX_PROFILES) {
-        return gh_error_set(error, "too_large", "the apps of tenants/1 differ in %u ways, at most %u are possible", made_count,
-            GH_MAX_PROFILES);
+    rc = share_profiles(builder, model, apps, count, &made);
+    if (rc == GH_OK) {
+        rc = number_profiles(builder->arena, previous, &made, header);
     }
-    if (number_profiles(builder->arena, previous, made, made_count, header) != GH_OK
-        || write_profiles(builder, model, apps, count, made, made_count, compiled) != GH_OK)
+    if (rc == GH_OK && change != NULL) {
+        rc = carry_profiles(builder->arena, previous, change, &made);
+    }
+    if (rc == 1 || made.count > GH_MAX_PROFILES) {
+        return gh_error_set(error, "too_large", "the apps of tenants/1 differ in more than %u ways", GH_MAX_PROFILES);
+    }
+    if (rc != GH_OK || write_profiles(builder, model, previous, &made, &position) != GH_OK
+        || write_apps(builder, model, change, apps, count, position, compiled) != GH_OK)
     {
         return gh_error_set(error, "out_of_memory", "no memory for the apps of tenants/1");
     }

@@ -92,6 +92,19 @@ check_tenants(gh_loader_t *loader)
     }
 }
 
+/* Of a part: whether to warn of a tenant or of its whole organisation depends on the others. */
+static void
+check_covered(gh_loader_t *loader)
+{
+    for (uint32_t o = 0; o < loader->model->organisation_count; o++) {
+        const gh_model_organisation_t *organisation = &loader->model->organisations[o];
+
+        for (uint32_t t = 0; t < organisation->tenant_count; t++) {
+            loader->part->uncertain |= organisation->tenants[t].policy < 0;
+        }
+    }
+}
+
 static void
 check_classes(gh_loader_t *loader)
 {
@@ -227,12 +240,16 @@ gh_documents_check(gh_loader_t *loader)
     }
     if (!wrong) {
         check_classes(loader);
-        check_tenants(loader);
+        if (loader->part == NULL) {
+            check_tenants(loader);
+        } else {
+            check_covered(loader);
+        }
         check_nodes(loader);
         check_attests(loader);
         gh_check_facts(loader);
     }
-    if (loader->report->errors == 0) {
+    if (loader->report->errors == 0 && loader->part == NULL) {
         gh_check_rules(loader);
     }
 }

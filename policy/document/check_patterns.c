@@ -10,6 +10,7 @@
 typedef struct {
     gh_loader_t *loader;
     gh_names_t   paths;      /* of tenants and apps */
+    gh_names_t   before;     /* of a part: of those that it gave before */
     gh_names_t   models;     /* catalogue names */
     gh_names_t   upstreams;  /* upstream ids */
     uint32_t     near_left;
@@ -53,16 +54,16 @@ collect(patterns_t *p)
 }
 
 static bool
-covers_tenant(patterns_t *p, const gh_cover_check_t *check)
+covers_name(const gh_names_t *names, const gh_cover_check_t *check)
 {
     gh_span_t spans[2], within[2];
-    unsigned  count = gh_spans_of(&p->paths, gh_pattern_of_app(check->pattern), spans);
+    unsigned  count = gh_spans_of(names, gh_pattern_of_app(check->pattern), spans);
 
     if (check->applies_to == NULL) {
         return count != 0;
     }
     for (uint32_t i = 0; i < check->applies_to->count; i++) {
-        unsigned others = gh_spans_of(&p->paths, check->applies_to->items[i], within);
+        unsigned others = gh_spans_of(names, check->applies_to->items[i], within);
 
         for (unsigned k = 0; k < count * others; k++) {
             if (gh_spans_touch((gh_spans_t) { spans, count }, within[k % others])) {
@@ -71,6 +72,23 @@ covers_tenant(patterns_t *p, const gh_cover_check_t *check)
         }
     }
     return false;
+}
+
+/*
+ * Of a part: a pattern that covered nothing of it before covers of the others what it did, which was checked then. One that did, and does
+ * not any more, may cover something of the others or nothing.
+ */
+static bool
+covers_tenant(patterns_t *p, const gh_cover_check_t *check)
+{
+    if (covers_name(&p->paths, check)) {
+        return true;
+    }
+    if (p->loader->part == NULL) {
+        return false;
+    }
+    p->loader->part->uncertain |= covers_name(&p->before, check);
+    return true;
 }
 
 static bool
@@ -262,6 +280,10 @@ gh_check_patterns(gh_loader_t *loader, bool errors_only)
     patterns_t p = { .loader = loader, .near_left = NEAR_ALL };
 
     collect(&p);
+    if (loader->part != NULL) {
+        p.before = (gh_names_t) { loader->part->before, loader->part->before_count };
+        gh_names_sort(&p.before);
+    }
     for (uint32_t i = 0; i < loader->cover_count; i++) {
         const gh_cover_check_t *check = &loader->covers[i];
         const char             *code = "covers_nothing", *text;

@@ -195,12 +195,16 @@ source_cmp(const void *left, const void *right)
 }
 
 static int
-digest(gh_loader_t *loader, const gh_document_source_t *sources, size_t count)
+list_sources(gh_loader_t *loader, const gh_document_source_t *sources, size_t count)
 {
     gh_model_t *model = loader->model;
-    size_t      size = 0, len = 0;
-    uint8_t    *text;
 
+    if (loader->part != NULL) {
+        model->sources = gh_arena_grow(loader->arena, loader->part->whole, loader->part->whole_count, loader->part->whole_count,
+            sizeof(*model->sources));
+        model->source_count = loader->part->whole_count;
+        return model->sources == NULL ? GH_ERROR : GH_OK;
+    }
     model->sources = gh_arena_array(loader->arena, count, sizeof(*model->sources));
     if (model->sources == NULL) {
         return GH_ERROR;
@@ -210,15 +214,30 @@ digest(gh_loader_t *loader, const gh_document_source_t *sources, size_t count)
         model->sources[i].path = gh_str_copy(loader->arena, sources[i].path);
         model->sources[i].bytes = sources[i].bytes.len;
         gh_sha256(sources[i].bytes.data, sources[i].bytes.len, model->sources[i].sha256);
-        size += sources[i].path.len + 1 + 32;
     }
     qsort(model->sources, count, sizeof(*model->sources), source_cmp);
+    return GH_OK;
+}
+
+static int
+digest(gh_loader_t *loader, const gh_document_source_t *sources, size_t count)
+{
+    gh_model_t *model = loader->model;
+    size_t      size = 0, len = 0;
+    uint8_t    *text;
+
+    if (list_sources(loader, sources, count) != GH_OK) {
+        return GH_ERROR;
+    }
+    for (uint32_t i = 0; i < model->source_count; i++) {
+        size += model->sources[i].path.len + 1 + 32;
+    }
 
     text = gh_arena_alloc(loader->arena, size + loader->facts_count * 32);
     if (text == NULL) {
         return GH_ERROR;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < model->source_count; i++) {
         const gh_model_source_t *source = &model->sources[i];
 
         if (source->path.data == NULL) {
@@ -323,26 +342,18 @@ read_all(gh_loader_t *loader, const parsed_t *parsed, size_t count)
     }
 }
 
-int
-gh_documents_load(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
-    gh_model_t **model, gh_report_t *report)
+static int
+load(gh_loader_t *loader, const gh_document_source_t *sources, size_t count, gh_model_t **model)
 {
-    return gh_documents_suppose(arena, sources, count, now_ms, NULL, 0, model, report);
-}
-
-int
-gh_documents_suppose(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
-    gh_supposition_t *suppositions, size_t supposition_count, gh_model_t **model, gh_report_t *report)
-{
-    gh_loader_t loader = { .arena = arena, .report = report, .now_ms = now_ms, .source = "", .suppositions = suppositions,
-        .supposition_count = supposition_count };
-    size_t      first = report->count;
-    parsed_t   *parsed = gh_arena_array(arena, count, sizeof(*parsed));
+    gh_arena_t  *arena = loader->arena;
+    gh_report_t *report = loader->report;
+    size_t       first = report->count;
+    parsed_t    *parsed = gh_arena_array(arena, count, sizeof(*parsed));
 
     *model = NULL;
-    loader.model = gh_arena_alloc(arena, sizeof(*loader.model));
+    loader->model = gh_arena_alloc(arena, sizeof(*loader->model));
 
-    if (parsed == NULL || loader.model == NULL) {
+    if (parsed == NULL || loader->model == NULL) {
         report->no_memory = 1;
         return GH_ERROR;
     }
@@ -351,13 +362,13 @@ gh_documents_suppose(gh_arena_t *arena, const gh_document_source_t *sources, siz
         return GH_ERROR;
     }
     for (size_t i = 0; i < count; i++) {
-        parsed[i] = parse(&loader, &sources[i]);
+        parsed[i] = parse(loader, &sources[i]);
     }
-    if (load_facts(&loader, parsed, count) == GH_OK) {
-        suppose(&loader);
-        read_all(&loader, parsed, count);
+    if (load_facts(loader, parsed, count) == GH_OK) {
+        suppose(loader);
+        read_all(loader, parsed, count);
     }
-    if (report->no_memory || digest(&loader, sources, count) != GH_OK) {
+    if (report->no_memory || digest(loader, sources, count) != GH_OK) {
         report->no_memory = 1;
         return GH_ERROR;
     }
@@ -367,6 +378,34 @@ gh_documents_suppose(gh_arena_t *arena, const gh_document_source_t *sources, siz
             return GH_ERROR;
         }
     }
-    *model = loader.model;
+    *model = loader->model;
     return GH_OK;
+}
+
+int
+gh_documents_load(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
+    gh_model_t **model, gh_report_t *report)
+{
+    gh_loader_t loader = { .arena = arena, .report = report, .now_ms = now_ms, .source = "" };
+
+    return load(&loader, sources, count, model);
+}
+
+int
+gh_documents_suppose(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
+    gh_supposition_t *suppositions, size_t supposition_count, gh_model_t **model, gh_report_t *report)
+{
+    gh_loader_t loader = { .arena = arena, .report = report, .now_ms = now_ms, .source = "", .suppositions = suppositions,
+        .supposition_count = supposition_count };
+
+    return load(&loader, sources, count, model);
+}
+
+int
+gh_documents_load_part(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, gh_documents_part_t *part,
+    uint64_t now_ms, gh_model_t **model, gh_report_t *report)
+{
+    gh_loader_t loader = { .arena = arena, .report = report, .now_ms = now_ms, .source = "", .part = part };
+
+    return load(&loader, sources, count, model);
 }

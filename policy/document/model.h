@@ -222,6 +222,8 @@ typedef struct {
 
 typedef struct {
     gh_str_t           id;
+    uint32_t           document_count;   /* that give it */
+    gh_str_t           said;       /* what they say of all its tenants, as a JSON object; empty: nothing */
     gh_str_list_t      models;     /* patterns; none: not limited */
     gh_limit_list_t    limits;
     gh_model_tenant_t *tenants;
@@ -277,5 +279,46 @@ typedef struct {                   /* "what if this set of countries had these m
 /* The same with named sets redefined, which nothing can be applied from: for plans. */
 int gh_documents_suppose(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
     gh_supposition_t *suppositions, size_t supposition_count, gh_model_t **model, gh_report_t *report);
+
+/* ---- a part of the tenants/1 documents ---- */
+
+/*
+ * When of a set that was loaded before only some tenants/1 documents changed, the others need not be read again: what they say of
+ * organisations they share with these, and what is gone, is told instead.
+ */
+typedef struct {
+    const gh_model_source_t *whole;      /* every document of the set, for its digest; sorted by path */
+    uint32_t                 whole_count;
+    const gh_str_t          *said;       /* gh_model_organisation_t.said, with its "id", of organisations that others give too */
+    uint32_t                 said_count;
+    gh_str_t                *before;     /* paths of tenants and apps that these documents, or ones that are gone, gave; put in order here */
+    uint32_t                 before_count;
+    bool                     uncertain;  /* result: what is found depends on the others */
+} gh_documents_part_t;
+
+/*
+ * gh_documents_load of every document but the unchanged ones of tenants/1. *model has no tenants of those. Warnings of them, and of the
+ * whole set together, are not found again. Whatever depends on them otherwise sets part->uncertain: then, and after GH_ERROR, the whole set
+ * must be loaded. Tenants given twice, by these and by those, are for the caller to find.
+ */
+int gh_documents_load_part(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, gh_documents_part_t *part,
+    uint64_t now_ms, gh_model_t **model, gh_report_t *report);
+
+/* What a tenants/1 document that was loaded before lists, without reading the rest of it. */
+typedef struct {
+    gh_str_t id;
+    uint32_t said;                       /* bits of the members that it gives of all the tenants */
+    uint32_t tenant_count;
+} gh_outline_organisation_t;
+
+typedef struct {
+    gh_outline_organisation_t *organisations;
+    uint32_t                   organisation_count;
+    gh_str_list_t              tenants, apps;   /* paths */
+    gh_str_list_t              bare;     /* paths of tenants without apps */
+} gh_outline_t;
+
+/* Adds to *outline, in the arena. GH_ERROR: it is not JSON, or out of memory. */
+int gh_document_outline(gh_arena_t *arena, gh_str_t text, gh_outline_t *outline, gh_error_t *error);
 
 #endif

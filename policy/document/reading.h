@@ -62,6 +62,7 @@ typedef struct {
     uint32_t          cover_count;
     gh_node_pin_t    *pins;
     uint32_t          pin_count;
+    gh_documents_part_t *part;       /* NULL: every document of the set is here */
     struct gh_part_s *parts;         /* of organisations: tenants.h */
     uint32_t          part_count;
     gh_attest_use_t  *attest_uses;

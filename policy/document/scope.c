@@ -185,16 +185,22 @@ read_mentions(gh_heap_t *heap, const gh_document_source_t *source, mentions_t *m
 }
 
 int
-gh_document_owner(gh_arena_t *arena, const gh_document_source_t *source, gh_str_t *owner, gh_error_t *error)
+gh_document_owner(gh_arena_t *arena, const gh_document_source_t *source, gh_str_t *owner, bool *tenants, gh_error_t *error)
 {
-    mentions_t mentions;
+    mentions_t mentions = { 0 };
     gh_heap_t  heap;
     int        rc;
 
     *owner = GH_OWNER_GATEWAY;
+    if (tenants != NULL) {
+        *tenants = false;
+    }
     gh_heap_init(&heap);
     rc = read_mentions(&heap, source, &mentions, error);
     if (rc == GH_OK) {
+        if (tenants != NULL) {
+            *tenants = mentions.tenants;
+        }
         *owner = gh_str_copy(arena, owner_of(&mentions));
         if (owner->data == NULL) {
             rc = gh_error_set(error, "out_of_memory", "no memory for the documents");

@@ -41,10 +41,10 @@ bool gh_scope_depends(const gh_scope_t *scope, gh_str_t owner);
 const char *gh_scope_words(gh_arena_t *arena, const gh_scope_t *scope);
 
 /*
- * The owner of a document by what it says, arena-owned. GH_ERROR: it is not JSON or does not say (*error has the place);
- * gh_documents_load says more about such a one.
+ * The owner of a document by what it says, arena-owned, and whether it is a tenants/1 document (NULL: nobody asks). GH_ERROR: it is not JSON
+ * or does not say (*error has the place); gh_documents_load says more about such a one.
  */
-int gh_document_owner(gh_arena_t *arena, const gh_document_source_t *source, gh_str_t *owner, gh_error_t *error);
+int gh_document_owner(gh_arena_t *arena, const gh_document_source_t *source, gh_str_t *owner, bool *tenants, gh_error_t *error);
 
 /* Whether it is a tenants/1 document that gives the organisation, alone or with others; *where (source in the arena) then says where. */
 bool gh_document_gives(gh_arena_t *arena, const gh_document_source_t *source, gh_str_t organisation, gh_where_t *where);

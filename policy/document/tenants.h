@@ -16,6 +16,7 @@ typedef struct gh_part_s {           /* an organisation, as one document gives i
     const char      *source;
     gh_where_t       where;          /* of the id */
     uint32_t         order;          /* among all parts */
+    bool             told;           /* not of a document that is read: part->said */
 } gh_part_t;
 
 typedef struct {
@@ -33,5 +34,14 @@ void gh_tenants_part(gh_loader_t *loader, const gh_node_t *node, gh_str_t id, gh
  * not give alike. NULL: out of memory.
  */
 gh_organisation_t *gh_tenants_merge(gh_loader_t *loader, uint32_t *count);
+
+/* Of a load of a part: what others say of organisations, as parts of theirs (part->said). */
+void gh_tenants_told(gh_loader_t *loader);
+
+/* What is said of all its tenants, as JSON: gh_model_organisation_t.said. */
+gh_str_t gh_tenants_said(gh_loader_t *loader, const gh_organisation_t *organisation);
+
+/* Bits by gh_said_member_t of the members that an organisation's object has. */
+uint32_t gh_tenants_said_members(const gh_node_t *organisation);
 
 #endif

@@ -387,11 +387,13 @@ read_organisation(gh_loader_t *loader, const gh_organisation_t *from, gh_model_o
 
     organisation->where = from->parts[0].where;
     organisation->id = from->id;
+    organisation->said = gh_tenants_said(loader, from);
     read_organisation_common(loader, from, &level);
     organisation->models = read_models(loader, turn_to(loader, &from->said[GH_SAID_MODELS], GH_IS_LIST));
     organisation->limits = read_limits(loader, turn_to(loader, &from->said[GH_SAID_LIMITS], GH_IS_LIST), "limits");
     find_policies(loader, organisation->id, &level);
     for (uint32_t i = 0; i < from->part_count; i++) {
+        organisation->document_count += !from->parts[i].told;
         read_part(loader, &from->parts[i], &level, organisation);
     }
 }
@@ -421,6 +423,9 @@ gh_tenants_finish(gh_loader_t *loader)
     gh_organisation_t *organisations;
     uint32_t           count;
 
+    if (loader->part != NULL) {
+        gh_tenants_told(loader);
+    }
     organisations = gh_tenants_merge(loader, &count);
     model->organisations = gh_arena_array(loader->arena, count, sizeof(*model->organisations));
     if (organisations == NULL || model->organisations == NULL) {

@@ -1,6 +1,11 @@
 #include "policy/document/tenants.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "policy/base/json_writer.h"
+
+#define SAID_MAX (64u << 20)   /* bytes of it as JSON */
 
 static const char *const said_names[GH_SAIDS] = {
     [GH_SAID_CLASSES] = "classes", [GH_SAID_PLACES] = "places", [GH_SAID_MODELS] = "models",
@@ -14,7 +19,7 @@ gh_tenants_part(gh_loader_t *loader, const gh_node_t *node, gh_str_t id, gh_wher
     gh_part_t *part = gh_doc_push(loader, &loader->parts, &loader->part_count, sizeof(*part));
 
     if (part != NULL) {
-        *part = (gh_part_t) { id, node, loader->source, where, order };
+        *part = (gh_part_t) { id, node, loader->source, where, order, false };
     }
 }
 
@@ -111,4 +116,88 @@ gh_tenants_merge(gh_loader_t *loader, uint32_t *count)
         merge_parts(loader, organisation);
     }
     return organisations;
+}
+
+/* ---- as JSON again ---- */
+
+static void
+write_value(gh_json_writer_t *w, const gh_node_t *node)
+{
+    switch (node->type) {
+    case GH_NODE_OBJECT:
+        gh_json_begin_object(w);
+        for (const gh_node_t *member = node->first; member != NULL; member = member->next) {
+            char key[64];                                     /* a known word by now */
+
+            snprintf(key, sizeof(key), "%.*s", GH_STR_ARG(member->key));
+            gh_json_key(w, key);
+            write_value(w, member);
+        }
+        gh_json_end_object(w);
+        break;
+    case GH_NODE_ARRAY:
+        gh_json_begin_array(w);
+        for (const gh_node_t *item = node->first; item != NULL; item = item->next) {
+            write_value(w, item);
+        }
+        gh_json_end_array(w);
+        break;
+    case GH_NODE_STRING:
+        gh_json_string(w, node->text);
+        break;
+    case GH_NODE_NUMBER:
+        gh_json_raw(w, node->text);
+        break;
+    case GH_NODE_TRUE:
+    case GH_NODE_FALSE:
+        gh_json_bool(w, node->type == GH_NODE_TRUE);
+        break;
+    case GH_NODE_NULL:
+        gh_json_null(w);
+        break;
+    }
+}
+
+gh_str_t
+gh_tenants_said(gh_loader_t *loader, const gh_organisation_t *organisation)
+{
+    bool any = false;
+
+    for (int member = 0; member < GH_SAIDS; member++) {
+        any = any || organisation->said[member].node != NULL;
+    }
+    for (size_t size = 512; any && size <= SAID_MAX; size *= 4) {
+        char            *buffer = gh_arena_alloc(loader->arena, size);
+        gh_json_writer_t w;
+
+        if (buffer == NULL) {
+            break;
+        }
+        gh_json_writer_init(&w, buffer, size);
+        gh_json_begin_object(&w);
+        gh_json_kv_string(&w, "id", organisation->id);
+        for (int member = 0; member < GH_SAIDS; member++) {
+            if (organisation->said[member].node != NULL) {
+                gh_json_key(&w, said_names[member]);
+                write_value(&w, organisation->said[member].node);
+            }
+        }
+        gh_json_end_object(&w);
+        if (gh_json_writer_ok(&w)) {
+            return (gh_str_t) { w.data, w.len };
+        }
+    }
+    loader->report->no_memory |= any;
+    return GH_STR("");
+}
+
+uint32_t
+gh_tenants_said_members(const gh_node_t *organisation)
+{
+    uint32_t bits = 0;
+
+    for (int member = 0; member < GH_SAIDS; member++) {
+        bits |= (uint32_t) (gh_node_get(organisation, said_names[member]) != NULL) << member;
+    }
+    return bits;
 }

@@ -248,6 +248,7 @@ check_tenants(const gh_image_t *image, gh_error_t *error)
 {
     uint32_t words = (image->count[GH_SECTION_MODEL] + 63) / 64;
     uint32_t n = image->count[GH_SECTION_PROFILE];
+    uint64_t apps = 0;
 
     for (uint32_t i = 0; i < n; i++) {
         const gh_image_profile_t *p = &image->profiles[i];
@@ -264,13 +265,16 @@ check_tenants(const gh_image_t *image, gh_error_t *error)
         }
         if (!mask_ok(p->tenant_classes, classes) || !mask_ok(p->app_classes, classes) || p->narrowed > 1 || p->audit > 1
             || !range_ok(image, GH_SECTION_BITMAP, p->models) || p->models.count != words || !places_known(p->places)
-            || p->number >= image->header->next_profile || (i > 0 && p->number <= image->profiles[i - 1].number))
+            || p->number >= image->header->next_profile || (i > 0 && p->number <= image->profiles[i - 1].number) || p->apps == 0)
         {
             return bad(error, "profile", i);
         }
     }
+    for (uint32_t i = 0; i < n; i++) {
+        apps += image->profiles[i].apps;
+    }
     n = image->count[GH_SECTION_APP];
-    if (image->header->apps_elsewhere > 1 || n != (image->header->apps_elsewhere ? 0 : image->header->app_count)) {
+    if (apps != image->header->app_count || image->header->apps_elsewhere > 1 || n != (image->header->apps_elsewhere ? 0 : image->header->app_count)) {
         return bad(error, "count of apps", image->header->app_count);
     }
     for (uint32_t i = 0; i < n; i++) {

@@ -120,7 +120,8 @@ typedef struct {                                /* what tenants/1 says, shared b
     uint32_t    number;                         /* given once, never reused */
     int32_t     policy;                         /* index; -1: no residency document covers it */
     uint32_t    tenant_classes, app_classes;    /* masks in that policy's order */
-    uint8_t     narrowed, audit, objective, reserved[5];
+    uint8_t     narrowed, audit, objective, reserved;
+    uint32_t    apps;                           /* how many apps have it; never 0 */
     gh_range_t  models;                         /* words of BITMAP: bit m: model m is permitted */
     uint8_t     digest[32];                     /* of what it says: the same digest keeps its number over revisions */
     gh_places_t places;                         /* with narrowed: process and store must be inside */

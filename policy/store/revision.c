@@ -15,6 +15,7 @@ typedef struct {
 typedef struct {
     uint8_t  sha256[32];
     uint32_t path_len, owner_len;
+    uint32_t tenants, reserved;           /* tenants: 1 when it is a tenants/1 document */
 } revision_document_t;
 
 static size_t
@@ -69,9 +70,9 @@ gh_revision_record(uint64_t number, uint64_t now_ms, const gh_store_revision_new
     for (size_t i = 0; i < revision->source_count; i++) {
         const gh_store_source_t *source = &revision->sources[i];
         revision_document_t      document = { .path_len = (uint32_t) source->path.len,
-                                              .owner_len = (uint32_t) source->owner.len };
+                                              .owner_len = (uint32_t) source->owner.len, .tenants = source->tenants };
 
-        gh_sha256(source->text.data, source->text.len, document.sha256);
+        memcpy(document.sha256, source->sha256, sizeof(document.sha256));
         at = put(at, &document, sizeof(document));
     }
     for (size_t i = 0; i < revision->changed_count; i++) {
@@ -112,6 +113,7 @@ take_documents(gh_bytes_t value, const uint8_t *entries, size_t *at, gh_arena_t 
     for (size_t i = 0; i < revision->document_count; i++) {
         memcpy(&document, entries + i * sizeof(document), sizeof(document));
         memcpy(revision->documents[i].sha256, document.sha256, 32);
+        revision->documents[i].tenants = document.tenants == 1;
         if (take_string(value, at, document.path_len, arena, &revision->documents[i].path, error) != GH_OK
             || take_string(value, at, document.owner_len, arena, &revision->documents[i].owner, error) != GH_OK)
         {

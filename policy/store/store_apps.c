@@ -29,7 +29,7 @@ gh_store_app_profile(gh_store_t *store, gh_str_t path, int32_t *profile, gh_erro
     }
     memcpy(&record, store->value.data, sizeof(record));
     *profile = gh_image_profile_find(store->image, record.profile);
-    return *profile >= 0 ? GH_OK
+    return *profile >= 0 && record.profile != 0 ? GH_OK
         : gh_error_set(error, "store_damaged", "the record of app %.*s names a profile that revision %llu does not have",
             GH_STR_ARG(path), (unsigned long long) gh_image_revision(store->image));
 }
@@ -68,12 +68,19 @@ near_entry(void *context, gh_bytes_t key, gh_bytes_t value, gh_error_t *error)
     near_t  *near = context;
     gh_str_t candidate = { key.data, key.len };
     size_t   same = 0;
+    unsigned slashes = 0;
     bool     close;
 
     (void) value;
     (void) error;
     if (key.len > sizeof(near->near) || near->left-- == 0 || !gh_str_starts(candidate, near->below)) {
         return 1;
+    }
+    for (size_t i = 0; i < candidate.len; i++) {
+        slashes += candidate.data[i] == '/';
+    }
+    if (slashes != 2) {
+        return 0;
     }
     while (same < near->path.len && same < candidate.len && near->path.data[same] == candidate.data[same]) {
         same++;

@@ -1,4 +1,4 @@
-/* The apps' records follow the image: only what differs from those that are there is written. */
+/* The records of what tenants/1 lists follow the image: only what differs from those that are there is written. */
 #include "policy/store/store_edit.h"
 
 #include <stdlib.h>
@@ -6,28 +6,58 @@
 
 #include "policy/store/pages_format.h"
 
-static int
-put_app(gh_edit_t *edit, const gh_store_app_t *app, gh_error_t *error)
+/* malloc'ed, envelope still empty; NULL: out of memory. */
+static uint8_t *
+listed_record(const gh_store_listed_t *listed, size_t *len)
 {
     gh_app_record_t record;
+    uint8_t        *value;
 
+    *len = sizeof(record) + listed->said.len;
+    value = malloc(*len);
+    if (value == NULL) {
+        return NULL;
+    }
     memset(&record, 0, sizeof(record));
-    record.profile = app->profile;
-    return gh_edit_put(edit, GH_DB_APP, (gh_bytes_t) { app->path.data, app->path.len }, &record, sizeof(record), error);
+    record.profile = listed->profile;
+    record.documents = listed->documents;
+    record.tenants = listed->tenants;
+    memcpy(value, &record, sizeof(record));
+    if (listed->said.len > 0) {
+        memcpy(value + sizeof(record), listed->said.data, listed->said.len);
+    }
+    return value;
+}
+
+static int
+put_listed(gh_edit_t *edit, const gh_store_listed_t *listed, gh_error_t *error)
+{
+    size_t   len;
+    uint8_t *value = listed_record(listed, &len);
+    int      rc;
+
+    if (value == NULL) {
+        return gh_error_set(error, "out_of_memory", "no memory for what tenants/1 lists");
+    }
+    rc = gh_edit_put(edit, GH_DB_APP, (gh_bytes_t) { listed->path.data, listed->path.len }, value, len, error);
+    free(value);
+    return rc;
 }
 
 /* A record that says the same and is sound stays as it is. */
 static bool
-same_app(gh_edit_t *edit, MDB_val key, MDB_val value, const gh_store_app_t *app)
+same_listed(gh_edit_t *edit, MDB_val key, MDB_val value, const gh_store_listed_t *listed)
 {
     gh_app_record_t record;
     gh_error_t      ignored;
+    const char     *said = (const char *) value.mv_data + sizeof(record);
 
-    if (value.mv_size != sizeof(record)) {
+    if (value.mv_size != sizeof(record) + listed->said.len) {
         return false;
     }
     memcpy(&record, value.mv_data, sizeof(record));
-    return record.profile == app->profile
+    return record.profile == listed->profile && record.documents == listed->documents && record.tenants == listed->tenants
+        && record.reserved == 0 && (listed->said.len == 0 || memcmp(said, listed->said.data, listed->said.len) == 0)
         && gh_envelope_check(edit->store->mac, GH_DB_APP, (gh_bytes_t) { key.mv_data, key.mv_size }, value.mv_data,
                value.mv_size, &ignored) == GH_OK;
 }
@@ -36,7 +66,7 @@ same_app(gh_edit_t *edit, MDB_val key, MDB_val value, const gh_store_app_t *app)
 typedef struct {
     char    *dropped;                 /* u8 length, path, ... */
     size_t   dropped_len, dropped_capacity;
-    uint8_t *put;                     /* bit by index of the apps */
+    uint8_t *put;                     /* bit by index of what is listed */
 } difference_t;
 
 static int
@@ -63,8 +93,8 @@ note_dropped(difference_t *difference, gh_bytes_t key, gh_error_t *error)
 
 /* Both lists are sorted alike. */
 static int
-find_difference(gh_edit_t *edit, MDB_cursor *cursor, const gh_store_app_t *apps, size_t count, difference_t *difference,
-    gh_error_t *error)
+find_difference(gh_edit_t *edit, MDB_cursor *cursor, const gh_store_listed_t *listed, size_t count,
+    difference_t *difference, gh_error_t *error)
 {
     MDB_val key, value;
     size_t  i = 0;
@@ -73,7 +103,7 @@ find_difference(gh_edit_t *edit, MDB_cursor *cursor, const gh_store_app_t *apps,
     while (rc == 0) {
         gh_bytes_t there = { key.mv_data, key.mv_size };
         int        order = i == count ? -1
-            : gh_page_key_compare(there, (gh_bytes_t) { apps[i].path.data, apps[i].path.len });
+            : gh_page_key_compare(there, (gh_bytes_t) { listed[i].path.data, listed[i].path.len });
 
         if (order > 0) {
             difference->put[i / 8] |= (uint8_t) (1 << i % 8);
@@ -85,7 +115,7 @@ find_difference(gh_edit_t *edit, MDB_cursor *cursor, const gh_store_app_t *apps,
                 return GH_ERROR;
             }
         } else {
-            if (!same_app(edit, key, value, &apps[i])) {
+            if (!same_listed(edit, key, value, &listed[i])) {
                 difference->put[i / 8] |= (uint8_t) (1 << i % 8);
             }
             i++;
@@ -102,68 +132,103 @@ find_difference(gh_edit_t *edit, MDB_cursor *cursor, const gh_store_app_t *apps,
 }
 
 static int
-write_difference(gh_edit_t *edit, const gh_store_app_t *apps, size_t count, const difference_t *difference, gh_error_t *error)
+drop_listed(gh_edit_t *edit, gh_str_t path, gh_error_t *error)
+{
+    MDB_val key = { path.len, (void *) (uintptr_t) path.data };
+    int     rc = mdb_del(edit->txn, edit->store->dbi[GH_DB_APP], &key, NULL);
+
+    return rc == 0 ? GH_OK : gh_store_mdb_error(rc, "an app cannot be dropped; nothing changed", error);
+}
+
+static int
+write_difference(gh_edit_t *edit, const gh_store_listed_t *listed, size_t count, const difference_t *difference,
+    gh_error_t *error)
 {
     for (size_t at = 0; at < difference->dropped_len;) {
-        size_t  len = (uint8_t) difference->dropped[at];
-        MDB_val key = { len, difference->dropped + at + 1 };
-        int     rc = mdb_del(edit->txn, edit->store->dbi[GH_DB_APP], &key, NULL);
+        gh_str_t path = { difference->dropped + at + 1, (uint8_t) difference->dropped[at] };
 
-        if (rc != 0) {
-            return gh_store_mdb_error(rc, "an app cannot be dropped; nothing changed", error);
+        if (drop_listed(edit, path, error) != GH_OK) {
+            return GH_ERROR;
         }
-        at += len + 1;
+        at += path.len + 1;
     }
     for (size_t i = 0; i < count; i++) {
-        if ((difference->put[i / 8] >> i % 8 & 1) && put_app(edit, &apps[i], error) != GH_OK) {
+        if ((difference->put[i / 8] >> i % 8 & 1) && put_listed(edit, &listed[i], error) != GH_OK) {
             return GH_ERROR;
         }
     }
     return GH_OK;
 }
 
-/* The records must be what the image says of them: sorted, each of a profile that is there, as many as it counts. */
+/* What is given must be what the image says: sorted, every app of a profile that is there, and when all is given, as many as it counts. */
 static int
-check_apps(const gh_image_t *image, const gh_store_app_t *apps, size_t count, gh_error_t *error)
+check_listed(const gh_image_t *image, const gh_store_revision_new_t *revision, gh_error_t *error)
 {
-    if (gh_image_holds_apps(image) || gh_image_counts(image).apps != count) {
-        return gh_error_set(error, "store_damaged", "the compiled policy counts %u apps beside it, there are %zu",
-            gh_image_counts(image).apps, count);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (apps[i].path.len == 0 || apps[i].path.len > GH_STORE_APP_PATH_MAX
-            || gh_image_profile_find(image, apps[i].profile) < 0 || (i > 0 && gh_str_cmp(apps[i - 1].path, apps[i].path) >= 0))
+    const gh_store_listed_t *listed = revision->listed;
+    size_t                   apps = 0, organisations = 0;
+
+    for (size_t i = 0; i < revision->listed_count; i++) {
+        if (listed[i].path.len == 0 || listed[i].path.len > GH_STORE_APP_PATH_MAX
+            || (listed[i].profile != 0 && gh_image_profile_find(image, listed[i].profile) < 0)
+            || (i > 0 && gh_str_cmp(listed[i - 1].path, listed[i].path) >= 0))
         {
-            return gh_error_set(error, "store_damaged", "app %zu of the compiled policy is not valid", i);
+            return gh_error_set(error, "store_damaged", "entry %zu of what tenants/1 lists is not valid", i);
+        }
+        apps += listed[i].profile != 0;
+        organisations += listed[i].documents != 0;
+    }
+    if (gh_image_holds_apps(image) || (!revision->part && (gh_image_counts(image).apps != apps
+        || gh_image_counts(image).organisations != organisations)))
+    {
+        return gh_error_set(error, "store_damaged", "the compiled policy counts %u apps beside it, there are %zu",
+            gh_image_counts(image).apps, apps);
+    }
+    return GH_OK;
+}
+
+static int
+write_part(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_error_t *error)
+{
+    for (size_t i = 0; i < revision->dropped_count; i++) {
+        if (drop_listed(edit, revision->dropped[i], error) != GH_OK) {
+            return GH_ERROR;
+        }
+    }
+    for (size_t i = 0; i < revision->listed_count; i++) {
+        if (put_listed(edit, &revision->listed[i], error) != GH_OK) {
+            return GH_ERROR;
         }
     }
     return GH_OK;
 }
 
 int
-gh_edit_apps(gh_edit_t *edit, const gh_image_t *image, const gh_store_app_t *apps, size_t count, gh_error_t *error)
+gh_edit_listed(gh_edit_t *edit, const gh_image_t *image, const gh_store_revision_new_t *revision, gh_error_t *error)
 {
     difference_t difference;
     MDB_cursor  *cursor;
     int          rc;
 
-    if (check_apps(image, apps, count, error) != GH_OK) {
+    if (check_listed(image, revision, error) != GH_OK) {
         return GH_ERROR;
     }
+    if (revision->part) {
+        return write_part(edit, revision, error);
+    }
     memset(&difference, 0, sizeof(difference));
-    difference.put = calloc(1, count / 8 + 1);
+    difference.put = calloc(1, revision->listed_count / 8 + 1);
     if (difference.put == NULL) {
-        return gh_error_set(error, "out_of_memory", "no memory for the apps of tenants/1");
+        return gh_error_set(error, "out_of_memory", "no memory for what tenants/1 lists");
     }
     rc = mdb_cursor_open(edit->txn, edit->store->dbi[GH_DB_APP], &cursor);
     if (rc != 0) {
         rc = gh_store_mdb_error(rc, "the apps cannot be read; nothing changed", error);
     } else {
-        rc = find_difference(edit, cursor, apps, count, &difference, error);
+        rc = find_difference(edit, cursor, revision->listed, revision->listed_count, &difference, error);
         mdb_cursor_close(cursor);
     }
     if (rc == GH_OK) {
-        rc = write_difference(edit, apps, count, &difference, error);
+        rc = write_difference(edit, revision->listed, revision->listed_count, &difference, error);
     }
     free(difference.put);
     free(difference.dropped);

@@ -28,8 +28,8 @@ int  gh_edit_get(gh_edit_t *edit, gh_db_t db, gh_bytes_t key, void *record, size
 int  gh_edit_get_any(gh_edit_t *edit, gh_db_t db, gh_bytes_t key, void *record, size_t size, size_t *len, bool *found,
     gh_error_t *error);
 
-/* store_apps_write.c: makes the apps exactly these, sorted by path, whose profiles are those of the image. Writes what differs. */
-int  gh_edit_apps(gh_edit_t *edit, const gh_image_t *image, const gh_store_app_t *apps, size_t count, gh_error_t *error);
+/* store_apps_write.c: makes the list exactly what the revision says, whose profiles are those of the image. Writes what differs. */
+int  gh_edit_listed(gh_edit_t *edit, const gh_image_t *image, const gh_store_revision_new_t *revision, gh_error_t *error);
 
 /*
  * The next change entry: {"number","t","actor","what","subject"}; what is "apply", "key.create" or "key.revoke", subject the revision's

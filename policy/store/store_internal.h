@@ -39,11 +39,12 @@ typedef struct {                      /* name: "u/org", "u/org/tenant", "u/org/t
     uint64_t uid;
 } gh_name_uid_t;
 
-typedef struct {                      /* app: "org/tenant/app" that tenants/1 lists */
+typedef struct {                      /* app: what tenants/1 lists: "org/tenant/app"; "org/tenant" without apps; "org" */
     uint8_t  envelope[GH_ENVELOPE_SIZE];
-    uint32_t profile;                 /* number, of the image in force */
+    uint32_t profile;                 /* of an app: number, of the image in force; else 0 */
+    uint32_t documents, tenants;      /* of an organisation; else 0 */
     uint32_t reserved;
-} gh_app_record_t;
+} gh_app_record_t;                    /* then of an organisation what is said of all its tenants, as JSON */
 
 #define GH_STORE_APP_PATH_MAX (3 * (GH_STORE_NAME_MAX + 1) - 1)
 

@@ -168,15 +168,35 @@ has_document(gh_edit_t *edit, const uint8_t digest[32], size_t len, bool *found,
     return rc == 0 || rc == MDB_NOTFOUND ? GH_OK : gh_store_mdb_error(rc, "a document cannot be read", error);
 }
 
+/* One that the revision in force has: it is there, and nobody but its readers has to trust it. */
 static int
-commit_document(gh_edit_t *edit, gh_str_t text, gh_error_t *error)
+keep_document(gh_edit_t *edit, const gh_store_source_t *source, gh_error_t *error)
 {
+    MDB_val key = { 32, (void *) (uintptr_t) source->sha256 };
+    MDB_val value;
+    int     rc = mdb_get(edit->txn, edit->store->dbi[GH_DB_DOCUMENT], &key, &value);
+
+    return rc == 0 ? GH_OK : rc == MDB_NOTFOUND
+        ? gh_error_set(error, "store_damaged", "a document of the revision in force is missing: %.*s", GH_STR_ARG(source->path))
+        : gh_store_mdb_error(rc, "a document cannot be read", error);
+}
+
+static int
+commit_document(gh_edit_t *edit, const gh_store_source_t *source, gh_error_t *error)
+{
+    gh_str_t text = source->text;
     uint8_t  digest[32];
     uint8_t *value;
     bool     found;
     int      rc;
 
+    if (source->stored) {
+        return keep_document(edit, source, error);
+    }
     gh_sha256(text.data, text.len, digest);
+    if (memcmp(digest, source->sha256, sizeof(digest)) != 0) {
+        return gh_error_set(error, "invalid_request", "the digest of %.*s is another one's", GH_STR_ARG(source->path));
+    }
     if (has_document(edit, digest, text.len, &found, error) != GH_OK) {
         return GH_ERROR;
     }
@@ -199,7 +219,7 @@ static int
 commit_documents(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_error_t *error)
 {
     for (size_t i = 0; i < revision->source_count; i++) {
-        if (commit_document(edit, revision->sources[i].text, error) != GH_OK) {
+        if (commit_document(edit, &revision->sources[i], error) != GH_OK) {
             return GH_ERROR;
         }
     }
@@ -229,7 +249,7 @@ commit_image(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_error_
     }
     rc = gh_image_open(bytes, revision->image.len, &image, error);
     if (rc == GH_OK) {
-        rc = gh_edit_apps(edit, image, revision->apps, revision->app_count, error);
+        rc = gh_edit_listed(edit, image, revision, error);
         gh_image_unref(image);
     }
     if (rc == GH_OK) {

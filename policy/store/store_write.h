@@ -32,19 +32,27 @@ uint64_t gh_store_committed(const gh_store_t *store);
 typedef struct {
     gh_str_t path;                    /* no other document of the revision has it */
     gh_str_t owner;                   /* the organisation it belongs to; empty: the gateway (policy/document/scope.h) */
-    gh_str_t text;                    /* the document's bytes */
+    gh_str_t text;                    /* the document's bytes; with `stored` they need not be here */
+    uint8_t  sha256[32];              /* of them */
+    bool     tenants;                 /* it is a tenants/1 document */
+    bool     stored;                  /* the revision in force has it */
 } gh_store_source_t;
 
 typedef struct {
-    gh_str_t path;                    /* "org/tenant/app" */
-    uint32_t profile;                 /* number of a profile of the image */
-} gh_store_app_t;
+    gh_str_t path;                    /* "org/tenant/app"; "org/tenant", when the tenant has no apps; "org" */
+    uint32_t profile;                 /* of an app: number of a profile of the image; else 0 */
+    uint32_t documents, tenants;      /* of an organisation: how many documents give it, and tenants it has; else 0 */
+    gh_str_t said;                    /* likewise: what is said of all its tenants, a JSON object */
+} gh_store_listed_t;
 
 typedef struct {
     uint64_t    base;                 /* the revision this was compiled against; 0: the store was empty */
     gh_bytes_t  image;                /* of gh_compile; the revision number and envelope are put in here */
-    const gh_store_app_t *apps;       /* of gh_compile: every app, sorted by path */
-    size_t      app_count;
+    const gh_store_listed_t *listed;  /* of gh_compile: all that tenants/1 lists, sorted by path; with `part` what is new or another than before */
+    size_t      listed_count;
+    bool        part;                 /* only the difference to the base is given */
+    const gh_str_t *dropped;          /* with part: paths that are listed no longer */
+    size_t      dropped_count;
     const gh_store_source_t *sources;
     size_t      source_count;
     const gh_str_t *changed;          /* owners whose documents are not those of the base, in byte order */
@@ -64,6 +72,7 @@ int gh_store_commit(gh_store_t *store, const gh_store_revision_new_t *revision, 
 typedef struct {
     gh_str_t path, owner;
     uint8_t  sha256[32];
+    bool     tenants;                 /* it is a tenants/1 document */
 } gh_store_document_t;
 
 typedef struct {
@@ -89,6 +98,19 @@ int gh_store_history(gh_store_t *store, gh_arena_t *arena, gh_store_revision_t *
 
 /* The bytes of a document by its digest. GH_ERROR "store_unknown" when there is none. */
 int gh_store_document(gh_store_t *store, const uint8_t sha256[32], gh_arena_t *arena, gh_str_t *text, gh_error_t *error);
+
+/* ---- what tenants/1 of the revision in force lists ---- */
+
+/* All of these are of one snapshot when *revision, set by each, is the same. profile 0: the app is not listed. */
+int gh_store_listed_profiles(gh_store_t *store, const gh_str_t *apps, size_t count, uint32_t *profiles, uint64_t *revision,
+    gh_error_t *error);
+
+/* Is "org/tenant" listed, with apps or without? */
+int gh_store_listed_tenant(gh_store_t *store, gh_str_t path, bool *listed, uint64_t *revision, gh_error_t *error);
+
+/* documents, tenants and said (in the arena) of "org"; documents 0: it is not listed. */
+int gh_store_listed_organisation(gh_store_t *store, gh_str_t id, gh_arena_t *arena, gh_store_listed_t *listed,
+    uint64_t *revision, gh_error_t *error);
 
 /* ---- API keys ---- */
 
