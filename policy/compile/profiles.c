@@ -322,7 +322,7 @@ write_apps(gh_builder_t *builder, const gh_model_t *model, const gh_compile_chan
             out[i].path = gh_section_string(builder, apps[i].app->path);
             out[i].profile = position[apps[i].profile];
         }
-        return out == NULL ? GH_ERROR : GH_OK;
+        return out == NULL && count > 0 ? GH_ERROR : GH_OK;
     }
     listed = gh_arena_array(builder->arena, count, sizeof(*listed));
     for (uint32_t i = 0; listed != NULL && i < count; i++) {
@@ -340,7 +340,7 @@ write_profiles(gh_builder_t *builder, const gh_model_t *model, const gh_image_t 
     gh_image_profile_t *profiles = gh_section_append(builder, GH_SECTION_PROFILE, made->count);
 
     *position = gh_arena_array(builder->arena, made->count, sizeof(**position));
-    if (*position == NULL || profiles == NULL) {
+    if (*position == NULL || (profiles == NULL && made->count > 0)) {
         return GH_ERROR;
     }
     for (uint32_t i = 0; i < made->count; i++) {

@@ -30,7 +30,7 @@ def test_json(applied):
     policy = write_policy(applied.tmp / "policy")
     answer = json.loads(applied.run("policy", "apply", policy, "--json").stdout)
     (warning,) = answer.pop("report")
-    assert answer == {"applied": True, "revision": 1, "base": 0, "documents": 3, "deployments": 3, "tenants": 1, "apps": 2,
+    assert answer == {"applied": True, "revision": 1, "base": 0, "documents": 3, "unread": 0, "deployments": 3, "tenants": 1, "apps": 2,
                       "obeyed": True, "workers": 0, "cut": 0, "finishing": 0, "waiting": [],
                       "changed": {"gateway": True, "organisations": ["nordbank"]}}
     assert (warning["severity"], warning["code"], warning["text"]) == ("warning", "never_fits", NEVER_FITS)

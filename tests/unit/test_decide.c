@@ -609,9 +609,9 @@ test_compile_no_memory(gh_arena_t *arena)
         } else {
             CHECK_MEM(some.image.data, whole.image.data, whole.image.len);
             CHECK_INT(some.image.len, whole.image.len);
-            CHECK_INT(some.app_count, whole.app_count);
-            for (uint32_t i = 0; i < some.app_count; i++) {
-                CHECK(gh_str_eq(some.apps[i].path, whole.apps[i].path) && some.apps[i].profile == whole.apps[i].profile);
+            CHECK_INT(some.listed_count, whole.listed_count);
+            for (size_t i = 0; i < some.listed_count; i++) {
+                CHECK(gh_str_eq(some.listed[i].path, whole.listed[i].path) && some.listed[i].profile == whole.listed[i].profile);
             }
         }
         gh_heap_free(&heap);
