@@ -203,6 +203,7 @@ static bool
 concerns(const seen_t *seen, const gh_image_t *image, const request_t *r, uint32_t class_bit, const gh_feature_use_t *feature)
 {
     gh_range_t targets = image->models[r->model].targets;
+    bool       offered = false;
 
     if (seen->model != r->model || !(seen->request.minimal & class_bit) || seen->country != gh_image_node_country(image, r->input.node)
         || r->input.now_ms < seen->from_ms || r->input.now_ms >= seen->until_ms)
@@ -215,8 +216,9 @@ concerns(const seen_t *seen, const gh_image_t *image, const request_t *r, uint32
         if ((endpoints >> seen->endpoint & 1) != (endpoints >> r->intake.endpoint & 1)) {
             return false;
         }
+        offered = offered || (endpoints >> r->intake.endpoint & 1);
     }
-    if (feature == NULL) {
+    if (feature == NULL || !offered) {                         /* what nobody offers is decided without features */
         return seen->feature.kind == GH_REVIEW_NO_FEATURE;
     }
     if (feature->name.len > 0 && seen->feature.kind == GH_REVIEW_LISTED_FEATURE) {
