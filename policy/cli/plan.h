@@ -84,9 +84,12 @@ typedef struct {
     uint64_t              base;        /* revision; 0: nothing in force */
     uint64_t              now_ms;
     gh_cli_sets_t         sets;
-    gh_cli_side_t         before, after, supposed;   /* supposed: after, with the sets of --if; or model NULL */
+    gh_cli_side_t         before, after;
+    gh_cli_side_t         supposed;    /* after, with the sets of --if; model NULL: no --if */
+    gh_cli_side_t         pinned;      /* after, with policies pinned to facts as before; model NULL: no pin moves */
     gh_str_t              supposition; /* "GDPR_ADEQUATE_DPF = {}" */
-    gh_plan_t             plan, if_plan;
+    gh_str_t              pins;        /* "nordbank from regions/2026-11-21 to regions/2027-02-01" */
+    gh_plan_t             plan, if_plan, pin_plan;
     gh_cli_edit_lines_t   lines;
     const gh_report_item_t **warnings; /* of after that before does not have */
     uint32_t              warning_count;

@@ -106,24 +106,24 @@ print_warnings(const gh_cli_planned_t *planned)
     }
 }
 
+/* A comparison besides the plan itself: "If GDPR_ADEQUATE_DPF = {}: ...". */
 static void
-print_supposition(const gh_cli_planned_t *planned)
+print_besides(const gh_cli_planned_t *planned, const gh_plan_t *plan, const char *title, gh_str_t what)
 {
-    gh_arena_t         *arena = planned->cli->arena;
     gh_cli_statement_t *statements;
     gh_cli_who_t        who;
     uint32_t            count;
     gh_str_t            sentence;
     bool                told;
 
-    if (gh_cli_who_init(&who, arena, &planned->if_plan.groups, &planned->sets) != GH_OK
-        || gh_cli_statements(&who, &planned->if_plan, false, false, &statements, &count) != GH_OK)
+    if (gh_cli_who_init(&who, planned->cli->arena, &plan->groups, &planned->sets) != GH_OK
+        || gh_cli_statements(&who, plan, false, false, &statements, &count) != GH_OK)
     {
         return;
     }
-    sentence = gh_cli_plan_sentence(&who, &planned->if_plan, statements, count, &told);
-    printf("\nIf %.*s: %.*s\n", GH_STR_ARG(planned->supposition), GH_STR_ARG(sentence));
-    print_changes(&who, &planned->if_plan, statements, count, told);
+    sentence = gh_cli_plan_sentence(&who, plan, statements, count, &told);
+    printf("\n%s %.*s: %.*s\n", title, GH_STR_ARG(what), GH_STR_ARG(sentence));
+    print_changes(&who, plan, statements, count, told);
 }
 
 static void
@@ -163,8 +163,11 @@ gh_cli_plan_print(const gh_cli_planned_t *planned)
     print_lines("Rules", planned->lines.items, planned->lines.count, true);
     print_lines("Also", planned->lines.items, planned->lines.count, false);
     print_lines("Documents", planned->files, planned->file_count, false);
+    if (planned->pinned.model != NULL) {
+        print_besides(planned, &planned->pin_plan, "Of this, by the facts alone that policies are pinned to,", planned->pins);
+    }
     if (planned->supposed.model != NULL) {
-        print_supposition(planned);
+        print_besides(planned, &planned->if_plan, "If", planned->supposition);
     }
     print_warnings(planned);
     print_counts(planned);
@@ -304,6 +307,14 @@ gh_cli_plan_json(const gh_cli_planned_t *planned)
     json_object_set_new(object, "warnings", warnings_json(planned));
     json_object_set_new(object, "decisions", json_pack("{s:I, s:I}", "before", (json_int_t) planned->plan.before.decisions, "after",
         (json_int_t) planned->plan.after.decisions));
+    if (planned->pinned.model != NULL) {
+        json_t *pinned = comparison_json(planned, &planned->pin_plan);
+
+        if (pinned != NULL) {
+            json_object_set_new(pinned, "moved", text(planned->pins));
+        }
+        json_object_set_new(object, "facts", pinned);
+    }
     if (planned->supposed.model != NULL) {
         json_t *supposed = comparison_json(planned, &planned->if_plan);
 

@@ -1,4 +1,5 @@
 /* What two sets of documents say differently, by id and by name: numbers of bits and indices differ between any two. */
+#define _GNU_SOURCE
 #include "policy/cli/plan.h"
 
 #include <string.h>
@@ -76,6 +77,29 @@ places(comparing_t *c, gh_places_t value)
     return gh_cli_places_text(c->sets, value);
 }
 
+static bool
+cut_short(gh_str_t text)
+{
+    return memmem(text.data, text.len, " more", 5) != NULL;
+}
+
+/* Two sets whose texts are cut short, by what is between them. */
+static void
+by_difference(comparing_t *c, gh_places_t before, gh_places_t after, gh_str_t words[2])
+{
+    gh_places_t more = gh_places_minus(after, before), less = gh_places_minus(before, after);
+
+    if (gh_str_eq(words[0], words[1]) && gh_places_equal(before, after)) {
+        return;
+    }
+    if (words[0].len > 0 && words[1].len > 0 && (cut_short(words[0]) || cut_short(words[1]))) {
+        words[0] = GH_STR("as it was");
+        words[1] = gh_str_format(c->arena, "%s%.*s%s%s%.*s", gh_places_empty(more) ? "" : "with ",
+            GH_STR_ARG(gh_places_empty(more) ? GH_STR("") : places(c, more)), gh_places_empty(more) || gh_places_empty(less) ? "" : ", ",
+            gh_places_empty(less) ? "" : "without ", GH_STR_ARG(gh_places_empty(less) ? GH_STR("") : places(c, less)));
+    }
+}
+
 static gh_str_t
 day(gh_arena_t *arena, uint64_t until_ms)
 {
@@ -150,6 +174,11 @@ compare_rule(comparing_t *c, const gh_model_policy_t *policies[2], const gh_mode
         words[9][side] = said(rule, GH_STATES_TRAINING);
         words[10][side] = said(rule, GH_STATES_UNLISTED_OK);
         words[11][side] = day(c->arena, rule->states & GH_STATES_UNTIL ? rule->until_ms : 0);
+    }
+    by_difference(c, rules[0]->process, rules[1]->process, words[4]);
+    by_difference(c, rules[0]->operator_home, rules[1]->operator_home, words[6]);
+    if (gh_str_eq(words[5][0], words[5][1])) {
+        by_difference(c, rules[0]->store, rules[1]->store, words[5]);
     }
     static const char *const names[12] = { "kind", "classes", "tenants", "models", "process", "store", "operator_home", "partitions",
         "attest", "training", "unlisted_features accepted", "holds until" };
@@ -265,9 +294,9 @@ static void
 compare_policy(comparing_t *c, const gh_model_policy_t *before, const gh_model_policy_t *after)
 {
     const gh_model_policy_t *sides[2] = { before, after };
-    gh_str_t                 words[9][2];
-    static const char *const names[9] = { "applies_to", "classes", "default", "assign", "labels", "unknown_label", "uninspected", "places",
-        "audit_store" };
+    gh_str_t                 words[10][2];
+    static const char *const names[10] = { "applies_to", "classes", "default", "assign", "labels", "unknown_label", "uninspected", "places",
+        "audit_store", "facts" };
 
     for (int side = 0; side < 2; side++) {
         const gh_model_policy_t *policy = sides[side];
@@ -281,8 +310,9 @@ compare_policy(comparing_t *c, const gh_model_policy_t *before, const gh_model_p
         words[6][side] = masked(c->arena, &policy->classes, policy->uninspected_mask);
         words[7][side] = named_places(c, policy);
         words[8][side] = policy->has_audit_store ? places(c, policy->audit_store) : GH_STR("");
+        words[9][side] = policy->facts;
     }
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 10; i++) {
         differ(c, names[i], words[i][0], words[i][1]);
     }
 }
@@ -385,6 +415,11 @@ compare_target(comparing_t *c, const gh_model_target_t *before, const gh_model_t
         words[13][side] = gh_str_format(c->arena, "%.*s %.*s %.*s %.*s %.*s", GH_STR_ARG(day(c->arena, target->process_until_ms)),
             GH_STR_ARG(day(c->arena, target->store_until_ms)), GH_STR_ARG(day(c->arena, target->operator_home_until_ms)),
             GH_STR_ARG(day(c->arena, target->attest_until_ms)), GH_STR_ARG(day(c->arena, target->training_until_ms)));
+    }
+    by_difference(c, before->process, after->process, words[5]);
+    by_difference(c, before->operator_home, after->operator_home, words[7]);
+    if (gh_str_eq(words[6][0], words[6][1])) {
+        by_difference(c, before->store.places, after->store.places, words[6]);
     }
     for (int i = 0; i < 13; i++) {
         differ(c, names[i], words[i][0], words[i][1]);

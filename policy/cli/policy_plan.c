@@ -152,19 +152,16 @@ check_suppositions(planning_t *p)
 /* ---- the sides ---- */
 
 static int
-load(planning_t *p, gh_cli_side_t *side, bool supposed)
+load(planning_t *p, gh_cli_side_t *side, gh_supposition_t *suppositions, size_t count)
 {
     gh_cli_t  *cli = p->cli;
     gh_error_t error = { 0 };
 
     gh_report_init(&side->report, cli->arena);
-    if (gh_documents_suppose(cli->arena, side->documents.sources, side->documents.count, p->planned.now_ms, p->suppositions,
-            supposed ? p->supposition_count : 0, &side->model, &side->report) != GH_OK)
+    if (gh_documents_suppose(cli->arena, side->documents.sources, side->documents.count, p->planned.now_ms, suppositions, count,
+            &side->model, &side->report) != GH_OK)
     {
         gh_cli_report_print(cli, &side->documents, &side->report);
-        if (supposed) {
-            gh_cli_fail(cli, "if %.*s, these documents could not be applied: see above", GH_STR_ARG(p->planned.supposition));
-        }
         return GH_EXIT_ERROR;
     }
     if (gh_compile_image(cli->arena, side->model, p->planned.now_ms, &side->image, &error) != GH_OK) {
@@ -203,22 +200,59 @@ collect(planning_t *p)
     return status;
 }
 
+/* Policies that are pinned to other facts than before, each as it would be with the old pin. */
+static size_t
+moved_pins(planning_t *p, gh_supposition_t *pins)
+{
+    gh_cli_planned_t *planned = &p->planned;
+    const gh_model_t *before = planned->before.model, *after = planned->after.model;
+    size_t            count = 0;
+
+    for (uint32_t i = 0; before != NULL && i < after->policy_count; i++) {
+        for (uint32_t k = 0; k < before->policy_count; k++) {
+            const gh_model_policy_t *old = &before->policies[k], *new = &after->policies[i];
+
+            if (!gh_str_eq(old->name, new->name) || gh_str_eq(old->facts, new->facts)) {
+                continue;
+            }
+            pins[count++] = (gh_supposition_t) { .policy = old->name, .facts = old->facts };
+            planned->pins = gh_str_format(p->cli->arena, "%.*s%s%.*s from %.*s to %.*s", GH_STR_ARG(planned->pins), count > 1 ? ", " : "",
+                GH_STR_ARG(old->name), GH_STR_ARG(old->facts), GH_STR_ARG(new->facts));
+        }
+    }
+
+    return count;
+}
+
 static int
 load_sides(planning_t *p)
 {
     gh_cli_planned_t *planned = &p->planned;
-    int               status = load(p, &planned->after, false);
+    gh_supposition_t *pins;
+    size_t            pin_count;
+    int               status = load(p, &planned->after, NULL, 0);
 
     if (status == GH_EXIT_DONE && planned->base != 0) {
-        status = load(p, &planned->before, false);
+        status = load(p, &planned->before, NULL, 0);
     }
     if (status == GH_EXIT_DONE && p->supposition_count > 0) {
         planned->supposed.documents = planned->after.documents;
-        status = load(p, &planned->supposed, true);
-        status = status == GH_EXIT_DONE ? check_suppositions(p) : status;
+        if (load(p, &planned->supposed, p->suppositions, p->supposition_count) != GH_EXIT_DONE) {
+            return gh_cli_fail(p->cli, "if %.*s, these documents could not be applied: see above", GH_STR_ARG(planned->supposition));
+        }
+        status = check_suppositions(p);
     }
+    if (status != GH_EXIT_DONE) {
+        return status;
+    }
+    pins = gh_arena_array(p->cli->arena, planned->after.model->policy_count, sizeof(*pins));
+    if (pins == NULL) {
+        return gh_cli_fail(p->cli, "out of memory");
+    }
+    pin_count = moved_pins(p, pins);
+    planned->pinned.documents = planned->after.documents;
 
-    return status;
+    return pin_count == 0 ? GH_EXIT_DONE : load(p, &planned->pinned, pins, pin_count);
 }
 
 /* ---- comparing ---- */
@@ -322,6 +356,9 @@ compare(planning_t *p)
     if (status == GH_EXIT_DONE && planned->supposed.image != NULL) {
         status = compare_reach(p, planned->after.image, planned->supposed.image, &planned->if_plan);
     }
+    if (status == GH_EXIT_DONE && planned->pinned.image != NULL) {
+        status = compare_reach(p, planned->pinned.image, planned->after.image, &planned->pin_plan);
+    }
     if (status != GH_EXIT_DONE) {
         return status;
     }
@@ -388,8 +425,8 @@ plan(planning_t *p)
 static int
 run(gh_cli_t *cli)
 {
-    planning_t     p = { .cli = cli, .planned = { .cli = cli, .now_ms = gh_cli_now_ms(), .supposition = GH_STR("") } };
-    gh_cli_side_t *sides[] = { &p.planned.before, &p.planned.after, &p.planned.supposed };
+    planning_t     p = { .cli = cli, .planned = { .cli = cli, .now_ms = gh_cli_now_ms(), .supposition = GH_STR(""), .pins = GH_STR("") } };
+    gh_cli_side_t *sides[] = { &p.planned.before, &p.planned.after, &p.planned.supposed, &p.planned.pinned };
     const char    *at = gh_cli_value(cli, "at");
     int            status = read_suppositions(&p);
 
@@ -407,7 +444,7 @@ run(gh_cli_t *cli)
         return GH_EXIT_ERROR;
     }
     status = plan(&p);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         if (sides[i]->image != NULL) {
             gh_image_unref(sides[i]->image);
         }

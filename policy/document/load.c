@@ -82,11 +82,12 @@ static void
 pin(gh_loader_t *loader, const parsed_t *parsed, const gh_str_t *names, size_t count, bool *used)
 {
     const gh_node_t *node = gh_doc_get(parsed->document.root, "facts", GH_IS_STRING);
+    gh_str_t         name = gh_doc_pinned(loader, parsed->document.root);
 
     loader->source = parsed->document.source;
 
-    for (size_t i = 0; node != NULL && i < count; i++) {
-        if (gh_str_eq(names[i], node->text)) {
+    for (size_t i = 0; i < count; i++) {
+        if (gh_str_eq(names[i], name)) {
             used[i] = true;
             return;
         }
@@ -133,7 +134,7 @@ suppose(gh_loader_t *loader)
     for (size_t i = 0; i < loader->supposition_count; i++) {
         gh_supposition_t *one = &loader->suppositions[i];
 
-        for (size_t k = 0; k < loader->facts_count; k++) {
+        for (size_t k = 0; one->policy.len == 0 && k < loader->facts_count; k++) {
             one->met = gh_facts_redefine(loader->facts[k], one->name, one->places) || one->met;
         }
     }

@@ -270,13 +270,14 @@ typedef struct {
 int gh_documents_load(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
     gh_model_t **model, gh_report_t *report);
 
-typedef struct {                   /* "what if this set of countries had these members" */
+typedef struct {                   /* "what if this set of countries had these members", "what if this policy pinned that artefact" */
     gh_str_t    name;              /* of a set of the facts artefacts, or of a place of a policy */
     gh_places_t places;
-    bool        met;               /* out: there is such a set or place */
+    gh_str_t    policy, facts;     /* or, with policy: its name, and the artefact's */
+    bool        met;               /* out: there is such a set, place or policy */
 } gh_supposition_t;
 
-/* The same with named sets redefined, which nothing can be applied from: for plans. */
+/* The same with something supposed, which nothing can be applied from: for plans. */
 int gh_documents_suppose(gh_arena_t *arena, const gh_document_source_t *sources, size_t count, uint64_t now_ms,
     gh_supposition_t *suppositions, size_t supposition_count, gh_model_t **model, gh_report_t *report);
 

@@ -224,7 +224,7 @@ suppose(own_places_t *own, uint32_t count)
         gh_supposition_t *one = &own->loader->suppositions[i];
 
         for (uint32_t k = 0; k < count; k++) {
-            if (gh_str_eq(own->places[k].name, one->name)) {
+            if (one->policy.len == 0 && gh_str_eq(own->places[k].name, one->name)) {
                 own->places[k].places = one->places;
                 own->states[k] = DONE;
                 one->met = true;

@@ -89,6 +89,9 @@ void gh_catalogue_index(gh_loader_t *loader);
 /* Index of a catalogue entry by its name, -1 when there is none. Aliases do not count. */
 int32_t gh_catalogue_find(gh_loader_t *loader, gh_str_t name);
 
+/* The name of the artefact that a residency document pins, or is supposed to pin. Empty when it does not say. */
+gh_str_t gh_doc_pinned(const gh_loader_t *loader, const gh_node_t *root);
+
 /* What only the whole set can show. */
 void gh_documents_check(gh_loader_t *loader);
 

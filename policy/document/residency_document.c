@@ -279,17 +279,34 @@ read_applies_to(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *p
         &(gh_cover_check_t) { .forbid = policy->guard, .what = policy->guard ? "guard" : "policy" });
 }
 
+gh_str_t
+gh_doc_pinned(const gh_loader_t *loader, const gh_node_t *root)
+{
+    const gh_node_t *node = gh_doc_get(root, "facts", GH_IS_STRING), *name = gh_doc_get(root, "name", GH_IS_STRING);
+
+    for (size_t i = 0; name != NULL && i < loader->supposition_count; i++) {
+        gh_supposition_t *one = &loader->suppositions[i];
+
+        if (one->policy.len > 0 && gh_str_eq(one->policy, name->text)) {
+            one->met = true;
+            return one->facts;
+        }
+    }
+    return node == NULL ? GH_STR("") : node->text;
+}
+
 /* The artefact that the policy pins; the newest when that is wrong, which the first pass has reported. */
 static void
 read_facts(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *policy, gh_facts_t **pinned)
 {
     const gh_node_t *node = gh_doc_get(root, "facts", GH_IS_STRING);
+    gh_str_t         name = gh_doc_pinned(loader, root);
 
     *pinned = loader->facts[0];
     policy->facts_where = GH_WHERE(loader, node ? node : root);
 
-    for (size_t i = 0; node != NULL && i < loader->facts_count; i++) {
-        if (gh_str_eq(gh_facts_name(loader->facts[i]), node->text)) {
+    for (size_t i = 0; i < loader->facts_count; i++) {
+        if (gh_str_eq(gh_facts_name(loader->facts[i]), name)) {
             *pinned = loader->facts[i];
         }
     }

@@ -157,6 +157,17 @@ def test_rules_added_and_removed(plan):
     assert {each["class"] for each in answer["lost"]} == {"personal", "public"}
 
 
+def test_long_lists_of_countries_by_their_difference(plan):
+    codes = ("AD AR AU BR CA CL CO CR EC EG FJ GE GH GT HN ID IN IS JM JO").split()
+
+    def with_codes(*list_):
+        return allow(0, process={"within": list(list_)}, operator_home={"within": ["SE", "US"]})
+    plan.cli.run("policy", "apply", plan.edit(residency=with_codes(*codes)))
+    assert "  ~ allow nordbank/public-anywhere: process: as it was -> with ZA, without JO" in plan.lines(
+        residency=with_codes(*codes[:-1], "ZA"))
+    assert "  ~ allow nordbank/public-anywhere: process: as it was -> without JO" in plan.lines(residency=with_codes(*codes[:-1]))
+
+
 def test_new_warnings_only(plan):
     plan.cli.run("policy", "apply", plan.edit(fleet=lambda f: f["deployments"][0].pop("operator_home")))
 
