@@ -190,3 +190,16 @@ def test_many_unknown_fields_are_all_counted():
     many = {f"field_{number}": 1 for number in range(100)}
     uses, = read(CHAT, [least(**many)])
     assert len(uses) == 32 and uses[0] == ("", "field_0") and uses[-1] == ("", "too many features")
+
+
+def named_in_the_source():
+    """Every feature that a row, a reader of values or a header can turn on."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "ngx_module/wire").glob("*.[ch]")) if path.name.startswith(("fields", "intake")))
+    patterns = (r'\b(?:FEATURE|KEPT|FLAG)\(\w+, "[^"]*", "([^"]+)"\)', r'CHOICE\(\w+, "[^"]*", \w+, "([^"]+)"', r'gh_intake_use\(r, "([^"]+)"\)', r'HEADER\("[^"]*", "([^"]+)"\)')
+    return {name for pattern in patterns for name in re.findall(pattern, text)}
+
+
+def test_every_feature_is_documented():
+    """conf/features.md has a row for each, and for no other."""
+    rows = re.findall(r"^\| `([^`]+)` \|", (ROOT / "conf/features.md").read_text(), re.M)
+    assert rows == sorted(named_in_the_source()) and len(rows) >= 25

@@ -78,7 +78,7 @@ def storm(options, directory):
     gateway = make_gateway(authority, mocks, options.workers)
     try:
         keys = {name: [gateway.key(f"{name}/red/app")] for name in ORGANISATIONS}
-        load, trouble = Load(gateway.port, keys, options.seed), Trouble(gateway, mocks, keys, options.seed)
+        load, trouble = Load(gateway.port, keys, options.seed), Trouble(gateway, mocks, keys, options.seed, options.seconds > 90)
         load.start()
         trouble.start()
         time.sleep(options.seconds)

@@ -55,7 +55,7 @@ def tenants_of(organisation):
 class Trouble:
     """Each kind on a thread of its own until `stop`."""
 
-    def __init__(self, gateway, mocks, keys, seed):
+    def __init__(self, gateway, mocks, keys, seed, long=False):
         self.gateway, self.mocks, self.keys, self.seed = gateway, mocks, keys, seed
         self.counts, self.stopping, self.failed, self.lock = collections.Counter(), threading.Event(), [], threading.Lock()
         help_text = gateway.command("policy", "apply", "--help").stdout
@@ -63,7 +63,7 @@ class Trouble:
         self.can_roll_back = "policy rollback" in gateway.command("policy", "--help").stdout
         kinds = (self.edit, self.edit, self.revoke, self.fail, self.kill, self.pause, self.reload)
         self.threads = [threading.Thread(target=self._forever, args=(kind, number), daemon=True) for number, kind in enumerate(kinds)]
-        self.directories = 0
+        self.directories, self.long = 0, long               # long: workers also stand still for longer than an editor waits
 
     def start(self):
         for one in self.threads:
@@ -120,6 +120,9 @@ class Trouble:
         self.count({0: "edits acknowledged", 1: "edits refused", 3: "edits not acknowledged"}.get(done.returncode, f"edits that ended with {done.returncode}"))
         if done.returncode not in (0, 1, 3):
             self.failed.append(f"{arguments}: {done.returncode} {done.stderr}")
+        if done.returncode == 3:                            # a worker stands still for longer than the editor waits
+            done = self.gateway.command("policy", "wait", check=False)
+            self.count("edits confirmed later" if done.returncode == 0 else "edits never confirmed")
 
     def revoke(self, dice):
         """A key that is used for a while, and on after it was revoked."""
@@ -174,7 +177,7 @@ class Trouble:
             try:
                 os.kill(pid, signal.SIGSTOP)
                 self.count("workers stopped for a while")
-                self.stopping.wait(0.2 + dice.random() * 1.8)
+                self.stopping.wait(12 if self.long and dice.random() < 0.1 else 0.2 + dice.random() * 1.8)
                 os.kill(pid, signal.SIGCONT)
             except ProcessLookupError:
                 pass
