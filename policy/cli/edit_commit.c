@@ -248,6 +248,38 @@ read_back(gh_cli_t *cli, gh_store_t *store, uint64_t now_ms, uint64_t revision)
 
 /* ---- what came of it ---- */
 
+static bool
+of_edit(const gh_cli_edit_t *edit, const char *source)
+{
+    gh_str_t cut = gh_str_from(source);    /* of a long path only the beginning */
+
+    for (size_t i = 0; i < edit->documents.count; i++) {
+        gh_str_t path = edit->documents.sources[i].path;
+
+        if (gh_str_eq(path, cut) || (cut.len == GH_ERROR_SOURCE - 1 && gh_str_starts(path, cut))) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+/* What others' documents are warned of is nothing to an organisation that edits its own; the gateway's owner hears of everything. */
+static void
+drop_others_warnings(const gh_cli_edit_t *edit, gh_report_t *report)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; edit->scope.kind == GH_SCOPE_ORGANISATION && i < report->count; i++) {
+        const gh_report_item_t *item = &report->items[i];
+
+        if (item->severity == GH_SEVERITY_ERROR || of_edit(edit, item->error.source)) {
+            report->items[kept++] = *item;
+        }
+    }
+    report->count = edit->scope.kind == GH_SCOPE_ORGANISATION ? kept : report->count;
+}
+
 static int
 report_failure(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_apply_ready_t *ready, const gh_report_t *report)
 {
@@ -359,7 +391,9 @@ gh_cli_edit_commit(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit)
     }
     apply.let_finish = barrier.let_finish;
 
-    if (commit_patiently(cli, store, edit, &apply, &ready, &revision, &report) != GH_OK) {
+    status = commit_patiently(cli, store, edit, &apply, &ready, &revision, &report);
+    drop_others_warnings(edit, &report);
+    if (status != GH_OK) {
         status = report_failure(cli, edit, &ready, &report);
 
     } else {

@@ -2,7 +2,10 @@
 
 import json
 
-from conftest import FLEET, RESIDENCY, TENANTS, changed
+import conftest
+from conftest import FLEET, TENANTS, changed
+
+RESIDENCY = changed(conftest.RESIDENCY, lambda policy: policy["allow"][2]["process"].update(within=["DE", "SE"]))
 
 
 def of_sudbank(document):

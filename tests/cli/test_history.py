@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from conftest import RESIDENCY, TENANTS, changed
-from organisations import BOTH_FLEET, SUD_RESIDENCY, Gateway, stricter, write
+from conftest import TENANTS, changed
+from organisations import BOTH_FLEET, RESIDENCY, SUD_RESIDENCY, Gateway, stricter, write
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from conftest import RESIDENCY, changed
-from organisations import Gateway, stricter, write
+from conftest import changed
+from organisations import RESIDENCY, Gateway, stricter, write
 
 pytestmark = pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="another library is preloaded")
 

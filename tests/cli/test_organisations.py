@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from conftest import RESIDENCY, TENANTS, changed
-from organisations import BOTH_FLEET, GUARD, SUD_RESIDENCY, SUD_TENANTS, Gateway, stricter, write
+from conftest import TENANTS, changed
+from organisations import BOTH_FLEET, GUARD, RESIDENCY, SUD_RESIDENCY, SUD_TENANTS, Gateway, stricter, write
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def gateway(cli):
 def test_an_edit_of_one_changes_only_that_one(gateway):
     assert (gateway.asks("nordbank"), gateway.asks("sudbank")) == (0, 0)
     done = gateway.apply_nord(residency=stricter())
-    assert done.stdout.startswith("revision 2\n6 documents, 3 deployments, 2 tenants with 4 apps, 3 warnings\n")
+    assert done.stdout.startswith("revision 2\n6 documents, 3 deployments, 2 tenants with 4 apps, 1 warning\n")
     assert done.stdout.endswith("changed: documents of nordbank\n")
     assert (gateway.asks("nordbank"), gateway.asks("sudbank")) == (3, 0)
     gateway.apply_sud(residency=stricter(SUD_RESIDENCY))
@@ -31,6 +31,14 @@ def test_both_may_call_their_files_the_same(gateway):
     gateway.apply_sud()
     answer = json.loads(gateway.apply_nord("--json").stdout)
     assert answer["documents"] == 6 and answer["changed"] == {"gateway": False, "organisations": []}
+
+
+def test_warnings_of_another_organisation_are_not_ones_own(gateway):
+    done = gateway.apply_nord(residency=stricter())
+    assert f"{gateway.nord}/residency.json:" in done.stderr and done.stderr.count(": warning: ") == 1
+    done = gateway.apply_sud("--json")
+    assert done.stderr == "" and json.loads(done.stdout)["report"] == []
+    assert "revision 3: nordbank/residency.json:" in gateway.apply(gateway.own, "--gateway").stderr
 
 
 def test_a_new_organisation_comes_by_itself(gateway):

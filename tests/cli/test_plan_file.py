@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 import plans
-from conftest import RESIDENCY, Cli
-from organisations import BOTH_FLEET, SUD_RESIDENCY, Gateway, stricter, write
+from conftest import Cli
+from organisations import BOTH_FLEET, RESIDENCY, SUD_RESIDENCY, Gateway, stricter, write
 
 
 @pytest.fixture

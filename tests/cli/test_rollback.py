@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from conftest import RESIDENCY, TENANTS, changed
-from organisations import BOTH_FLEET, SUD_RESIDENCY, SUD_TENANTS, Gateway, stricter, write
+from conftest import TENANTS, changed
+from organisations import BOTH_FLEET, RESIDENCY, SUD_RESIDENCY, SUD_TENANTS, Gateway, stricter, write
 
 
 @pytest.fixture
