@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "policy/base/json_writer.h"
 #include "policy/store/revision.h"
 
-#define CHANGE_MAX 4096u
+#define CHANGE_MAX  4096u
+#define ROOM_BLOCKS 16        /* of the file system: a disk with less is full */
 
 int
 gh_edit_begin(gh_edit_t *edit, gh_store_t *store, uint64_t now_ms, gh_error_t *error)
@@ -55,6 +57,15 @@ gh_edit_abort(gh_edit_t *edit)
     }
 }
 
+/* LMDB calls a write that stopped in the middle an input/output error, which on a disk without room it is not. */
+static bool
+is_full(const gh_store_t *store)
+{
+    struct statvfs room;
+
+    return statvfs(store->data_path, &room) == 0 && room.f_bavail < ROOM_BLOCKS;
+}
+
 int
 gh_edit_commit(gh_edit_t *edit, gh_error_t *error)
 {
@@ -68,6 +79,7 @@ gh_edit_commit(gh_edit_t *edit, gh_error_t *error)
     rc = mdb_txn_commit(edit->txn);
     edit->txn = NULL;
     if (rc != 0) {
+        rc = rc == EIO && is_full(edit->store) ? ENOSPC : rc;
         gh_store_mdb_error(rc, "the edit cannot be written; nothing changed", error);
         return gh_store_blame(edit->store, error);
     }
