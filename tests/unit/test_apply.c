@@ -47,8 +47,10 @@ test_owners(gh_arena_t *arena)
         gh_document_source_t source = { GH_STR("x.json"), gh_str_from(cases[i].text) };
         gh_error_t           error = { 0 };
         gh_str_t             owner;
-        int                  rc = gh_document_owner(arena, &source, &owner, &error);
+        bool                 tenants;
+        int                  rc = gh_document_owner(arena, &source, &owner, &tenants, &error);
 
+        CHECK_INT(tenants, rc == GH_OK && strstr(cases[i].text, "tenants/1") != NULL);
         CHECK_INT(rc, cases[i].owner != NULL ? GH_OK : GH_ERROR);
         CHECK_STR(owner, cases[i].owner != NULL ? cases[i].owner : "");
         CHECK(rc == GH_OK || error.code != NULL);
@@ -183,6 +185,25 @@ base_holds(int editor, uint64_t base, uint64_t newest)
     return true;
 }
 
+/* SHA-256 over path, 0, SHA-256 of every document, by path. */
+static void
+check_digest(const gh_store_revision_t *revision)
+{
+    uint8_t text[5 * 64], digest[32];
+    size_t  len = 0;
+
+    for (size_t i = 0; i < revision->document_count && i < 5; i++) {
+        const gh_store_document_t *document = &revision->documents[i];
+
+        memcpy(text + len, document->path.data, document->path.len);
+        text[len + document->path.len] = 0;
+        memcpy(text + len + document->path.len + 1, document->sha256, 32);
+        len += document->path.len + 1 + 32;
+    }
+    gh_sha256(text, len, digest);
+    CHECK_MEM(revision->policy_digest, digest, 32);
+}
+
 static void
 check_revision(gh_store_t *store, uint64_t newest)
 {
@@ -218,6 +239,7 @@ check_revision(gh_store_t *store, uint64_t newest)
         }
         CHECK_INT(revision.changed_count, changed);
         CHECK_INT(revision.base, newest - 1);
+        check_digest(&revision);
     }
     gh_heap_free(&heap);
 }
@@ -242,7 +264,8 @@ test_random_edits(void)
         int                  editor = newest == 0 ? EDITORS : rand() % (EDITORS + 1), version[EDITORS];
         gh_document_source_t sources[5];
         gh_apply_t           apply = { .scope = scope_of(editor), .sources = sources, .based = rand() % 3 != 0,
-                                       .base = (uint64_t) rand() % (newest + 1), .now_ms = WORLD_NOW - (uint64_t) (rand() % 5000) };
+                                       .base = (uint64_t) rand() % (newest + 1),
+                                       .how = rand() % 2 ? GH_APPLY_WHOLE : GH_APPLY_PART, .now_ms = WORLD_NOW - (uint64_t) (rand() % 5000) };
         gh_report_t          report;
         gh_heap_t            heap;
         uint64_t             revision;
@@ -334,7 +357,8 @@ test_no_memory(void)
 static void
 test_record(gh_arena_t *arena)
 {
-    static const gh_store_source_t sources[2] = { { GH_STR("a.json"), GH_STR("nord"), GH_STR("{}") }, { GH_STR("b/c.json"), GH_STR(""), GH_STR("[]") } };
+    static const gh_store_source_t sources[2] = { { .path = GH_STR("a.json"), .owner = GH_STR("nord"), .tenants = true, .text = GH_STR("{}") },
+                                                    { .path = GH_STR("b/c.json"), .owner = GH_STR(""), .text = GH_STR("[]") } };
     static const gh_str_t          changed[2] = { GH_STR(""), GH_STR("nord") };
     static uint8_t                 image[GH_IMAGE_HEADER];
     gh_store_revision_new_t        new = { .base = 6, .image = { image, sizeof(image) }, .sources = sources, .source_count = 2, .changed = changed,
@@ -353,6 +377,7 @@ test_record(gh_arena_t *arena)
     CHECK_STR(revision.reason, "why");
     CHECK_INT(revision.document_count, 2);
     CHECK_STR(revision.documents[0].owner, "nord");
+    CHECK(revision.documents[0].tenants && !revision.documents[1].tenants);
     CHECK_STR(revision.documents[1].path, "b/c.json");
     CHECK_STR(revision.documents[1].owner, "");
     CHECK_INT(revision.changed_count, 2);
