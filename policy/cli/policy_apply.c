@@ -87,6 +87,7 @@ const gh_cli_command_t gh_cli_policy_apply = {
         "When the command is done no worker sends anything under an older revision, and running requests were\n"
         "judged again; nothing is reloaded. A worker that has not confirmed it in time is named: exit code 3.\n"
         "Names that begin with \".\" are not looked at; a link to a directory is an error.\n"
+        "With 10000 apps and more an edit of tenants/1 documents reads only those that changed, and says so.\n"
         "\n"
         "With --organisation ORG the documents below DIR replace only those of ORG: its policy, and the tenants/1\n"
         "document that gives it alone. A document of another organisation, a guard or a fleet is refused. All\n"
