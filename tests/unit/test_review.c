@@ -259,6 +259,50 @@ claims_hold_or_have_an_example(gh_arena_t *arena)
     gh_image_unref((gh_image_t *) (uintptr_t) image);
 }
 
+/* Words in any order: a claim is read, or its mistake stands within it. What is read can be proved or not, and says which. */
+static void
+any_words(void)
+{
+    static const char *const words[] = { "never", "always", "low", "high", "anything", "process", "store", "operator", "any", "outside", "in",
+        "on", "within", "EU", "EEA", "DE", "US", "ANYWHERE", "minus", "plus", "and", "or", "for", "bank", "bank/b", "bank/a/one/night*", "except",
+        "unlisted", "features", "home", "away", ",", "", "xx", "*" };
+    const size_t             count = sizeof(words) / sizeof(words[0]);
+    gh_heap_t                made;
+    const gh_image_t        *image;
+    uint64_t                 state = 1;
+    unsigned                 read = 0;
+
+    gh_heap_init(&made);
+    image = small_image(&made.arena);
+    for (int i = 0; i < 30000; i++) {
+        char       text[256] = "";
+        size_t     len = 0, most;
+        gh_heap_t  heap;
+        gh_claim_t claim;
+        gh_error_t error;
+
+        state = state * 6364136223846793005ull + 1442695040888963407ull;
+        most = state >> 60;
+        for (size_t k = 0; k < most; k++) {
+            state = state * 6364136223846793005ull + 1442695040888963407ull;
+            len += (size_t) snprintf(text + len, sizeof(text) - len, "%s ", k == 0 && i % 2 ? "never" : k == 1 && i % 4 == 1 ? "low"
+                : k == 2 && i % 8 == 1 ? "outside" : k == 3 && i % 16 == 1 ? "EU" : words[(state >> 33) % count]);
+        }
+        gh_heap_init(&heap);
+        memset(&error, 0, sizeof(error));
+        if (gh_claim_parse(&heap.arena, image, (gh_str_t) { text, len }, &claim, &error) == GH_OK) {
+            read++;
+            CHECK(claim.relation == GH_CLAIM_ON ? claim.deployment_count > 0 : claim.facts != 0 && claim.places_text.len > 0);
+        } else if (!CHECK(error.code != NULL && error.column >= 1 && error.column <= len + 1)) {
+            fprintf(stderr, "%s: %s\n", text, error.text);
+        }
+        gh_heap_free(&heap);
+    }
+    CHECK(read > 100 && read < 20000);
+    gh_image_unref((gh_image_t *) (uintptr_t) image);
+    gh_heap_free(&made);
+}
+
 static void
 every_allocation_may_fail(void)
 {
@@ -302,6 +346,7 @@ main(void)
     timelines_add_up(&heap.arena);
     reach_is_over_nodes_features_and_time(&heap.arena);
     claims_hold_or_have_an_example(&heap.arena);
+    any_words();
     every_allocation_may_fail();
     gh_heap_free(&heap);
     return check_done("review");
