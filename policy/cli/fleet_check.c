@@ -274,25 +274,6 @@ text_json(gh_str_t text)
 }
 
 static json_t *
-places_json(gh_places_t places)
-{
-    json_t *list = json_array();
-
-    if (gh_places_has_unknown(places)) {
-        json_array_append_new(list, json_string("?"));
-    } else if (gh_places_equal(places, gh_places_anywhere())) {
-        json_array_append_new(list, json_string("ANYWHERE"));
-    } else {
-        for (int i = 0; i < GH_COUNTRIES; i++) {
-            if (places.word[i / 64] >> (i % 64) & 1) {
-                json_array_append_new(list, json_string(gh_country_codes[i]));
-            }
-        }
-    }
-    return list;
-}
-
-static json_t *
 gaps_json(const checking_t *c, const gh_fleet_gaps_t *gaps)
 {
     json_t *list = json_array();
@@ -336,10 +317,10 @@ target_json(const checking_t *c, uint32_t index)
 
     gh_image_target(c->policy.image, index, &view);
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "deployment", text_json(view.deployment), "model", text_json(view.model),
-        "upstream_model", text_json(view.upstream_model), "process", places_json(now(c, target->process, target->until.process)), "store",
+        "upstream_model", text_json(view.upstream_model), "process", gh_cli_places_json(now(c, target->process, target->until.process)), "store",
         target->store_nothing && !gh_places_has_unknown(now(c, target->store, target->until.store)) ? json_string("nothing")
-            : places_json(now(c, target->store, target->until.store)),
-        "operator_home", places_json(now(c, target->operator_home, target->until.operator_home)), "used", used(c, index),
+            : gh_cli_places_json(now(c, target->store, target->until.store)),
+        "operator_home", gh_cli_places_json(now(c, target->operator_home, target->until.operator_home)), "used", used(c, index),
         "uses", uses_json(c, index), "why_nobody", used(c, index) ? json_null() : text_json(why_nobody(c, index)));
 }
 

@@ -153,3 +153,27 @@ gh_cli_places_text(const gh_cli_sets_t *sets, gh_places_t places)
 
     return text.len != 0 ? text : codes(sets->arena, places, CODES_CUT);
 }
+
+json_t *
+gh_cli_places_json(gh_places_t places)
+{
+    json_t *list = json_array();
+
+    if (gh_places_has_unknown(places)) {
+        json_array_append_new(list, json_string("?"));
+        return list;
+    }
+
+    if (gh_places_equal(places, gh_places_anywhere())) {
+        json_array_append_new(list, json_string("ANYWHERE"));
+        return list;
+    }
+
+    for (int i = 0; i < GH_COUNTRIES; i++) {
+        if (places.word[i / 64] >> (i % 64) & 1) {
+            json_array_append_new(list, json_string(gh_country_codes[i]));
+        }
+    }
+
+    return list;
+}

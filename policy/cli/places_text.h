@@ -2,6 +2,8 @@
 #ifndef GH_CLI_PLACES_TEXT_H
 #define GH_CLI_PLACES_TEXT_H
 
+#include <jansson.h>
+
 #include "policy/base/arena.h"
 #include "residency/places.h"
 
@@ -24,5 +26,8 @@ void gh_cli_sets_load_of(gh_arena_t *arena, gh_str_t artefact, gh_cli_sets_t *se
  * many more. Arena-owned.
  */
 gh_str_t gh_cli_places_text(const gh_cli_sets_t *sets, gh_places_t places);
+
+/* As records write them: ["DE", "SE"], ["ANYWHERE"], ["?"] when unknown. The caller's reference; NULL: out of memory. */
+json_t *gh_cli_places_json(gh_places_t places);
 
 #endif

@@ -178,31 +178,13 @@ gh_cli_plan_print(const gh_cli_planned_t *planned)
 /* ---- JSON ---- */
 
 static json_t *
-places_json(gh_places_t places)
-{
-    json_t *list = json_array();
-
-    if (gh_places_has_unknown(places)) {
-        json_array_append_new(list, json_string("?"));
-        return list;
-    }
-    for (int i = 0; i < GH_COUNTRIES; i++) {
-        if (places.word[i / 64] >> (i % 64) & 1) {
-            json_array_append_new(list, json_stringn(gh_country_codes[i], 2));
-        }
-    }
-
-    return list;
-}
-
-static json_t *
 change_json(const gh_cli_who_t *who, const gh_plan_t *plan, const gh_plan_change_t *change)
 {
     static const char *const statuses[] = { "changed", "new", "gone" };
     json_t                  *object = json_pack("{s:o, s:o, s:o, s:o, s:o}", "tenants",
         gh_cli_who_json(who, change->groups, change->group_count), "class", text(change->class_name), "process",
-        places_json(change->what.of[GH_REACH_PROCESS]), "store", places_json(change->what.of[GH_REACH_STORE]), "operator",
-        places_json(change->what.of[GH_REACH_OPERATOR]));
+        gh_cli_places_json(change->what.of[GH_REACH_PROCESS]), "store", gh_cli_places_json(change->what.of[GH_REACH_STORE]), "operator",
+        gh_cli_places_json(change->what.of[GH_REACH_OPERATOR]));
 
     if (object != NULL && change->from_ms > plan->now_ms) {
         json_object_set_new(object, "from", json_string(gh_cli_time_text(who->arena, change->from_ms)));

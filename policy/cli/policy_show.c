@@ -198,20 +198,6 @@ names_json(const gh_str_list_t *names, uint64_t mask)
     return list;
 }
 
-static json_t *
-places_json(gh_places_t places)
-{
-    json_t *list = json_array();
-
-    for (int i = 0; i < GH_COUNTRIES; i++) {
-        if (places.word[i / 64] >> (i % 64) & 1) {
-            json_array_append_new(list, json_string(gh_country_codes[i]));
-        }
-    }
-
-    return list;
-}
-
 static void
 set_text(json_t *object, const char *name, gh_str_t text)
 {
@@ -242,19 +228,19 @@ rule_json(const showing_t *s, const gh_model_policy_t *policy, const gh_model_ru
         json_object_set_new(object, "models", names_json(&rule->models, UINT64_MAX));
     }
     if (rule->states & GH_STATES_PROCESS) {
-        json_object_set_new(object, "process", json_pack("{s:o}", side, places_json(rule->process)));
+        json_object_set_new(object, "process", json_pack("{s:o}", side, gh_cli_places_json(rule->process)));
     }
     if (rule->states & GH_STATES_STORE_NOTHING) {
         json_object_set_new(object, "store", json_string("nothing"));
     }
     if (rule->states & GH_STATES_STORE) {
-        json_object_set_new(object, "store", json_pack("{s:o}", side, places_json(rule->store)));
+        json_object_set_new(object, "store", json_pack("{s:o}", side, gh_cli_places_json(rule->store)));
     }
     if (rule->states & GH_STATES_MAX_DAYS) {
         json_object_set_new(json_object_get(object, "store"), "max_days", json_integer(rule->max_days));
     }
     if (rule->states & GH_STATES_OPERATOR_HOME) {
-        json_object_set_new(object, "operator_home", json_pack("{s:o}", side, places_json(rule->operator_home)));
+        json_object_set_new(object, "operator_home", json_pack("{s:o}", side, gh_cli_places_json(rule->operator_home)));
     }
     if (rule->states & GH_STATES_PARTITIONS) {
         json_object_set_new(object, "partitions", names_json(&model->partitions, rule->partition_mask));

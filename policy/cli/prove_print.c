@@ -145,28 +145,10 @@ gh_cli_prove_print(const gh_cli_prove_t *prove)
 /* ---- JSON ---- */
 
 static json_t *
-places_json(const gh_places_t *places)
-{
-    json_t *list = json_array();
-
-    if (gh_places_has_unknown(*places)) {
-        json_array_append_new(list, json_string("?"));
-        return list;
-    }
-    for (int i = 0; i < GH_COUNTRIES; i++) {
-        if (places->word[i / 64] >> (i % 64) & 1) {
-            json_array_append_new(list, json_stringn(gh_country_codes[i], 2));
-        }
-    }
-
-    return list;
-}
-
-static json_t *
 reached_json(const gh_reached_t *reached)
 {
-    return json_pack("{s:o, s:o, s:o}", "process", places_json(&reached->of[GH_REACH_PROCESS]), "store",
-        places_json(&reached->of[GH_REACH_STORE]), "operator", places_json(&reached->of[GH_REACH_OPERATOR]));
+    return json_pack("{s:o, s:o, s:o}", "process", gh_cli_places_json(reached->of[GH_REACH_PROCESS]), "store",
+        gh_cli_places_json(reached->of[GH_REACH_STORE]), "operator", gh_cli_places_json(reached->of[GH_REACH_OPERATOR]));
 }
 
 static json_t *
@@ -250,7 +232,7 @@ within_json(const gh_image_t *image, const gh_claim_t *claim, const gh_example_t
     }
     if (claim->place_count == 0 && profile >= 0 && image->profiles[profile].policy >= 0) {
         json_decref(names);
-        names = places_json(&claim->places[image->profiles[profile].policy]);
+        names = gh_cli_places_json(claim->places[image->profiles[profile].policy]);
     }
 
     return json_pack("{s:o}", "within", names);
