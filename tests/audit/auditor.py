@@ -84,8 +84,8 @@ class Backend:
             if event["event"] == "backend":
                 self.name, self.address = event["name"], event["address"]
                 continue
-            if event["event"] == "closed":
-                self.closed = True
+            if event["event"] in ("closed", "hello"):
+                self.closed |= event["event"] == "closed"
                 continue
             key = event["c"], event["r"]
             if key not in self.arrivals:
@@ -238,6 +238,7 @@ class Auditor:
     def __init__(self, directory, late=LATE):
         self.directory, self.late = pathlib.Path(directory), late
         self.backends, self.gateways, self.past, self.seen, self.waiting, self.fresh = {}, {}, set(), set(), [], []
+        self.forgotten = set()
         self.counts, self.violations, self.excused = collections.Counter(), [], []
 
     def run(self, final=False):
@@ -264,6 +265,7 @@ class Auditor:
             if gateway.closed:
                 del self.gateways[path]
                 self.past.add(path.name)
+                self.forgotten |= set(gateway.requests)
         for path, backend in list(self.backends.items()):
             if backend.closed:
                 del self.backends[path]
@@ -299,6 +301,9 @@ class Auditor:
                 ids.add((gateway, id))
                 return
         self.counts["requests at backends"] += 1
+        if id in self.forgotten:                            # its backend was slow to say so; its record is gone
+            self.counts["requests known too late"] += 1
+            return
         owner = next((one for one in self.gateways.values() if any(arrival.backend.address in some for some in one.addresses.values())), None)
         self._violation(owner, "I1", f"a request at {arrival.name} has no line in any record", arrival.first, arrival.shown())
 

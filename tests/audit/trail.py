@@ -5,6 +5,7 @@ What backends and editors saw, as files that an auditor reads after the run. One
         backend   name, address
         bytes     c r t n kernel      n bytes of a request came; c, r: connection and request on it; t: when the last of them was received.
                                       kernel: the time is the network stack's, true also when the reader was late
+        hello     c                   a TLS client said hello to a backend in clear text
         head      c r t id method target host sni agent length sizes    the head is whole; sizes: of the record's files at that moment
         body      c r t bytes sha256 model fields store                 the body is whole; fields: those at the top that are not null
     gateway-NUMBER.jsonl   one gateway and whoever edits its policy
@@ -31,6 +32,7 @@ import time
 
 SO_TIMESTAMPNS = 35                  # asm-generic/socket.h; the control message has the same number
 NUMBERS = itertools.count(1)
+HELLO = b"\x16\x03"                 # a TLS client's first bytes, sent to a backend that has no TLS: no request
 READ_FIELDS = 1 << 18                # of a larger body only model and length are written down
 MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
@@ -102,7 +104,9 @@ class Watched:
         else:
             data, control, _, _ = self.sock.recvmsg(size, 64, flags)
             stamp = stamped(control)
-        if data and not flags & socket.MSG_PEEK:
+        if data.startswith(HELLO) and not self.own and self.first is None:
+            self.writer.write("hello", c=self.connection)
+        elif data and not flags & socket.MSG_PEEK:
             self.stamp = stamp or time.time()
             self.first = self.first or self.stamp
             self.writer.write("bytes", c=self.connection, r=self.request, t=self.stamp, n=len(data), kernel=stamp is not None)

@@ -34,9 +34,11 @@ def auditor():
     MockBackend.directory = tempfile.mkdtemp(prefix="gatehouse-trail-", dir="/tmp")
     found = Auditor(MockBackend.directory)
     yield found
+    left = found.run(final=True)
     SUMMARY.append("auditor: " + ", ".join(f"{name} {count}" for name, count in sorted(found.counts.items())))
     if not os.environ.get("GATEHOUSE_KEEP"):
         shutil.rmtree(MockBackend.directory, ignore_errors=True)
+    assert not left, "\n".join(str(one) for one in left)
 
 
 def pytest_terminal_summary(terminalreporter):
