@@ -261,6 +261,40 @@ find(gh_str_t name)
     return NULL;
 }
 
+static bool
+signature_good(const gh_facts_data_t *data)
+{
+    return data->signature != NULL && data->key != NULL
+        && gh_ed25519_verify(data->key, (const uint8_t *) data->signature, data->begin, (size_t) (data->end - data->begin));
+}
+
+int
+gh_facts_text(gh_str_t name, gh_str_t *text, gh_error_t *error)
+{
+    const gh_facts_data_t *data = find(name);
+
+    if (data == NULL) {
+        return gh_error_set(error, "facts_unknown", "no facts \"%.*s\": this program has %s", GH_STR_ARG(name),
+            gh_facts_data[0].name);
+    }
+    if (!signature_good(data)) {
+        return gh_error_set(error, "facts_signature", "the facts %s in this program are not those that were signed", data->name);
+    }
+    *text = (gh_str_t) { data->begin, (size_t) (data->end - data->begin) };
+    return GH_OK;
+}
+
+bool
+gh_facts_signed(gh_str_t text, const uint8_t signature[64])
+{
+    for (size_t i = 0; i < gh_facts_data_count; i++) {
+        if (gh_facts_data[i].key != NULL && gh_ed25519_verify(gh_facts_data[i].key, signature, text.data, text.len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int
 gh_facts_load(gh_arena_t *arena, gh_str_t name, gh_facts_t **out, gh_error_t *error)
 {
@@ -269,11 +303,9 @@ gh_facts_load(gh_arena_t *arena, gh_str_t name, gh_facts_t **out, gh_error_t *er
     gh_node_t             *root;
     gh_str_t               text;
 
-    if (data == NULL) {
-        return gh_error_set(error, "facts_unknown", "no facts \"%.*s\": this program has %s", GH_STR_ARG(name),
-            gh_facts_data[0].name);
+    if (gh_facts_text(name, &text, error) != GH_OK) {
+        return GH_ERROR;
     }
-    text = (gh_str_t) { data->begin, (size_t) (data->end - data->begin) };
     facts = gh_arena_alloc(arena, sizeof(*facts));
     if (facts == NULL) {
         return gh_error_set(error, "no_memory", "out of memory");

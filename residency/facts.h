@@ -14,7 +14,16 @@ typedef struct gh_facts_s gh_facts_t;
 /* Every date built into the binary, newest first. name is "regions/2026-11-21". */
 size_t gh_facts_names(gh_str_t *names, size_t size);
 
-/* Parses the built-in artefact of that name, or the newest when name is empty. GH_ERROR with the known names when unknown. */
+/* The bytes of a built-in artefact, or of the newest when name is empty, whose signature is good. GH_ERROR as gh_facts_load. */
+int gh_facts_text(gh_str_t name, gh_str_t *text, gh_error_t *error);
+
+/* Was this signed with one of the project's keys? signature: 64 bytes. */
+bool gh_facts_signed(gh_str_t text, const uint8_t signature[64]);
+
+/*
+ * Parses the built-in artefact of that name, or the newest when name is empty. GH_ERROR with the known names when unknown, "facts_signature"
+ * when its bytes are not those that were signed.
+ */
 int gh_facts_load(gh_arena_t *arena, gh_str_t name, gh_facts_t **facts, gh_error_t *error);
 
 /* The artefact's own name and SHA-256 of its bytes. */

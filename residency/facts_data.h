@@ -11,6 +11,8 @@ typedef struct {
     const char *name;     /* "regions/2026-11-21" */
     const char *begin;
     const char *end;      /* one past the last byte */
+    const char *signature;   /* 64 bytes: Ed25519 over the artefact's */
+    const unsigned char *key;   /* 32 bytes: the public key it was signed with */
 } gh_facts_data_t;
 
 extern const gh_facts_data_t gh_facts_data[];   /* newest first */

@@ -173,6 +173,20 @@ gh_hkdf(const uint8_t *secret, size_t secret_len, const char *info, uint8_t *out
     return ok ? GH_OK : GH_ERROR;
 }
 
+bool
+gh_ed25519_verify(const uint8_t key[32], const uint8_t signature[64], const void *data, size_t len)
+{
+    EVP_PKEY   *public = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, 32);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool        good;
+
+    good = public != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, public) == 1
+        && EVP_DigestVerify(context, signature, 64, data, len) == 1;
+    EVP_MD_CTX_free(context);
+    EVP_PKEY_free(public);
+    return good;
+}
+
 int
 gh_memcmp_constant(const void *a, const void *b, size_t len)
 {

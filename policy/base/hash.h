@@ -1,7 +1,8 @@
-/* SHA-256, HMAC-SHA-256 (RFC 2104), HKDF-SHA-256 (RFC 5869), all through OpenSSL 3; hex, base64url (RFC 4648), CRC-32 (IEEE). */
+/* SHA-256, HMAC-SHA-256 (RFC 2104), HKDF-SHA-256 (RFC 5869), Ed25519 (RFC 8032), all through OpenSSL 3; hex, base64url (RFC 4648), CRC-32 (IEEE). */
 #ifndef GH_HASH_H
 #define GH_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ int gh_hmac(gh_hmac_t *hmac, const gh_bytes_t *parts, size_t count, uint8_t out[
 
 /* HKDF-SHA-256 without salt. info is a label such as "store-mac". */
 int gh_hkdf(const uint8_t *secret, size_t secret_len, const char *info, uint8_t *out, size_t out_len);
+
+/* Is this the signature of the data by the private key that belongs to `key`? false also when OpenSSL fails. */
+bool gh_ed25519_verify(const uint8_t key[32], const uint8_t signature[64], const void *data, size_t len);
 
 /* Time does not depend on the content. 0 when equal. */
 int gh_memcmp_constant(const void *a, const void *b, size_t len);

@@ -66,6 +66,8 @@ struct gh_cli_s {
 
 /* One row a command: two that are added side by side do not meet. */
 extern const gh_cli_command_t gh_cli_explain;
+extern const gh_cli_command_t gh_cli_facts_diff;
+extern const gh_cli_command_t gh_cli_facts_show;
 extern const gh_cli_command_t gh_cli_fleet_check;
 extern const gh_cli_command_t gh_cli_init;
 extern const gh_cli_command_t gh_cli_key_create;
@@ -86,6 +88,7 @@ extern const gh_cli_command_t gh_cli_policy_wait;
 
 extern const char gh_cli_policy_words[];   /* the policy language in five sentences: head of `gatehouse policy --help` */
 extern const char gh_cli_key_words[];
+extern const char gh_cli_facts_words[];
 extern const char gh_cli_fleet_words[];
 
 /* Rows that every table of a command using the store begins with. */

@@ -25,6 +25,8 @@ static const gh_cli_command_t *const commands[] = {
     &gh_cli_policy_rollback,
     &gh_cli_policy_export,
     &gh_cli_fleet_check,
+    &gh_cli_facts_show,
+    &gh_cli_facts_diff,
     &gh_cli_policy_wait,
     &gh_cli_key_create,
     &gh_cli_key_list,
@@ -39,6 +41,7 @@ static const struct {
 } groups[] = {
     { "policy", gh_cli_policy_words },
     { "fleet", gh_cli_fleet_words },
+    { "facts", gh_cli_facts_words },
     { "key", gh_cli_key_words },
 };
 

@@ -83,10 +83,33 @@ test_same_sets(void)
     gh_heap_free(&heap);
 }
 
+/* An artefact that was touched after it was signed gives nothing. */
+static void
+test_touched_artefact(void)
+{
+    gh_facts_t *facts;
+    gh_error_t  error;
+    gh_heap_t   heap;
+
+    gh_heap_init(&heap);
+    CHECK(gh_facts_load(&heap.arena, GH_STR("regions/2026-12-24"), &facts, &error) == GH_OK);
+    newer[SIZE - 1] = '\n';
+    CHECK(gh_facts_load(&heap.arena, GH_STR("regions/2026-12-24"), &facts, &error) == GH_ERROR);
+    CHECK(strcmp(error.code, "facts_signature") == 0);
+    CHECK(gh_facts_load(&heap.arena, GH_STR("regions/2026-11-21"), &facts, &error) == GH_OK);
+    newer[SIZE - 1] = ' ';
+    newer_signature[10] ^= 1;
+    CHECK(gh_facts_load(&heap.arena, GH_STR("regions/2026-12-24"), &facts, &error) == GH_ERROR);
+    newer_signature[10] ^= 1;
+    CHECK(gh_facts_load(&heap.arena, GH_STR("regions/2026-12-24"), &facts, &error) == GH_OK);
+    gh_heap_free(&heap);
+}
+
 int
 main(void)
 {
     make_artefacts();
+    test_touched_artefact();
     test_older();
     test_same_sets();
     return check_done("facts_older");

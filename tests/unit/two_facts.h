@@ -5,17 +5,22 @@
 #ifndef GH_TEST_TWO_FACTS_H
 #define GH_TEST_TWO_FACTS_H
 
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "residency/facts.h"
 #include "residency/facts_data.h"
 #include "tests/unit/check.h"
 
 #define SIZE (1 << 20)
 
-static char older[SIZE], newer[SIZE];
+static char          older[SIZE], newer[SIZE], older_signature[64], newer_signature[64];
+static unsigned char key[32];
 
 /* Stand for residency/facts_data.c. The bytes are as long as the arrays: what follows the text is space. */
 const gh_facts_data_t gh_facts_data[] = {
-    { "regions/2026-12-24", newer, newer + SIZE },
-    { "regions/2026-11-21", older, older + SIZE },
+    { "regions/2026-12-24", newer, newer + SIZE, newer_signature, key },
+    { "regions/2026-11-21", older, older + SIZE, older_signature, key },
 };
 const size_t gh_facts_data_count = 2;
 
@@ -30,6 +35,30 @@ replace(char *text, const char *from, const char *what, const char *by)
     if (at != NULL) {
         memcpy(at, by, strlen(by));
     }
+}
+
+/* With a key of this run. */
+static void
+sign(EVP_PKEY *pair, const char *text, char *signature)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    size_t      len = 64;
+
+    CHECK(EVP_DigestSignInit(context, NULL, NULL, NULL, pair) == 1
+          && EVP_DigestSign(context, (unsigned char *) signature, &len, (const unsigned char *) text, SIZE) == 1 && len == 64);
+    EVP_MD_CTX_free(context);
+}
+
+static void
+sign_artefacts(void)
+{
+    EVP_PKEY *pair = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    size_t    len = sizeof(key);
+
+    CHECK(pair != NULL && EVP_PKEY_get_raw_public_key(pair, key, &len) == 1);
+    sign(pair, older, older_signature);
+    sign(pair, newer, newer_signature);
+    EVP_PKEY_free(pair);
 }
 
 static void
@@ -48,6 +77,7 @@ make_artefacts(void)
     replace(newer, "\"sets\"", "\"FIVE\"", "\"SIX6\"");
     memset(older + len, ' ', SIZE - len);
     memset(newer + len, ' ', SIZE - len);
+    sign_artefacts();
 }
 
 #endif
