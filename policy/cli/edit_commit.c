@@ -239,7 +239,8 @@ read_back(gh_cli_t *cli, gh_store_t *store, uint64_t now_ms, uint64_t revision)
     while (gh_store_current(store, now_ms, &image, &error) != GH_OK) {
         if (!gh_cli_again(&error, &tries)) {
             gh_cli_say("revision %llu was applied, but does not read back", (unsigned long long) revision);
-            return gh_cli_fail_store(cli, &error);
+            gh_cli_fail_store(cli, &error);
+            return GH_EXIT_UNOBEYED;
         }
     }
 

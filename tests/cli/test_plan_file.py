@@ -162,3 +162,31 @@ def test_a_plan_cannot_hold_what_its_scope_cannot(gateway):
 def test_a_plan_says_for_itself_what_it_is_about(gateway, arguments):
     done = gateway.apply(save(gateway, plan_of_nord(gateway, stricter())), *arguments, code=64)
     assert "is a saved plan, which says what it changes and what it was made on" in done.stderr
+
+
+def test_what_policy_plan_writes(gateway):
+    """Sealed as the format says, by an implementation of its own; applied by whoever holds it, for its organisation only."""
+    write(gateway.nord, residency=stricter())
+    path = gateway.cli.tmp / "nord.plan"
+    gateway.cli.run("policy", "plan", gateway.nord, "--organisation", "nordbank", "--out", path, code=2)
+    plan = json.loads(path.read_text())
+    assert plans.seal(gateway.cli, plan) == plan
+    assert (plan["scope"], plan["organisation"], plan["by"], plan["base"]["revision"]) == ("organisation", "nordbank", "tester", 1)
+    assert plan["base"]["policy"] == revision(gateway.cli, 1)["policy"]
+    assert [one["path"] for one in plan["documents"]] == ["nordbank/residency.json", "nordbank/tenants.json"]
+    assert path.stat().st_mode & 0o777 == 0o640 and not list(gateway.cli.tmp.glob("nord.plan.*"))
+
+    gateway.apply_sud(residency=stricter(SUD_RESIDENCY))
+    assert gateway.apply(path).stdout.startswith("revision 3\n")
+    assert revision(gateway.cli, 3)["changed"] == {"gateway": False, "organisations": ["nordbank"]}
+    assert (gateway.asks("nordbank"), gateway.asks("sudbank")) == (3, 3)
+
+
+def test_a_plan_of_the_gateway_is_about_everybody(gateway):
+    write(gateway.own, fleet=dict(BOTH_FLEET, deployments=BOTH_FLEET["deployments"][:2]))
+    path = gateway.cli.tmp / "own.plan"
+    gateway.cli.run("policy", "plan", gateway.own, "--gateway", "--out", path, code=None)
+    gateway.apply_sud(residency=stricter(SUD_RESIDENCY))
+    assert 'revision 2 by tester changed the documents of organisation "sudbank" after revision 1' in gateway.apply(path, code=1).stderr
+    gateway.cli.run("policy", "plan", gateway.own, "--gateway", "--out", path, code=None)
+    assert gateway.apply(path).stdout.count("\nchanged: documents of gateway\n") == 1

@@ -12,7 +12,8 @@
     "{\"kind\":\"residency/1\",\"name\":\"" org "\",\"applies_to\":\"" org "/*\",\"facts\":\"regions/2026-11-21\","           \
     "\"classes\":[\"internal\"],\"classify\":{\"default\":\"internal\"},\"allow\":[{\"id\":\"eu\",\"why\":\"" why "\","        \
     "\"classes\":[\"internal\"],\"process\":{\"within\":[\"EU\"]},\"store\":\"nothing\"}]}"
-#define TENANTS(org) "{\"kind\":\"tenants/1\",\"organisations\":[{\"id\":\"" org "\",\"tenants\":[{\"id\":\"t\",\"apps\":[{\"id\":\"a\"}]}]}]}"
+#define TENANTS(org, app) \
+    "{\"kind\":\"tenants/1\",\"organisations\":[{\"id\":\"" org "\",\"tenants\":[{\"id\":\"t\",\"apps\":[{\"id\":\"" app "\"}]}]}]}"
 
 /* ---- owners ---- */
 
@@ -140,7 +141,7 @@ static const char *const editor_names[EDITORS] = { "nord", "sud", "" };
 static int               contents[EDITS + 2][EDITORS];     /* which version of their documents each revision has */
 
 static const char *const policies[2][2] = { { POLICY("nord", "one"), POLICY("nord", "two") }, { POLICY("sud", "one"), POLICY("sud", "two") } };
-static const char *const tenant_texts[2] = { TENANTS("nord"), TENANTS("sud") };
+static const char *const tenant_texts[2][2] = { { TENANTS("nord", "a"), TENANTS("nord", "b") }, { TENANTS("sud", "a"), TENANTS("sud", "b") } };
 static const char        fleet_start[] =
     "{\"kind\":\"fleet/1\",\"nodes\":[{\"id\":\"n1\",\"country\":\"SE\"}],\"models\":{\"gpt\":{}},\"deployments\":[{\"id\":\"%s\",\"backend\":\"b\","
     "\"serves\":[\"nord\",\"sud\"],\"provider\":\"self\",\"partition\":\"self\",\"country\":\"SE\",\"dialect\":\"openai\",\"endpoints\":"
@@ -148,18 +149,18 @@ static const char        fleet_start[] =
     ",\"models\":{\"gpt\":{\"upstream\":\"u\"}}}]}";
 static char              fleets[2][1024];
 
-/* The documents of one editor in a version, at the paths its own edits have. */
+/* The documents of one editor in a version (bit 0: of its policy or fleet; bit 1: of its tenants), at the paths its own edits have. */
 static size_t
 documents_of(int editor, int version, gh_document_source_t *sources)
 {
     static const gh_str_t paths[2][2] = { { GH_STR("nord/p.json"), GH_STR("nord/t.json") }, { GH_STR("sud/p.json"), GH_STR("sud/t.json") } };
 
     if (editor == 2) {
-        sources[0] = (gh_document_source_t) { GH_STR("fleet.json"), gh_str_from(fleets[version]) };
+        sources[0] = (gh_document_source_t) { GH_STR("fleet.json"), gh_str_from(fleets[version & 1]) };
         return 1;
     }
-    sources[0] = (gh_document_source_t) { paths[editor][0], gh_str_from(policies[editor][version]) };
-    sources[1] = (gh_document_source_t) { paths[editor][1], gh_str_from(tenant_texts[editor]) };
+    sources[0] = (gh_document_source_t) { paths[editor][0], gh_str_from(policies[editor][version & 1]) };
+    sources[1] = (gh_document_source_t) { paths[editor][1], gh_str_from(tenant_texts[editor][version >> 1]) };
     return 2;
 }
 
@@ -250,7 +251,7 @@ test_random_edits(void)
     gh_error_t  error;
     gh_store_t *store = store_open(true, &error);
     uint64_t    newest = 0;
-    unsigned    refused = 0;
+    unsigned    refused = 0, parts = 0;
 
     if (!CHECK(store != NULL)) {
         return;
@@ -266,6 +267,7 @@ test_random_edits(void)
         gh_apply_t           apply = { .scope = scope_of(editor), .sources = sources, .based = rand() % 3 != 0,
                                        .base = (uint64_t) rand() % (newest + 1),
                                        .how = rand() % 2 ? GH_APPLY_WHOLE : GH_APPLY_PART, .now_ms = WORLD_NOW - (uint64_t) (rand() % 5000) };
+        gh_apply_ready_t     ready;
         gh_report_t          report;
         gh_heap_t            heap;
         uint64_t             revision;
@@ -274,12 +276,13 @@ test_random_edits(void)
         for (int other = 0; other < EDITORS; other++) {
             version[other] = contents[newest][other];
             if (editor == EDITORS || editor == other) {
-                version[other] = rand() % 2;
+                version[other] = rand() % (other == 2 ? 2 : 4);
                 apply.source_count += documents_of(other, version[other], sources + apply.source_count);
             }
         }
         gh_heap_init(&heap);
         gh_report_init(&report, &heap.arena);
+        parts += gh_apply_prepare(store, &heap.arena, &apply, &ready, &report) == GH_OK && ready.unread != 0;
         CHECK_INT(gh_apply(store, &heap.arena, &apply, &revision, &report), holds ? GH_OK : GH_ERROR);
         if (holds) {
             newest++;
@@ -293,7 +296,7 @@ test_random_edits(void)
         }
         gh_heap_free(&heap);
     }
-    CHECK(refused > 20 && newest > 100);
+    CHECK(refused > 20 && newest > 100 && parts > 5);
     gh_store_close(store);
 }
 
