@@ -316,6 +316,9 @@ ngx_int_t ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx,
 ngx_int_t ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image,
     gh_arena_t *arena);
+ngx_int_t ngx_http_gatehouse_would(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt, const gh_proposal_t *proposal,
+    gh_arena_t *arena);
 ngx_int_t ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt);
 

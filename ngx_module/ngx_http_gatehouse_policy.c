@@ -13,8 +13,11 @@ static ngx_int_t ngx_http_gatehouse_excused(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image);
 static const gh_target_verdict_t *ngx_http_gatehouse_decide_again(
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt,
-    gh_image_t *image, gh_arena_t *arena, const gh_identity_t *identity,
-    uint64_t now, gh_decision_t *decision);
+    const gh_image_t *image, gh_arena_t *arena,
+    const gh_identity_t *identity, uint64_t now, gh_decision_t *decision);
+static ngx_int_t ngx_http_gatehouse_same_bytes(
+    ngx_http_gatehouse_attempt_t *attempt, const gh_image_t *image,
+    const gh_target_verdict_t *verdict);
 static void ngx_http_gatehouse_take_verdict(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image,
     const gh_decision_t *decision, const gh_target_verdict_t *verdict);
@@ -78,6 +81,11 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
                                                   &ctx->arena, &identity, now,
                                                   &decision);
         if (verdict == NULL) {
+            ctx->late = "residency_denied";
+            ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
+                          "gatehouse: revision %uL forbids a dispatch decided "
+                          "under revision %uL", gh_image_revision(image),
+                          gh_image_revision(ctx->image));
             return NGX_ERROR;
         }
 
@@ -146,7 +154,6 @@ ngx_http_gatehouse_judge(ngx_http_gatehouse_ctx_t *ctx,
     gh_arena_t *arena, uint64_t now, gh_decision_t *decision)
 {
     ngx_int_t                   rc;
-    gh_target_t                 facts;
     gh_identity_t               identity;
     const gh_target_verdict_t  *verdict;
 
@@ -163,22 +170,86 @@ ngx_http_gatehouse_judge(ngx_http_gatehouse_ctx_t *ctx,
 
     verdict = ngx_http_gatehouse_decide_again(ctx, attempt, *image, arena,
                                               &identity, now, decision);
-    if (verdict == NULL) {
-        return NGX_DECLINED;
-    }
 
-    gh_image_target(*image, verdict->target, &facts);
-
-    if (!gh_str_eq(facts.backend, attempt->facts.backend)
-        || !gh_str_eq(facts.api_version, attempt->facts.api_version)
-        || facts.dialect != attempt->facts.dialect
-        || (verdict->store_false && !attempt->store_false))
+    if (verdict
+        && ngx_http_gatehouse_same_bytes(attempt, *image, verdict) == NGX_OK)
     {
-        ctx->late = "residency_denied";
+        return NGX_OK;
+    }
+
+    ctx->late = "residency_denied";
+
+    ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
+                  "gatehouse: revision %uL forbids a dispatch decided "
+                  "under revision %uL", gh_image_revision(*image),
+                  gh_image_revision(ctx->image));
+
+    return NGX_DECLINED;
+}
+
+
+/* Would the same bytes still go to the same place? */
+static ngx_int_t
+ngx_http_gatehouse_same_bytes(ngx_http_gatehouse_attempt_t *attempt,
+    const gh_image_t *image, const gh_target_verdict_t *verdict)
+{
+    gh_target_t  facts;
+
+    gh_image_target(image, verdict->target, &facts);
+
+    return gh_str_eq(facts.backend, attempt->facts.backend)
+           && gh_str_eq(facts.api_version, attempt->facts.api_version)
+           && facts.dialect == attempt->facts.dialect
+           && (!verdict->store_false || attempt->store_false)
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * NGX_DECLINED: what runs would be forbidden if the proposed edit were made. What is to end anyway, its key being revoked or over, is not
+ * the edit's doing: NGX_OK. NGX_ERROR: it cannot be known.
+ */
+ngx_int_t
+ngx_http_gatehouse_would(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt, const gh_proposal_t *proposal,
+    gh_arena_t *arena)
+{
+    uint64_t                    now;
+    ngx_int_t                   rc;
+    gh_image_t                 *image;
+    const char                 *late;
+    gh_identity_t               identity;
+    gh_decision_t               decision;
+    const gh_target_verdict_t  *verdict;
+
+    now = ngx_http_gatehouse_now_ms();
+    late = ctx->late;
+    identity = ctx->identity;
+
+    rc = ngx_http_gatehouse_key_holds(ctx, arena, now, &identity, &image);
+
+    if (rc == NGX_ERROR) {
+        rc = ngx_strcmp(ctx->late, "policy_unavailable") == 0 ? NGX_ERROR
+                                                              : NGX_OK;
+        ctx->late = late;
+        return rc;
+    }
+
+    ctx->late = late;
+
+    if (!gh_proposal_identity(proposal, rc == NGX_OK, &identity)) {
         return NGX_DECLINED;
     }
 
-    return NGX_OK;
+    verdict = ngx_http_gatehouse_decide_again(ctx, attempt,
+                                              gh_proposal_image(proposal),
+                                              arena, &identity, now,
+                                              &decision);
+
+    return verdict ? ngx_http_gatehouse_same_bytes(attempt,
+                                                   gh_proposal_image(proposal),
+                                                   verdict)
+                   : NGX_DECLINED;
 }
 
 
@@ -258,30 +329,18 @@ ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx,
 
 static const gh_target_verdict_t *
 ngx_http_gatehouse_decide_again(ngx_http_gatehouse_ctx_t *ctx,
-    ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image,
+    ngx_http_gatehouse_attempt_t *attempt, const gh_image_t *image,
     gh_arena_t *arena, const gh_identity_t *identity, uint64_t now,
     gh_decision_t *decision)
 {
-    gh_decide_input_t           input;
-    const gh_target_verdict_t  *verdict;
+    gh_decide_input_t  input;
 
     input = ctx->input;
     input.identity = identity;
     input.now_ms = now;
 
-    verdict = gh_decide_still(image, &input, arena,
-                              attempt->facts.deployment,
-                              attempt->facts.upstream_model, decision);
-
-    if (verdict == NULL) {
-        ctx->late = "residency_denied";
-        ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
-                      "gatehouse: revision %uL forbids a dispatch decided "
-                      "under revision %uL", gh_image_revision(image),
-                      gh_image_revision(ctx->image));
-    }
-
-    return verdict;
+    return gh_decide_still(image, &input, arena, attempt->facts.deployment,
+                           attempt->facts.upstream_model, decision);
 }
 
 

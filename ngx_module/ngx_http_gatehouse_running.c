@@ -8,6 +8,9 @@
 
 static void ngx_http_gatehouse_look(ngx_event_t *ev);
 static void ngx_http_gatehouse_sweep(void);
+static ngx_http_gatehouse_attempt_t *ngx_http_gatehouse_begun(
+    ngx_http_gatehouse_ctx_t *ctx);
+static void ngx_http_gatehouse_answer_proposal(uint64_t number);
 static ngx_int_t ngx_http_gatehouse_sweep_one(ngx_http_gatehouse_ctx_t *ctx,
     gh_image_t *image);
 static void ngx_http_gatehouse_cut(ngx_http_gatehouse_ctx_t *ctx,
@@ -22,6 +25,7 @@ static struct {
     uint32_t          finishing;
     uint32_t          cut;
     uint64_t          swept;       /* ngx_http_gatehouse_transaction() */
+    uint64_t          answered;    /* the last proposal that was */
     unsigned          ready:1;
 } ngx_http_gatehouse_running;
 
@@ -155,11 +159,19 @@ ngx_http_gatehouse_count_cut(void)
 static void
 ngx_http_gatehouse_look(ngx_event_t *ev)
 {
+    uint64_t  number;
+
     if (ngx_http_gatehouse_running.count == 0) {
         return;
     }
 
     ngx_http_gatehouse_sweep();
+
+    number = ngx_http_gatehouse_proposal();
+
+    if (number && number != ngx_http_gatehouse_running.answered) {
+        ngx_http_gatehouse_answer_proposal(number);
+    }
 
     if (ngx_http_gatehouse_running.count) {
         ngx_add_timer(ev, NGX_HTTP_GATEHOUSE_SWEEP);
@@ -228,6 +240,82 @@ ngx_http_gatehouse_sweep(void)
 }
 
 
+/* The attempt that is under way; NULL: none, or one whose first byte is still to be judged. */
+static ngx_http_gatehouse_attempt_t *
+ngx_http_gatehouse_begun(ngx_http_gatehouse_ctx_t *ctx)
+{
+    ngx_http_gatehouse_attempt_t  *attempt;
+
+    attempt = ngx_http_gatehouse_attempt(ctx);
+
+    return attempt && attempt->begun && !attempt->denied && !attempt->ended
+           ? attempt : NULL;
+}
+
+
+/* An edit that asks, before it is made, what it would forbid here. What cannot be known is not answered. */
+static void
+ngx_http_gatehouse_answer_proposal(uint64_t number)
+{
+    uint32_t                       forbidden;
+    gh_heap_t                      heap;
+    ngx_int_t                      rc;
+    gh_slot_t                     *slot;
+    gh_error_t                     error;
+    gh_store_t                    *store;
+    ngx_queue_t                   *q;
+    gh_proposal_t                 *proposal;
+    ngx_http_gatehouse_ctx_t      *ctx;
+    ngx_http_gatehouse_attempt_t  *attempt;
+
+    slot = ngx_http_gatehouse_held_slot();
+    store = ngx_http_gatehouse_store(ngx_cycle->log, &error);
+
+    ngx_memzero(&error, sizeof(gh_error_t));
+
+    if (slot == NULL || store == NULL) {
+        return;
+    }
+
+    if (gh_store_proposal(store, number, ngx_http_gatehouse_now_ms(),
+                          &proposal, &error)
+        != GH_OK)
+    {
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "gatehouse: proposed policy: %s (%s)", error.text,
+                      error.code);
+        return;
+    }
+
+    forbidden = 0;
+    rc = NGX_OK;
+
+    for (q = ngx_queue_head(&ngx_http_gatehouse_running.queue);
+         q != ngx_queue_sentinel(&ngx_http_gatehouse_running.queue)
+         && rc != NGX_ERROR;
+         q = ngx_queue_next(q))
+    {
+        ctx = ngx_queue_data(q, ngx_http_gatehouse_ctx_t, run);
+        attempt = ngx_http_gatehouse_begun(ctx);
+
+        if (attempt) {
+            gh_heap_init(&heap);
+            rc = ngx_http_gatehouse_would(ctx, attempt, proposal, &heap.arena);
+            gh_heap_free(&heap);
+            forbidden += (rc == NGX_DECLINED);
+        }
+    }
+
+    gh_proposal_free(proposal);
+
+    if (rc != NGX_ERROR) {
+        ngx_http_gatehouse_running.answered = number;
+        gh_slot_set(slot, proposal_forbidden, forbidden);
+        gh_slot_set(slot, proposal_seen, number);
+    }
+}
+
+
 /* NGX_ERROR: policy cannot be read any more, the sweep is not done. */
 static ngx_int_t
 ngx_http_gatehouse_sweep_one(ngx_http_gatehouse_ctx_t *ctx, gh_image_t *image)
@@ -236,12 +324,8 @@ ngx_http_gatehouse_sweep_one(ngx_http_gatehouse_ctx_t *ctx, gh_image_t *image)
     ngx_int_t                      rc;
     ngx_http_gatehouse_attempt_t  *attempt;
 
-    attempt = ngx_http_gatehouse_attempt(ctx);
-
-    if (attempt == NULL || attempt->begun == 0 || attempt->denied
-        || attempt->ended)
-    {
-        /* its first byte is still to be judged */
+    attempt = ngx_http_gatehouse_begun(ctx);
+    if (attempt == NULL) {
         return NGX_OK;
     }
 

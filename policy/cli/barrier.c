@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define WAIT_DEFAULT_MS 10000
 #define WAIT_MAX_S      86400
@@ -74,6 +75,7 @@ gh_cli_barrier_begin(gh_cli_t *cli, gh_store_t *store, gh_cli_barrier_t *barrier
     int        status;
 
     *barrier = (gh_cli_barrier_t) { .cli = cli, .store = store, .let_finish = gh_cli_flag(cli, "let-finish") };
+    barrier->told = barrier->let_finish || gh_cli_flag(cli, "cut");
 
     if (barrier->let_finish && gh_cli_flag(cli, "cut")) {
         return gh_cli_misuse(cli, "--cut and --let-finish are two different things: say one of them");
@@ -98,6 +100,74 @@ gh_cli_barrier_end(gh_cli_barrier_t *barrier)
 {
     gh_ledger_close(barrier->ledger);
     barrier->ledger = NULL;
+}
+
+/* "3 (worker 12: 2, worker 14: 1)" of those that have any; at most 8 are named. */
+static gh_str_t
+name_numbers(const gh_cli_barrier_t *barrier, const gh_barrier_report_t *report, bool unknown)
+{
+    gh_str_t text = GH_STR("");
+    size_t   named = 0;
+
+    for (size_t i = 0; i < report->count && text.data != NULL; i++) {
+        const gh_barrier_worker_t *worker = &report->workers[i];
+        uint32_t                   number = unknown ? (worker->waits_for != NULL ? worker->running : 0) : worker->forbidden;
+
+        if (number > 0 && named++ < 8) {
+            text = gh_str_format(barrier->cli->arena, "%.*s%sworker %u: %u", GH_STR_ARG(text), named == 1 ? "" : ", ", worker->pid,
+                number);
+        }
+    }
+    return text;
+}
+
+int
+gh_cli_barrier_propose(gh_cli_barrier_t *barrier, gh_cli_propose_fn show, void *context, gh_error_t *error)
+{
+    gh_barrier_report_t report;
+    gh_error_t          ignored = { 0 };
+    gh_str_t            names;
+    uint64_t            number = 0, running = 0, forbidden;
+    int                 rc;
+
+    if (barrier->told) {
+        return GH_OK;
+    }
+    if (gh_barrier_look(barrier->ledger, barrier->cli->arena, &report, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    for (size_t i = 0; i < report.count; i++) {
+        running += report.workers[i].running;
+    }
+    if (running == 0) {
+        return GH_OK;
+    }
+    while (number == 0) {
+        if (getrandom(&number, sizeof(number), 0) != (ssize_t) sizeof(number)) {
+            return gh_error_set(error, "store_busy", "the system gives no random bytes");
+        }
+    }
+    if (show(context, number, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    rc = gh_barrier_propose(barrier->ledger, number, gh_store_inode(barrier->store), barrier->wait_ms, barrier->cli->arena, &report,
+        error);
+    gh_store_propose_end(barrier->store, gh_cli_now_ms(), &ignored);
+    if (rc != GH_OK) {
+        return GH_ERROR;
+    }
+    forbidden = gh_barrier_forbidden(&report);
+    if (forbidden > 0) {
+        names = name_numbers(barrier, &report, false);
+        return gh_error_set(error, "running", "%llu running dispatch%s would be forbidden (%.*s)", (unsigned long long) forbidden,
+            forbidden == 1 ? "" : "es", GH_STR_ARG(names));
+    }
+    if (report.waiting > 0) {
+        names = name_numbers(barrier, &report, true);
+        return gh_error_set(error, "running", "%zu worker%s did not say in time which running dispatches would be forbidden (%.*s)",
+            report.waiting, report.waiting == 1 ? "" : "s", GH_STR_ARG(names));
+    }
+    return GH_OK;
 }
 
 static void

@@ -17,6 +17,7 @@ typedef struct {
     gh_ledger_t        *ledger;
     uint64_t            wait_ms;       /* --wait */
     bool                let_finish;    /* --let-finish: for the edit's let_finish */
+    bool                told;          /* --cut or --let-finish */
     gh_barrier_report_t before, after;
     bool                obeyed;        /* every worker does, or there is none */
 } gh_cli_barrier_t;
@@ -37,6 +38,14 @@ typedef struct {
 /* GH_EXIT_DONE; or an exit code after a message: nothing was changed, and there is nothing to end. */
 int  gh_cli_barrier_begin(gh_cli_t *cli, gh_store_t *store, gh_cli_barrier_t *barrier);
 void gh_cli_barrier_end(gh_cli_barrier_t *barrier);
+
+/*
+ * Before a commit: when it was told neither --cut nor --let-finish the workers are asked how many of their running dispatches it would
+ * forbid. show puts the edit into the store for them under a number (gh_apply_propose). GH_OK: none, or told; go on. GH_ERROR: *error is of
+ * the store, or has the code "running" and a sentence with the workers and their numbers: nothing is to be changed.
+ */
+typedef int (*gh_cli_propose_fn)(void *context, uint64_t number, gh_error_t *error);
+int gh_cli_barrier_propose(gh_cli_barrier_t *barrier, gh_cli_propose_fn show, void *context, gh_error_t *error);
 
 /*
  * After a commit through the barrier's store: announces it and waits until every worker obeys. what: "revision 7", "the revocation", for the

@@ -72,6 +72,9 @@ advise(gh_cli_t *cli, const gh_cli_edit_t *edit, const gh_report_t *report)
     } else if (strcmp(error.code, "base_unknown") == 0) {
         gh_cli_advise("gatehouse policy history%s", gh_cli_store_words(cli));
 
+    } else if (strcmp(error.code, "running") == 0) {
+        gh_cli_advise("say --cut to end them, or --let-finish");
+
     } else if (strcmp(error.code, "promise") == 0) {
         gh_cli_advise("make the plan again: gatehouse policy plan DIR --out FILE%s", gh_cli_store_words(cli));
     }
@@ -189,13 +192,30 @@ check_promise(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit, const
     return GH_OK;
 }
 
+typedef struct {
+    gh_store_t             *store;
+    const gh_apply_t       *apply;
+    const gh_apply_ready_t *ready;
+} shown_t;
+
 static int
-commit_ready(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t *ready, uint64_t *revision,
-    gh_report_t *report)
+show(void *context, uint64_t number, gh_error_t *error)
 {
+    shown_t *shown = context;
+
+    return gh_apply_propose(shown->store, shown->apply, shown->ready, number, error);
+}
+
+static int
+commit_ready(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t *ready, gh_cli_barrier_t *barrier,
+    uint64_t *revision, gh_report_t *report)
+{
+    shown_t    shown = { store, apply, ready };
     gh_error_t error = { 0 };
 
-    if (gh_apply_commit(store, apply, ready, revision, &error) == GH_OK) {
+    if (gh_cli_barrier_propose(barrier, show, &shown, &error) == GH_OK
+        && gh_apply_commit(store, apply, ready, revision, &error) == GH_OK)
+    {
         return GH_OK;
     }
     gh_report_add(report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s", error.text);
@@ -206,7 +226,7 @@ commit_ready(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t 
 /* Prepared, checked and committed: again while other editors are faster, or keep the store busy. */
 static int
 commit_patiently(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit, const gh_apply_t *apply,
-    gh_apply_ready_t *ready, uint64_t *revision, gh_report_t *report)
+    gh_apply_ready_t *ready, gh_cli_barrier_t *barrier, uint64_t *revision, gh_report_t *report)
 {
     unsigned   busy = 0, moved = 0;
     gh_error_t error;
@@ -216,7 +236,7 @@ commit_patiently(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit, co
 
         if (gh_apply_prepare(store, cli->arena, apply, ready, report) == GH_OK
             && check_promise(cli, store, edit, ready, report) == GH_OK
-            && commit_ready(store, apply, ready, revision, report) == GH_OK)
+            && commit_ready(store, apply, ready, barrier, revision, report) == GH_OK)
         {
             return GH_OK;
         }
@@ -392,7 +412,7 @@ gh_cli_edit_commit(gh_cli_t *cli, gh_store_t *store, const gh_cli_edit_t *edit)
     }
     apply.let_finish = barrier.let_finish;
 
-    status = commit_patiently(cli, store, edit, &apply, &ready, &revision, &report);
+    status = commit_patiently(cli, store, edit, &apply, &ready, &barrier, &revision, &report);
     drop_others_warnings(edit, &report);
     if (status != GH_OK) {
         status = report_failure(cli, edit, &ready, &report);

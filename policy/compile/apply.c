@@ -66,11 +66,10 @@ gh_apply_prepare(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, 
     return GH_OK;
 }
 
-int
-gh_apply_commit(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t *ready, uint64_t *revision,
-    gh_error_t *error)
+static gh_store_revision_new_t
+as_revision(const gh_apply_t *apply, const gh_apply_ready_t *ready)
 {
-    gh_store_revision_new_t new = {
+    return (gh_store_revision_new_t) {
         .base = ready->base,
         .image = ready->compiled.image,
         .listed = ready->compiled.listed,
@@ -88,6 +87,21 @@ gh_apply_commit(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready
         .now_ms = apply->now_ms,
         .let_finish = apply->let_finish,
     };
+}
+
+int
+gh_apply_propose(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t *ready, uint64_t number, gh_error_t *error)
+{
+    gh_store_revision_new_t new = as_revision(apply, ready);
+
+    return gh_store_propose(store, &new, number, error);
+}
+
+int
+gh_apply_commit(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t *ready, uint64_t *revision,
+    gh_error_t *error)
+{
+    gh_store_revision_new_t new = as_revision(apply, ready);
 
     return gh_store_commit(store, &new, revision, error);
 }

@@ -74,6 +74,9 @@ int gh_apply_changed(gh_arena_t *arena, const gh_store_document_t *before, size_
 int gh_apply_prepare(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, gh_apply_ready_t *ready,
     gh_report_t *report);
 
+/* Shows workers what is ready, under a random number: gh_store_propose. */
+int gh_apply_propose(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t *ready, uint64_t number, gh_error_t *error);
+
 /* GH_OK: *revision is in force. GH_ERROR: nothing changed; "store_moved": another editor was faster, prepare again. */
 int gh_apply_commit(gh_store_t *store, const gh_apply_t *apply, const gh_apply_ready_t *ready, uint64_t *revision,
     gh_error_t *error);

@@ -73,6 +73,22 @@ uint64_t gh_store_inode(const gh_store_t *store);
 int gh_store_identify(gh_store_t *store, gh_str_t presented, uint64_t now_ms, gh_arena_t *arena,
     gh_identity_t *identity, gh_image_t **image, gh_error_t *error);
 
+/* What an edit would make, put into the store by its command for workers to judge what runs; not in force. */
+typedef struct gh_proposal_s gh_proposal_t;
+
+/* The proposal of that number. GH_ERROR "store_unknown" when it is not there (any more), or as of gh_store_current. gh_proposal_free. */
+int  gh_store_proposal(gh_store_t *store, uint64_t number, uint64_t now_ms, gh_proposal_t **proposal, gh_error_t *error);
+void gh_proposal_free(gh_proposal_t *proposal);
+
+/* Borrowed. */
+const gh_image_t *gh_proposal_image(const gh_proposal_t *proposal);
+
+/*
+ * The identity as it would be. listed: *identity is that of the policy in force; else only its names are. false: tenants/1 would not list
+ * its app.
+ */
+bool gh_proposal_identity(const gh_proposal_t *proposal, bool listed, gh_identity_t *identity);
+
 /* The same by the stored key uid (hash of the presented key), for re-checks before later dispatches of a long request. */
 int gh_store_identify_again(gh_store_t *store, const gh_identity_t *before, uint64_t now_ms, gh_arena_t *arena,
     gh_identity_t *identity, gh_image_t **image, gh_error_t *error);

@@ -62,15 +62,8 @@ same_listed(gh_edit_t *edit, MDB_val key, MDB_val value, const gh_store_listed_t
                value.mv_size, &ignored) == GH_OK;
 }
 
-/* What differs, found before anything is written. */
-typedef struct {
-    char    *dropped;                 /* u8 length, path, ... */
-    size_t   dropped_len, dropped_capacity;
-    uint8_t *put;                     /* bit by index of what is listed */
-} difference_t;
-
 static int
-note_dropped(difference_t *difference, gh_bytes_t key, gh_error_t *error)
+note_dropped(gh_listed_difference_t *difference, gh_bytes_t key, gh_error_t *error)
 {
     if (key.len > GH_STORE_APP_PATH_MAX) {
         return gh_error_set(error, "store_damaged", "an app has a name of %zu bytes", key.len);
@@ -94,7 +87,7 @@ note_dropped(difference_t *difference, gh_bytes_t key, gh_error_t *error)
 /* Both lists are sorted alike. */
 static int
 find_difference(gh_edit_t *edit, MDB_cursor *cursor, const gh_store_listed_t *listed, size_t count,
-    difference_t *difference, gh_error_t *error)
+    gh_listed_difference_t *difference, gh_error_t *error)
 {
     MDB_val key, value;
     size_t  i = 0;
@@ -141,7 +134,7 @@ drop_listed(gh_edit_t *edit, gh_str_t path, gh_error_t *error)
 }
 
 static int
-write_difference(gh_edit_t *edit, const gh_store_listed_t *listed, size_t count, const difference_t *difference,
+write_difference(gh_edit_t *edit, const gh_store_listed_t *listed, size_t count, const gh_listed_difference_t *difference,
     gh_error_t *error)
 {
     for (size_t at = 0; at < difference->dropped_len;) {
@@ -186,16 +179,13 @@ check_listed(const gh_image_t *image, const gh_store_revision_new_t *revision, g
     return GH_OK;
 }
 
+/* The difference that an edit of a part brings with it. */
 static int
-write_part(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_error_t *error)
+given_difference(const gh_store_revision_new_t *revision, gh_listed_difference_t *difference, gh_error_t *error)
 {
+    memset(difference->put, 0xff, revision->listed_count / 8 + 1);
     for (size_t i = 0; i < revision->dropped_count; i++) {
-        if (drop_listed(edit, revision->dropped[i], error) != GH_OK) {
-            return GH_ERROR;
-        }
-    }
-    for (size_t i = 0; i < revision->listed_count; i++) {
-        if (put_listed(edit, &revision->listed[i], error) != GH_OK) {
+        if (note_dropped(difference, (gh_bytes_t) { revision->dropped[i].data, revision->dropped[i].len }, error) != GH_OK) {
             return GH_ERROR;
         }
     }
@@ -203,34 +193,48 @@ write_part(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_error_t 
 }
 
 int
-gh_edit_listed(gh_edit_t *edit, const gh_image_t *image, const gh_store_revision_new_t *revision, gh_error_t *error)
+gh_edit_listed_compare(gh_edit_t *edit, const gh_image_t *image, const gh_store_revision_new_t *revision,
+    gh_listed_difference_t *difference, gh_error_t *error)
 {
-    difference_t difference;
-    MDB_cursor  *cursor;
-    int          rc;
+    MDB_cursor *cursor;
+    int         rc;
 
+    memset(difference, 0, sizeof(*difference));
     if (check_listed(image, revision, error) != GH_OK) {
         return GH_ERROR;
     }
-    if (revision->part) {
-        return write_part(edit, revision, error);
-    }
-    memset(&difference, 0, sizeof(difference));
-    difference.put = calloc(1, revision->listed_count / 8 + 1);
-    if (difference.put == NULL) {
+    difference->put = calloc(1, revision->listed_count / 8 + 1);
+    if (difference->put == NULL) {
         return gh_error_set(error, "out_of_memory", "no memory for what tenants/1 lists");
+    }
+    if (revision->part) {
+        return given_difference(revision, difference, error);
     }
     rc = mdb_cursor_open(edit->txn, edit->store->dbi[GH_DB_APP], &cursor);
     if (rc != 0) {
-        rc = gh_store_mdb_error(rc, "the apps cannot be read; nothing changed", error);
-    } else {
-        rc = find_difference(edit, cursor, revision->listed, revision->listed_count, &difference, error);
-        mdb_cursor_close(cursor);
+        return gh_store_mdb_error(rc, "the apps cannot be read; nothing changed", error);
     }
+    rc = find_difference(edit, cursor, revision->listed, revision->listed_count, difference, error);
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
+void
+gh_listed_difference_free(gh_listed_difference_t *difference)
+{
+    free(difference->put);
+    free(difference->dropped);
+}
+
+int
+gh_edit_listed(gh_edit_t *edit, const gh_image_t *image, const gh_store_revision_new_t *revision, gh_error_t *error)
+{
+    gh_listed_difference_t difference;
+    int                    rc = gh_edit_listed_compare(edit, image, revision, &difference, error);
+
     if (rc == GH_OK) {
         rc = write_difference(edit, revision->listed, revision->listed_count, &difference, error);
     }
-    free(difference.put);
-    free(difference.dropped);
+    gh_listed_difference_free(&difference);
     return rc;
 }

@@ -28,6 +28,18 @@ int  gh_edit_get(gh_edit_t *edit, gh_db_t db, gh_bytes_t key, void *record, size
 int  gh_edit_get_any(gh_edit_t *edit, gh_db_t db, gh_bytes_t key, void *record, size_t size, size_t *len, bool *found,
     gh_error_t *error);
 
+/* What differs between what is listed and what is to be, found before anything is written. */
+typedef struct {
+    char    *dropped;                 /* u8 length, path, ... */
+    size_t   dropped_len, dropped_capacity;
+    uint8_t *put;                     /* bit by index of what is listed */
+} gh_listed_difference_t;
+
+/* store_apps_write.c. gh_listed_difference_free is the caller's, after an error too. */
+int  gh_edit_listed_compare(gh_edit_t *edit, const gh_image_t *image, const gh_store_revision_new_t *revision,
+    gh_listed_difference_t *difference, gh_error_t *error);
+void gh_listed_difference_free(gh_listed_difference_t *difference);
+
 /* store_apps_write.c: makes the list exactly what the revision says, whose profiles are those of the image. Writes what differs. */
 int  gh_edit_listed(gh_edit_t *edit, const gh_image_t *image, const gh_store_revision_new_t *revision, gh_error_t *error);
 

@@ -74,6 +74,27 @@ struct gh_store_s {
     uint64_t    committed;            /* transaction of the newest edit made through this handle */
 };
 
+/*
+ * image: key of all ones. A proposal: this, then its image from GH_PROPOSAL_IMAGE on, then the apps it changes, sorted by path, then
+ * their paths.
+ */
+typedef struct {
+    uint8_t  envelope[GH_ENVELOPE_SIZE];
+    uint64_t number, image_length;
+    uint32_t app_count, reserved;
+    uint64_t reserved_more;
+} gh_proposal_head_t;
+
+typedef struct {
+    uint64_t path;                    /* offset from the value's begin */
+    uint16_t path_len, dropped;       /* dropped 1: tenants/1 would not list it any more */
+    uint32_t profile;                 /* number, of the proposal's image */
+} gh_proposal_app_t;
+
+#define GH_PROPOSAL_KEY   UINT64_MAX
+#define GH_PROPOSAL_IMAGE 64u
+_Static_assert(sizeof(gh_proposal_head_t) == GH_PROPOSAL_IMAGE, "the image begins behind the head");
+
 extern const char gh_head_key[];      /* "current", without its NUL */
 #define GH_HEAD_KEY ((gh_bytes_t) { gh_head_key, 7 })
 

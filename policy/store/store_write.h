@@ -69,6 +69,15 @@ typedef struct {
  */
 int gh_store_commit(gh_store_t *store, const gh_store_revision_new_t *revision, uint64_t *number, gh_error_t *error);
 
+/*
+ * Puts what gh_store_commit would make beside the image in force, for workers to say what it would forbid (gh_store_proposal); nothing is
+ * in force by it. number: random, not 0. One at a time: the newest stands. GH_ERROR as of gh_store_commit.
+ */
+int gh_store_propose(gh_store_t *store, const gh_store_revision_new_t *revision, uint64_t number, gh_error_t *error);
+
+/* Takes it away again. */
+int gh_store_propose_end(gh_store_t *store, uint64_t now_ms, gh_error_t *error);
+
 typedef struct {
     gh_str_t path, owner;
     uint8_t  sha256[32];

@@ -115,8 +115,8 @@ class Gateway:
             shutil.chown(fresh, "root", "www-data")
         fresh.rename(path)
 
-    def apply(self, *texts, check=True):
-        """Applies documents; without any, one that lets both tenants use every backend in the order given."""
+    def apply(self, *texts, check=True, options=("--cut",)):
+        """Applies documents; without any, one that lets both tenants use every backend in the order given. What runs and is forbidden is cut."""
         texts = texts or (documents.fleet(*(documents.deployment(b.name, priority=i + 1) for i, b in enumerate(self.backends))),
                           documents.residency(), documents.tenants())
         self._applied += 1
@@ -124,7 +124,7 @@ class Gateway:
         directory.mkdir()
         for number, text in enumerate(texts):
             (directory / f"{number}.json").write_text(json.dumps(text, indent=1))
-        done = self.command("policy", "apply", directory, "--author", "tests", "--reason", "tests", check=check)
+        done = self.command("policy", "apply", directory, "--author", "tests", "--reason", "tests", *options, check=check)
         if check:
             self.revision = int(re.search(r"revision (\d+)", done.stdout).group(1))
         return done
