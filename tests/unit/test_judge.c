@@ -114,6 +114,24 @@ test_anywhere(void)
     CHECK_INT(gh_rule_allow_misses(&rule, &facts, 0), GH_MISS_STORE);
 }
 
+/* Every attestation that a rule asks for, whatever else there is. */
+static void
+test_attest(void)
+{
+    gh_judged_facts_t facts = known_facts();
+    gh_rule_t         rule = { .kind = GH_RULE_ALLOW, .states = GH_STATES_ATTEST, .attest_mask = 5 };
+    const uint64_t    misses[] = { 0, 1, 2, 4, 6 }, fits[] = { 5, 7 };
+
+    for (size_t i = 0; i < sizeof(misses) / sizeof(misses[0]); i++) {
+        facts.attest_mask = misses[i];
+        CHECK_INT(gh_rule_allow_misses(&rule, &facts, 0), GH_MISS_ATTEST);
+    }
+    for (size_t i = 0; i < sizeof(fits) / sizeof(fits[0]); i++) {
+        facts.attest_mask = fits[i];
+        CHECK_INT(gh_rule_allow_misses(&rule, &facts, 0), GH_FITS);
+    }
+}
+
 static void
 test_store_nothing(void)
 {
@@ -263,6 +281,7 @@ main(void)
 {
     test_allow();
     test_anywhere();
+    test_attest();
     test_store_nothing();
     test_training_and_until();
     test_forbid();
