@@ -414,7 +414,9 @@ gh_apply_texts(gh_store_t *store, gh_arena_t *arena, gh_apply_ready_t *ready, gh
     for (size_t i = 0; i < ready->document_count; i++) {
         gh_store_source_t *document = &ready->documents[i];
 
-        if (document->text.data == NULL && gh_store_document(store, document->sha256, arena, &document->text, &error) != GH_OK) {
+        if (document->stored && document->text.data == NULL
+            && gh_store_document(store, document->sha256, arena, &document->text, &error) != GH_OK)
+        {
             gh_report_add(report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s", error.text);
             return GH_ERROR;
         }

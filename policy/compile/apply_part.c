@@ -148,7 +148,9 @@ find_sources(part_t *p)
             p->ready->unread++;
             continue;
         }
-        if (document->text.data == NULL && gh_store_document(p->store, document->sha256, p->arena, &document->text, &error) != GH_OK) {
+        if (document->stored && document->text.data == NULL
+            && gh_store_document(p->store, document->sha256, p->arena, &document->text, &error) != GH_OK)
+        {
             return LONG_WAY;
         }
         if (document->tenants) {

@@ -29,12 +29,53 @@ id_cmp(const void *left, const void *right)
     return order != 0 ? order : where_cmp(a->where, b->where);
 }
 
+static uint64_t
+id_hash(const gh_given_id_t *id)
+{
+    uint64_t hash = 14695981039346656037u;   /* FNV-1a: only speed depends on it */
+
+    for (const char *c = id->what; *c != '\0'; c++) {
+        hash = (hash ^ (uint8_t) *c) * 1099511628211u;
+    }
+    for (size_t i = 0; i < id->id.len; i++) {
+        hash = (hash ^ (uint8_t) id->id.data[i]) * 1099511628211u;
+    }
+    return hash == 0 ? 1 : hash;             /* 0: a free slot */
+}
+
+/* No two ids have the same hash: then none is given twice, and a million need not be sorted to see it. */
+static bool
+all_differ(gh_loader_t *loader)
+{
+    size_t    slots = 64;
+    uint64_t *table;
+
+    while (slots < (size_t) loader->id_count * 2) {
+        slots *= 2;
+    }
+    table = gh_arena_array(loader->arena, slots, sizeof(*table));
+    for (uint32_t i = 0; table != NULL && i < loader->id_count; i++) {
+        uint64_t hash = id_hash(&loader->ids[i]);
+        size_t   at = (hash ^ hash >> 32) & (slots - 1);
+
+        while (table[at] != 0 && table[at] != hash) {
+            at = (at + 1) & (slots - 1);
+        }
+        if (table[at] == hash) {
+            return false;
+        }
+        table[at] = hash;
+    }
+    return table != NULL;
+}
+
 static void
 check_ids(gh_loader_t *loader)
 {
-    if (loader->id_count != 0) {
-        qsort(loader->ids, loader->id_count, sizeof(*loader->ids), id_cmp);
+    if (loader->id_count == 0 || all_differ(loader)) {
+        return;
     }
+    qsort(loader->ids, loader->id_count, sizeof(*loader->ids), id_cmp);
     for (uint32_t i = 1; i < loader->id_count; i++) {
         const gh_given_id_t *before = &loader->ids[i - 1], *id = &loader->ids[i];
 
