@@ -29,6 +29,10 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(GH_CFLAGS) -MMD -MP -c -o $@ $<
 
+# What these files take in by .incbin, which the compiler does not tell of.
+$(BUILD)/residency/facts_data.o: $(wildcard residency/data/*)
+$(BUILD)/policy/cli/templates.o: $(wildcard conf/templates/*/*)
+
 $(BUILD)/libgatehouse.a: $(CORE_OBJECTS)
 	rm -f $@
 	ar rcs $@ $^

@@ -4,23 +4,10 @@
  */
 #include "residency/facts_data.h"
 
-#define GH_EMBED(symbol, path)                    \
-    __asm__(".section .rodata\n"                  \
-            ".balign 16\n"                        \
-            ".globl " #symbol "_begin\n"          \
-            #symbol "_begin:\n"                   \
-            ".incbin \"" path "\"\n"              \
-            ".globl " #symbol "_end\n"            \
-            #symbol "_end:\n"                     \
-            ".byte 0\n"                           \
-            ".previous\n")
+#include "policy/base/embed.h"
 
 GH_EMBED(gh_regions_2026_11_21, "residency/data/regions-2026-11-21.json");
 GH_EMBED(gh_regions_2026_11_21_sig, "residency/data/regions-2026-11-21.json.sig");
-
-extern const char gh_regions_2026_11_21_begin[] __attribute__((visibility("hidden")));
-extern const char gh_regions_2026_11_21_end[] __attribute__((visibility("hidden")));
-extern const char gh_regions_2026_11_21_sig_begin[] __attribute__((visibility("hidden")));
 
 /* The project's public keys. A key that is replaced stays: what it signed keeps its signature. */
 static const unsigned char key_2026[32] = {

@@ -77,6 +77,7 @@ extern const gh_cli_command_t gh_cli_policy_apply;
 extern const gh_cli_command_t gh_cli_policy_diff;
 extern const gh_cli_command_t gh_cli_policy_export;
 extern const gh_cli_command_t gh_cli_policy_history;
+extern const gh_cli_command_t gh_cli_policy_new;
 extern const gh_cli_command_t gh_cli_policy_plan;
 extern const gh_cli_command_t gh_cli_policy_prove;
 extern const gh_cli_command_t gh_cli_policy_rollback;

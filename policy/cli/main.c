@@ -14,6 +14,7 @@
 static const gh_cli_command_t *const commands[] = {
     &gh_cli_init,
     &gh_cli_policy_apply,
+    &gh_cli_policy_new,
     &gh_cli_policy_validate,
     &gh_cli_policy_test,
     &gh_cli_policy_plan,
