@@ -294,7 +294,7 @@ drop_others_warnings(const gh_cli_edit_t *edit, gh_report_t *report)
     for (size_t i = 0; edit->scope.kind == GH_SCOPE_ORGANISATION && i < report->count; i++) {
         const gh_report_item_t *item = &report->items[i];
 
-        if (item->severity == GH_SEVERITY_ERROR || of_edit(edit, item->error.source)) {
+        if (item->severity == GH_SEVERITY_ERROR || item->error.source[0] == '\0' || of_edit(edit, item->error.source)) {
             report->items[kept++] = *item;
         }
     }

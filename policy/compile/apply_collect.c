@@ -362,6 +362,28 @@ add_new(const collect_t *collect)
     return rc;
 }
 
+/* An organisation's edit that leaves its tenants out takes them away; that is too easily done by a file that was forgotten. */
+static void
+warn_of_tenants(const collect_t *collect)
+{
+    const gh_scope_t *scope = &collect->apply->scope;
+    bool              before = false, after = false;
+
+    for (size_t i = 0; i < collect->base.document_count; i++) {
+        const gh_store_document_t *document = &collect->base.documents[i];
+
+        before = before || (document->tenants && gh_str_eq(document->owner, scope->organisation));
+    }
+    for (size_t i = 0; i < collect->apply->source_count; i++) {
+        after = after || collect->given[i].tenants;
+    }
+    if (scope->kind == GH_SCOPE_ORGANISATION && before && !after) {
+        gh_report_add(collect->report, GH_SEVERITY_WARNING, "tenants_gone", "", 0, 0,
+            "organisation \"%.*s\" has no tenants/1 document any more: the tenants that it gave are gone, and their keys are refused",
+            GH_STR_ARG(scope->organisation));
+    }
+}
+
 static int
 find_changed(const collect_t *collect)
 {
@@ -403,6 +425,7 @@ gh_apply_collect_only(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *ap
     if (keep_others(&collect) != GH_OK || add_new(&collect) != GH_OK) {
         return GH_ERROR;
     }
+    warn_of_tenants(&collect);
     return find_changed(&collect);
 }
 

@@ -118,6 +118,17 @@ def test_tenants_given_together_are_the_gateways(gateway):
     assert (gateway.asks("nordbank"), gateway.asks("sudbank")) == (3, 0)
 
 
+def test_tenants_that_were_forgotten(gateway):
+    write(gateway.own, guard=dict(GUARD, applies_to="*"))
+    gateway.apply(gateway.own, "--gateway")
+    (gateway.nord / "tenants.json").unlink()
+    done = gateway.apply_nord()
+    assert 'warning: organisation "nordbank" has no tenants/1 document any more: the tenants that it gave are gone, and their keys are ' \
+           'refused' in done.stderr
+    assert "1 tenant with 2 apps" in done.stdout and gateway.asks("nordbank") == 1
+    assert "has no tenants/1 document any more" not in gateway.apply_nord(residency=stricter()).stderr
+
+
 def test_a_name_taken_by_another_owner(gateway):
     write(gateway.own / "nordbank", fleet={"kind": "fleet/1", "nodes": [{"id": "fra-2", "country": "DE"}]})
     gateway.apply(gateway.own, "--gateway")
