@@ -476,7 +476,7 @@ const gh_cli_command_t gh_cli_policy_plan = {
         "class, model, endpoint, node and feature is decided before and after by the function that the workers\n"
         "use. Nothing is changed.\n"
         "Without DIR, --if supposes something of the policy in force.",
-    .exits = " (0: nothing changes), 2 something does",
+    .exits = ", 2 something changes",
     .options = options,
     .least = 0,
     .most = 1,

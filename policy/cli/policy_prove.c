@@ -183,7 +183,7 @@ const gh_cli_command_t gh_cli_policy_prove = {
         "nobody knows is outside of every place and in each: a rule that accepts unlisted features breaks claims\n"
         "unless they except them. A claim about what nothing is eligible for is VACUOUS, which is not the same\n"
         "as true.\n",
-    .exits = " (0: every claim holds), 2 one does not hold, 3 none is broken but one is vacuous",
+    .exits = ", 2 a claim does not hold, 3 none is broken but one is vacuous",
     .options = options,
     .least = 1,
     .most = 100,
