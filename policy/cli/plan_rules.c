@@ -1,81 +1,10 @@
 /* What two sets of documents say differently, by id and by name: numbers of bits and indices differ between any two. */
 #define _GNU_SOURCE
-#include "policy/cli/plan.h"
+#include "policy/cli/plan_lines.h"
 
 #include <string.h>
 
-typedef struct {
-    gh_arena_t          *arena;
-    const gh_cli_sets_t *sets;
-    const gh_model_t    *before, *after;
-    gh_cli_edit_lines_t *lines;
-    gh_str_t             details;      /* of the thing under comparison */
-} comparing_t;
-
-/* ---- lines ---- */
-
-static void
-add(comparing_t *c, char sign, const char *where, gh_str_t owner, gh_str_t id, gh_str_t details)
-{
-    gh_cli_edit_lines_t *lines = c->lines;
-
-    if (lines->count == lines->capacity) {
-        uint32_t more = lines->capacity * 2 + 32;
-
-        lines->items = gh_arena_grow(c->arena, lines->items, lines->count, more, sizeof(*lines->items));
-        lines->capacity = lines->items == NULL ? 0 : more;
-    }
-    if (lines->items == NULL) {
-        lines->failed = true;
-        lines->count = 0;
-        return;
-    }
-    lines->items[lines->count++] = (gh_cli_edit_line_t) { sign, gh_str_from(where), owner, id, details };
-}
-
-/* One more difference of the thing; nothing when both read alike. */
-static void
-differ(comparing_t *c, const char *what, gh_str_t before, gh_str_t after)
-{
-    if (!gh_str_eq(before, after)) {
-        c->details = gh_str_format(c->arena, "%.*s%s%s: %.*s -> %.*s", GH_STR_ARG(c->details), c->details.len > 0 ? "; " : "", what,
-            GH_STR_ARG(before.len > 0 ? before : GH_STR("none")), GH_STR_ARG(after.len > 0 ? after : GH_STR("none")));
-    }
-}
-
 /* ---- words ---- */
-
-static gh_str_t
-listed(gh_arena_t *arena, const gh_str_list_t *list)
-{
-    gh_str_t text = GH_STR("");
-
-    for (uint32_t i = 0; i < list->count; i++) {
-        text = gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(text), i > 0 ? " " : "", GH_STR_ARG(list->items[i]));
-    }
-
-    return text;
-}
-
-static gh_str_t
-masked(gh_arena_t *arena, const gh_str_list_t *names, uint64_t mask)
-{
-    gh_str_t text = GH_STR("");
-
-    for (uint32_t i = 0; i < names->count && i < 64; i++) {
-        if (mask >> i & 1) {
-            text = gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(text), text.len > 0 ? " " : "", GH_STR_ARG(names->items[i]));
-        }
-    }
-
-    return text;
-}
-
-static gh_str_t
-places(comparing_t *c, gh_places_t value)
-{
-    return gh_cli_places_text(c->sets, value);
-}
 
 static bool
 cut_short(gh_str_t text)
@@ -85,7 +14,7 @@ cut_short(gh_str_t text)
 
 /* Two sets whose texts are cut short, by what is between them. */
 static void
-by_difference(comparing_t *c, gh_places_t before, gh_places_t after, gh_str_t words[2])
+by_difference(gh_cli_comparing_t *c, gh_places_t before, gh_places_t after, gh_str_t words[2])
 {
     gh_places_t more = gh_places_minus(after, before), less = gh_places_minus(before, after);
 
@@ -95,8 +24,8 @@ by_difference(comparing_t *c, gh_places_t before, gh_places_t after, gh_str_t wo
     if (words[0].len > 0 && words[1].len > 0 && (cut_short(words[0]) || cut_short(words[1]))) {
         words[0] = GH_STR("as it was");
         words[1] = gh_str_format(c->arena, "%s%.*s%s%s%.*s", gh_places_empty(more) ? "" : "with ",
-            GH_STR_ARG(gh_places_empty(more) ? GH_STR("") : places(c, more)), gh_places_empty(more) || gh_places_empty(less) ? "" : ", ",
-            gh_places_empty(less) ? "" : "without ", GH_STR_ARG(gh_places_empty(less) ? GH_STR("") : places(c, less)));
+            GH_STR_ARG(gh_places_empty(more) ? GH_STR("") : gh_cli_line_places(c, more)), gh_places_empty(more) || gh_places_empty(less) ? "" : ", ",
+            gh_places_empty(less) ? "" : "without ", GH_STR_ARG(gh_places_empty(less) ? GH_STR("") : gh_cli_line_places(c, less)));
     }
 }
 
@@ -107,15 +36,15 @@ day(gh_arena_t *arena, uint64_t until_ms)
 }
 
 static gh_str_t
-store(comparing_t *c, const gh_model_store_t *s)
+store(gh_cli_comparing_t *c, const gh_model_store_t *s)
 {
     if (s->nothing) {
         return GH_STR("nothing");
     }
     if (!s->days_known) {
-        return gh_str_format(c->arena, "%.*s for unknown days", GH_STR_ARG(places(c, s->places)));
+        return gh_str_format(c->arena, "%.*s for unknown days", GH_STR_ARG(gh_cli_line_places(c, s->places)));
     }
-    return gh_str_format(c->arena, "%.*s for %u days", GH_STR_ARG(places(c, s->places)), (unsigned) s->days);
+    return gh_str_format(c->arena, "%.*s for %u days", GH_STR_ARG(gh_cli_line_places(c, s->places)), (unsigned) s->days);
 }
 
 static gh_str_t
@@ -127,13 +56,13 @@ training(uint8_t value)
 /* ---- rules ---- */
 
 static gh_str_t
-rule_places(comparing_t *c, const gh_model_rule_t *rule, uint32_t states, gh_places_t value)
+rule_places(gh_cli_comparing_t *c, const gh_model_rule_t *rule, uint32_t states, gh_places_t value)
 {
-    return rule->states & states ? places(c, value) : GH_STR("");
+    return rule->states & states ? gh_cli_line_places(c, value) : GH_STR("");
 }
 
 static gh_str_t
-rule_store(comparing_t *c, const gh_model_rule_t *rule)
+rule_store(gh_cli_comparing_t *c, const gh_model_rule_t *rule)
 {
     if (rule->states & GH_STATES_STORE_NOTHING) {
         return GH_STR("nothing");
@@ -142,9 +71,9 @@ rule_store(comparing_t *c, const gh_model_rule_t *rule)
         return GH_STR("");
     }
     if (rule->states & GH_STATES_MAX_DAYS) {
-        return gh_str_format(c->arena, "%.*s for at most %u days", GH_STR_ARG(places(c, rule->store)), (unsigned) rule->max_days);
+        return gh_str_format(c->arena, "%.*s for at most %u days", GH_STR_ARG(gh_cli_line_places(c, rule->store)), (unsigned) rule->max_days);
     }
-    return places(c, rule->store);
+    return gh_cli_line_places(c, rule->store);
 }
 
 static gh_str_t
@@ -154,7 +83,7 @@ said(const gh_model_rule_t *rule, uint32_t states)
 }
 
 static void
-compare_rule(comparing_t *c, const gh_model_policy_t *policies[2], const gh_model_rule_t *rules[2])
+compare_rule(gh_cli_comparing_t *c, const gh_model_policy_t *policies[2], const gh_model_rule_t *rules[2])
 {
     const gh_model_t *models[2] = { c->before, c->after };
     gh_str_t          words[12][2];
@@ -163,14 +92,14 @@ compare_rule(comparing_t *c, const gh_model_policy_t *policies[2], const gh_mode
         const gh_model_rule_t *rule = rules[side];
 
         words[0][side] = rule->kind == GH_RULE_ALLOW ? GH_STR("allow") : GH_STR("forbid");
-        words[1][side] = masked(c->arena, &policies[side]->classes, rule->class_mask);
-        words[2][side] = listed(c->arena, &rule->tenants);
-        words[3][side] = listed(c->arena, &rule->models);
+        words[1][side] = gh_cli_line_mask(c->arena, &policies[side]->classes, rule->class_mask);
+        words[2][side] = gh_cli_line_list(c->arena, &rule->tenants);
+        words[3][side] = gh_cli_line_list(c->arena, &rule->models);
         words[4][side] = rule_places(c, rule, GH_STATES_PROCESS, rule->process);
         words[5][side] = rule_store(c, rule);
         words[6][side] = rule_places(c, rule, GH_STATES_OPERATOR_HOME, rule->operator_home);
-        words[7][side] = masked(c->arena, &models[side]->partitions, rule->states & GH_STATES_PARTITIONS ? rule->partition_mask : 0);
-        words[8][side] = masked(c->arena, &models[side]->attests, rule->states & GH_STATES_ATTEST ? rule->attest_mask : 0);
+        words[7][side] = gh_cli_line_mask(c->arena, &models[side]->partitions, rule->states & GH_STATES_PARTITIONS ? rule->partition_mask : 0);
+        words[8][side] = gh_cli_line_mask(c->arena, &models[side]->attests, rule->states & GH_STATES_ATTEST ? rule->attest_mask : 0);
         words[9][side] = said(rule, GH_STATES_TRAINING);
         words[10][side] = said(rule, GH_STATES_UNLISTED_OK);
         words[11][side] = day(c->arena, rule->states & GH_STATES_UNTIL ? rule->until_ms : 0);
@@ -184,10 +113,10 @@ compare_rule(comparing_t *c, const gh_model_policy_t *policies[2], const gh_mode
         "attest", "training", "unlisted_features accepted", "holds until" };
 
     for (int i = 0; i < 12; i++) {
-        differ(c, names[i], words[i][0], words[i][1]);
+        gh_cli_line_differ(c, names[i], words[i][0], words[i][1]);
     }
-    differ(c, "why", rules[0]->why, rules[1]->why);
-    differ(c, "law", rules[0]->law, rules[1]->law);
+    gh_cli_line_differ(c, "why", rules[0]->why, rules[1]->why);
+    gh_cli_line_differ(c, "law", rules[0]->law, rules[1]->law);
 }
 
 /* *hint: where it probably stands; becomes the place behind it, so that two lists in the same order are compared in one pass. */
@@ -223,7 +152,7 @@ kind_of(const gh_model_rule_t *rule)
 }
 
 static void
-compare_rules(comparing_t *c, const gh_model_policy_t *before, const gh_model_policy_t *after)
+compare_rules(gh_cli_comparing_t *c, const gh_model_policy_t *before, const gh_model_policy_t *after)
 {
     const gh_model_policy_t *policies[2] = { before, after };
     uint32_t                 hint = 0;
@@ -232,25 +161,25 @@ compare_rules(comparing_t *c, const gh_model_policy_t *before, const gh_model_po
         const gh_model_rule_t *rules[2] = { find_rule(before, after->rules[i].id, &hint), &after->rules[i] };
 
         if (rules[0] == NULL) {
-            add(c, '+', kind_of(rules[1]), after->name, rules[1]->id, rules[1]->why);
+            gh_cli_line_add(c, '+', kind_of(rules[1]), after->name, rules[1]->id, rules[1]->why);
             continue;
         }
         c->details = GH_STR("");
         compare_rule(c, policies, rules);
         if (c->details.len > 0) {
-            add(c, '~', kind_of(rules[1]), after->name, rules[1]->id, c->details);
+            gh_cli_line_add(c, '~', kind_of(rules[1]), after->name, rules[1]->id, c->details);
         }
     }
     hint = 0;
     for (uint32_t i = 0; before != NULL && i < before->rule_count; i++) {
         if (find_rule(after, before->rules[i].id, &hint) == NULL) {
-            add(c, '-', kind_of(&before->rules[i]), before->name, before->rules[i].id, before->rules[i].why);
+            gh_cli_line_add(c, '-', kind_of(&before->rules[i]), before->name, before->rules[i].id, before->rules[i].why);
         }
     }
 }
 
 static void
-all_rules(comparing_t *c)
+all_rules(gh_cli_comparing_t *c)
 {
     for (uint32_t i = 0; i < c->after->policy_count; i++) {
         compare_rules(c, find_policy(c->before, c->after->policies[i].name), &c->after->policies[i]);
@@ -271,27 +200,27 @@ assigned(gh_arena_t *arena, const gh_model_policy_t *policy)
 
     for (uint32_t i = 0; i < policy->assign_count; i++) {
         text = gh_str_format(arena, "%.*s%s%.*s to %.*s", GH_STR_ARG(text), i > 0 ? ", " : "",
-            GH_STR_ARG(policy->classes.items[policy->assigns[i].class_index]), GH_STR_ARG(listed(arena, &policy->assigns[i].tenants)));
+            GH_STR_ARG(policy->classes.items[policy->assigns[i].class_index]), GH_STR_ARG(gh_cli_line_list(arena, &policy->assigns[i].tenants)));
     }
 
     return text;
 }
 
 static gh_str_t
-named_places(comparing_t *c, const gh_model_policy_t *policy)
+named_places(gh_cli_comparing_t *c, const gh_model_policy_t *policy)
 {
     gh_str_t text = GH_STR("");
 
     for (uint32_t i = 0; i < policy->place_count; i++) {
         text = gh_str_format(c->arena, "%.*s%s%.*s = %.*s", GH_STR_ARG(text), i > 0 ? ", " : "", GH_STR_ARG(policy->places[i].name),
-            GH_STR_ARG(places(c, policy->places[i].places)));
+            GH_STR_ARG(gh_cli_line_places(c, policy->places[i].places)));
     }
 
     return text;
 }
 
 static void
-compare_policy(comparing_t *c, const gh_model_policy_t *before, const gh_model_policy_t *after)
+compare_policy(gh_cli_comparing_t *c, const gh_model_policy_t *before, const gh_model_policy_t *after)
 {
     const gh_model_policy_t *sides[2] = { before, after };
     gh_str_t                 words[10][2];
@@ -301,43 +230,43 @@ compare_policy(comparing_t *c, const gh_model_policy_t *before, const gh_model_p
     for (int side = 0; side < 2; side++) {
         const gh_model_policy_t *policy = sides[side];
 
-        words[0][side] = listed(c->arena, &policy->applies_to);
-        words[1][side] = listed(c->arena, &policy->classes);
+        words[0][side] = gh_cli_line_list(c->arena, &policy->applies_to);
+        words[1][side] = gh_cli_line_list(c->arena, &policy->classes);
         words[2][side] = policy->guard || policy->classes.count == 0 ? GH_STR("") : policy->classes.items[policy->default_class];
         words[3][side] = assigned(c->arena, policy);
-        words[4][side] = listed(c->arena, &policy->label_headers);
+        words[4][side] = gh_cli_line_list(c->arena, &policy->label_headers);
         words[5][side] = policy->unknown_label == GH_LABEL_DENY ? GH_STR("deny") : GH_STR("highest");
-        words[6][side] = masked(c->arena, &policy->classes, policy->uninspected_mask);
+        words[6][side] = gh_cli_line_mask(c->arena, &policy->classes, policy->uninspected_mask);
         words[7][side] = named_places(c, policy);
-        words[8][side] = policy->has_audit_store ? places(c, policy->audit_store) : GH_STR("");
+        words[8][side] = policy->has_audit_store ? gh_cli_line_places(c, policy->audit_store) : GH_STR("");
         words[9][side] = policy->facts;
     }
     for (int i = 0; i < 10; i++) {
-        differ(c, names[i], words[i][0], words[i][1]);
+        gh_cli_line_differ(c, names[i], words[i][0], words[i][1]);
     }
 }
 
 static void
-all_policies(comparing_t *c)
+all_policies(gh_cli_comparing_t *c)
 {
     for (uint32_t i = 0; i < c->after->policy_count; i++) {
         const gh_model_policy_t *after = &c->after->policies[i], *before = find_policy(c->before, after->name);
 
         c->details = GH_STR("");
         if (before == NULL) {
-            add(c, '+', after->guard ? "guard" : "policy", GH_STR(""), after->name, c->details);
+            gh_cli_line_add(c, '+', after->guard ? "guard" : "policy", GH_STR(""), after->name, c->details);
             continue;
         }
         compare_policy(c, before, after);
         if (c->details.len > 0) {
-            add(c, '~', after->guard ? "guard" : "policy", GH_STR(""), after->name, c->details);
+            gh_cli_line_add(c, '~', after->guard ? "guard" : "policy", GH_STR(""), after->name, c->details);
         }
     }
     for (uint32_t i = 0; c->before != NULL && i < c->before->policy_count; i++) {
         const gh_model_policy_t *before = &c->before->policies[i];
 
         if (find_policy(c->after, before->name) == NULL) {
-            add(c, '-', before->guard ? "guard" : "policy", GH_STR(""), before->name, GH_STR(""));
+            gh_cli_line_add(c, '-', before->guard ? "guard" : "policy", GH_STR(""), before->name, GH_STR(""));
         }
     }
 }
@@ -358,7 +287,7 @@ find_target(const gh_model_t *model, gh_str_t deployment, gh_str_t name)
 }
 
 static gh_str_t
-features(comparing_t *c, const gh_model_target_t *target)
+features(gh_cli_comparing_t *c, const gh_model_target_t *target)
 {
     gh_str_t text = GH_STR("");
 
@@ -366,7 +295,7 @@ features(comparing_t *c, const gh_model_target_t *target)
         const gh_model_feature_t *feature = &target->features[i];
 
         text = gh_str_format(c->arena, "%.*s%s%.*s (process %.*s, store %.*s)", GH_STR_ARG(text), i > 0 ? ", " : "",
-            GH_STR_ARG(feature->name), GH_STR_ARG(places(c, feature->process)), GH_STR_ARG(store(c, &feature->store)));
+            GH_STR_ARG(feature->name), GH_STR_ARG(gh_cli_line_places(c, feature->process)), GH_STR_ARG(store(c, &feature->store)));
     }
 
     return text;
@@ -387,7 +316,7 @@ endpoints(gh_arena_t *arena, uint32_t mask)
 }
 
 static void
-compare_target(comparing_t *c, const gh_model_target_t *before, const gh_model_target_t *after)
+compare_target(gh_cli_comparing_t *c, const gh_model_target_t *before, const gh_model_target_t *after)
 {
     const gh_model_t        *models[2] = { c->before, c->after };
     const gh_model_target_t *sides[2] = { before, after };
@@ -402,13 +331,13 @@ compare_target(comparing_t *c, const gh_model_target_t *before, const gh_model_t
         words[0][side] = deployment->region;
         words[1][side] = target->sku;
         words[2][side] = target->upstream;
-        words[3][side] = listed(c->arena, &target->serves);
+        words[3][side] = gh_cli_line_list(c->arena, &target->serves);
         words[4][side] = endpoints(c->arena, target->endpoints);
-        words[5][side] = places(c, target->process);
+        words[5][side] = gh_cli_line_places(c, target->process);
         words[6][side] = store(c, &target->store);
-        words[7][side] = places(c, target->operator_home);
+        words[7][side] = gh_cli_line_places(c, target->operator_home);
         words[8][side] = target->partition < 0 ? GH_STR("unknown") : models[side]->partitions.items[target->partition];
-        words[9][side] = masked(c->arena, &models[side]->attests, target->attest_mask);
+        words[9][side] = gh_cli_line_mask(c->arena, &models[side]->attests, target->attest_mask);
         words[10][side] = training(target->training);
         words[11][side] = features(c, target);
         words[12][side] = deployment->backend;
@@ -422,15 +351,15 @@ compare_target(comparing_t *c, const gh_model_target_t *before, const gh_model_t
         by_difference(c, before->store.places, after->store.places, words[6]);
     }
     for (int i = 0; i < 13; i++) {
-        differ(c, names[i], words[i][0], words[i][1]);
+        gh_cli_line_differ(c, names[i], words[i][0], words[i][1]);
     }
     if (!gh_str_eq(words[13][0], words[13][1])) {
-        differ(c, names[13], GH_STR("as it was"), GH_STR("otherwise"));
+        gh_cli_line_differ(c, names[13], GH_STR("as it was"), GH_STR("otherwise"));
     }
 }
 
 static void
-all_targets(comparing_t *c)
+all_targets(gh_cli_comparing_t *c)
 {
     for (uint32_t i = 0; i < c->after->target_count; i++) {
         const gh_model_target_t *after = &c->after->targets[i], *before;
@@ -439,13 +368,13 @@ all_targets(comparing_t *c)
         before = find_target(c->before, id, model);
         c->details = GH_STR("");
         if (before == NULL) {
-            add(c, '+', "deployment", id, model, gh_str_format(c->arena, "process %.*s, store %.*s", GH_STR_ARG(places(c, after->process)),
+            gh_cli_line_add(c, '+', "deployment", id, model, gh_str_format(c->arena, "process %.*s, store %.*s", GH_STR_ARG(gh_cli_line_places(c, after->process)),
                 GH_STR_ARG(store(c, &after->store))));
             continue;
         }
         compare_target(c, before, after);
         if (c->details.len > 0) {
-            add(c, '~', "deployment", id, model, c->details);
+            gh_cli_line_add(c, '~', "deployment", id, model, c->details);
         }
     }
     for (uint32_t i = 0; c->before != NULL && i < c->before->target_count; i++) {
@@ -453,7 +382,7 @@ all_targets(comparing_t *c)
         gh_str_t                 id = c->before->deployments[before->deployment].id, model = c->before->models[before->model].name;
 
         if (find_target(c->after, id, model) == NULL) {
-            add(c, '-', "deployment", id, model, GH_STR(""));
+            gh_cli_line_add(c, '-', "deployment", id, model, GH_STR(""));
         }
     }
 }
@@ -472,7 +401,7 @@ find_node(const gh_model_t *model, gh_str_t id)
 }
 
 static void
-all_nodes(comparing_t *c)
+all_nodes(gh_cli_comparing_t *c)
 {
     for (uint32_t i = 0; i < c->after->node_count; i++) {
         const gh_model_node_t *after = &c->after->nodes[i], *before = find_node(c->before, after->id);
@@ -480,15 +409,15 @@ all_nodes(comparing_t *c)
 
         c->details = GH_STR("");
         if (before == NULL) {
-            add(c, '+', "node", GH_STR(""), after->id, country);
+            gh_cli_line_add(c, '+', "node", GH_STR(""), after->id, country);
         } else if (before->country != after->country) {
-            differ(c, "country", (gh_str_t) { gh_country_codes[before->country], 2 }, country);
-            add(c, '~', "node", GH_STR(""), after->id, c->details);
+            gh_cli_line_differ(c, "country", (gh_str_t) { gh_country_codes[before->country], 2 }, country);
+            gh_cli_line_add(c, '~', "node", GH_STR(""), after->id, c->details);
         }
     }
     for (uint32_t i = 0; c->before != NULL && i < c->before->node_count; i++) {
         if (find_node(c->after, c->before->nodes[i].id) == NULL) {
-            add(c, '-', "node", GH_STR(""), c->before->nodes[i].id, GH_STR(""));
+            gh_cli_line_add(c, '-', "node", GH_STR(""), c->before->nodes[i].id, GH_STR(""));
         }
     }
 }
@@ -497,18 +426,19 @@ void
 gh_cli_edit_lines(gh_arena_t *arena, const gh_cli_sets_t *sets, const gh_model_t *before, const gh_model_t *after,
     gh_cli_edit_lines_t *lines)
 {
-    comparing_t c = { .arena = arena, .sets = sets, .before = before, .after = after, .lines = lines, .details = GH_STR("") };
+    gh_cli_comparing_t c = { .arena = arena, .sets = sets, .before = before, .after = after, .lines = lines, .details = GH_STR("") };
 
     *lines = (gh_cli_edit_lines_t) { 0 };
     all_rules(&c);
     all_policies(&c);
     all_targets(&c);
     all_nodes(&c);
+    gh_cli_compare_apps(&c);
     c.details = GH_STR("");
     if (before != NULL) {
-        differ(&c, "artefacts", listed(arena, &before->facts), listed(arena, &after->facts));
+        gh_cli_line_differ(&c, "artefacts", gh_cli_line_list(arena, &before->facts), gh_cli_line_list(arena, &after->facts));
         if (c.details.len > 0) {
-            add(&c, '~', "facts", GH_STR(""), GH_STR("facts"), c.details);
+            gh_cli_line_add(&c, '~', "facts", GH_STR(""), GH_STR("facts"), c.details);
         }
     }
 }

@@ -157,6 +157,23 @@ def test_rules_added_and_removed(plan):
     assert {each["class"] for each in answer["lost"]} == {"personal", "public"}
 
 
+def test_apps_that_come_go_and_are_limited_otherwise(plan):
+    def change(tenants):
+        tenants["organisations"][0]["tenants"][0].update(places=["DE", "SE"], models=["gpt-4.1"], apps=[{"id": "chat", "classes": ["secret"]}, {"id": "new"}])
+    lines = plan.lines(tenants=change)
+    assert lines[0] == ("nordbank/retail/new: personal, public may now be processed in DE SE; "
+                        "nordbank/retail/chat, nordbank/retail/mail: personal, public may no longer be processed in DE SE.")
+    assert "  - app nordbank/retail/mail" in lines and "  + app nordbank/retail/new" in lines
+    assert "  ~ app nordbank/retail/chat: classes: none -> secret; places: none -> DE SE; models: gpt-* -> gpt-4.1" in lines
+
+    def many(tenants):
+        tenants["organisations"][0]["tenants"] += [{"id": f"t{number}", "apps": [{"id": "a"}]} for number in range(30)]
+    lines = plan.lines(tenants=many)
+    assert "  + app nordbank/t0/a" in lines and "  + apps 10 more" in lines
+    assert lines[0] == ("nordbank/t0, nordbank/t1, nordbank/t10, nordbank/t11 and 26 more: "
+                        "personal, public may now be processed in DE SE.")
+
+
 def test_long_lists_of_countries_by_their_difference(plan):
     codes = ("AD AR AU BR CA CL CO CR EC EG FJ GE GH GT HN ID IN IS JM JO").split()
 
