@@ -13,7 +13,7 @@
 #include "policy/review/reach.h"
 #include "tests/oracle/world_line.h"
 
-#define ANSWER_MAX (1u << 24)
+#define ANSWER_MAX (1u << 27)
 #define TARGETS_MAX 1024
 
 /* ---- the answer ---- */
