@@ -51,6 +51,7 @@ gh_ledger_slot_take(gh_ledger_t *ledger, const gh_slot_owner_t *owner, gh_error_
         if (fcntl(ledger->fd, F_OFD_SETLK, &lock) == 0) {
             ledger->own = &ledger->slots[i];
             reset(ledger->own, owner);
+            gh_trace(ledger->own, "take", i);
             return ledger->own;
         }
         if (errno != EAGAIN && errno != EACCES && errno != EINTR) {

@@ -2,7 +2,7 @@
  * What the model of the edit barrier is compared with: with -DGH_TRACE (test builds only) each event is a line of $GATEHOUSE_TRACE,
  * appended in one write: "<clock_ns> <pid> <slot> <event> <number>\n", clock_ns of CLOCK_MONOTONIC, slot "-" for an editor's own events.
  *
- *   worker   window 1, snapshot T, permit T, refuse T, write T, close 0, sweep T
+ *   worker   take SLOT, window 1, snapshot T, permit T, refuse T, write T, close 0, sweep T
  *   editor   commit T, announce T, scan WINDOW (of that slot), ack T, giveup T
  *
  * Without it nothing of this is compiled.

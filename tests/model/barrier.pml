@@ -55,6 +55,38 @@
 #define LEDGERS 0                      /* the ledger is replaced by a new one */
 #endif
 
+/*
+ * ---- TRACED: is this trace a behaviour of the model? ----
+ * The trace's events are steps that the model must take in their order. A process tells of an action after it and before its next one, so
+ * between the two others may have acted and told: LOG is a step of its own. What a trace does not tell (what runs, deaths, stores on their
+ * way) the search finds. The file that tests/model/accept.py writes sets the sizes and trace_set; the last event reached is an error that is
+ * the answer "accepted".
+ */
+#ifdef TRACED
+mtype = { TAKE, OPEN, SNAPSHOT, PERMIT, REFUSE, WRITE, CLOSE, SWEEP, COMMIT, ANNOUNCE, SCAN, ACK, GIVEUP };
+hidden mtype trace_kind[TRACED];
+hidden byte  trace_who[TRACED], trace_number[TRACED];
+hidden byte  wanted_slot[WORKERS];     /* of the ledger, by a worker's number */
+hidden short last_event[WORKERS];      /* a worker lives at least until then */
+short at = 0;
+bool  bad = false;                     /* something that must never be has been done: no behaviour */
+
+#define LOG(kind, who, number) \
+    d_step { \
+        !bad && at < TRACED && trace_kind[at] == kind && trace_who[at] == who && trace_number[at] == (number) -> \
+        at++; \
+        assert(at < TRACED) \
+    };
+#define CLAIM(what)   bad = bad || !(what)
+#define LESS(a, b)    true
+#define MORE(counter) skip
+#else
+#define LOG(kind, who, number)
+#define CLAIM(what)   assert(what)
+#define LESS(a, b)    (a < b)
+#define MORE(counter) counter++
+#endif
+
 #define NOBODY 255
 #define CLOSED 0                       /* of a window */
 #define READING 1
@@ -69,7 +101,7 @@
 byte path = 1;                         /* the file that the name leads to */
 byte newest[FILES + 1];                /* transaction, as any process sees it */
 byte revision_of[(FILES + 1) * NUMBER];
-byte finish_from[EDITS + RESTORES + 3];/* by revision */
+byte finish_from[EDITS + RESTORES + 3];  /* by revision */
 byte identity_file = 1, identity_revision = 1;
 byte last_revision = 1;
 
@@ -210,12 +242,12 @@ inline judge_and_write()
         :: !counted -> store(RUNNING, true); counted = true
         :: else -> skip
         fi;
-        assert(image == r);
-        assert(r >= acknowledged);
-        assert(r >= used);
+        CLAIM(image == r);
+        CLAIM(r >= acknowledged);
+        CLAIM(r >= used);
         used = r;
         begun[me] = (begun[me] == 0 -> r : begun[me]);
-        assert(lawful(me));
+        CLAIM(lawful(me));
         pending[me] = true
     :: else -> cut()
     fi;
@@ -235,18 +267,31 @@ inline send_piece()
 #endif
     if
     :: d_step { t != 0 -> store(WINDOW, t) };
+        LOG(SNAPSHOT, me, t)
 #ifdef CLEAR_BEFORE_WRITE
         d_step { store(WINDOW, CLOSED); fence() };
 #endif
+#ifdef TRACED
+        d_step { judge_and_write() };
+        if
+        :: over -> LOG(REFUSE, me, t) skip
+        :: !over -> LOG(PERMIT, me, t) LOG(WRITE, me, t) skip
+        fi
+#else
         d_step { judge_and_write() }
-    :: t == 0 -> over = true           /* nothing can be judged, nothing is written */
+#endif
+    :: t == 0 -> LOG(REFUSE, me, 0) over = true          /* nothing can be judged, nothing is written */
     fi;
-    d_step { store(WINDOW, CLOSED); fence(); t = 0; pieces++ }
+    LOG(CLOSE, me, 0)
+    d_step { store(WINDOW, CLOSED); fence(); t = 0; MORE(pieces) }
 }
 
 inline sweep()
 {
     snapshot();
+#ifdef TRACED
+    told = t;
+#endif
 #ifdef SWEPT_BEFORE_CUT
     d_step { if :: t != 0 -> store(SWEPT, t); fence() :: else -> skip fi };
 #endif
@@ -266,28 +311,40 @@ inline sweep()
         :: else -> skip
         fi;
         fence();
-        sweeps++
+        MORE(sweeps)
     }
+#ifdef TRACED
+    if
+    :: told != 0 -> LOG(SWEEP, me, told) told = 0
+    :: else -> skip
+    fi
+#endif
 }
+
+#ifdef TRACED
+#define MAY_END true
+#else
+#define MAY_END pieces > 0
+#endif
 
 /* A dispatch is counted as running when it begins, or at the latest inside its first window. */
 inline dispatch()
 {
     if
-    :: d_step { done < DISPATCHES -> store(RUNNING, true); counted = true; busy[me] = true; done++ }
+    :: d_step { LESS(done, DISPATCHES) -> store(RUNNING, true); counted = true; busy[me] = true; MORE(done) }
 #ifndef COUNTED_FIRST
-    :: d_step { done < DISPATCHES -> counted = false; busy[me] = true; done++ }
+    :: d_step { LESS(done, DISPATCHES) -> counted = false; busy[me] = true; MORE(done) }
 #endif
     fi;
     do
 #ifdef NO_WORKER_FENCE
-    :: d_step { !over && pieces < PIECES -> store(WINDOW, READING) }; send_piece()
+    :: d_step { !over && LESS(pieces, PIECES) -> store(WINDOW, READING) }; send_piece()
 #else
-    :: d_step { !over && pieces < PIECES -> store(WINDOW, READING); fence() }; send_piece()
+    :: d_step { !over && LESS(pieces, PIECES) -> store(WINDOW, READING); fence() }; LOG(OPEN, me, READING) send_piece()
 #endif
-    :: sweeps < SWEEPS && begun[me] != 0 -> sweep()
+    :: LESS(sweeps, SWEEPS) && begun[me] != 0 -> sweep()
     :: d_step {                        /* what the socket has not sent yet is dropped, or has been sent by now */
-           over || pieces > 0 ->
+           over || MAY_END ->
            pending[me] = false; begun[me] = 0; pieces = 0; sweeps = 0; over = false; counted = false;
            store(RUNNING, false);
            fence();
@@ -303,9 +360,13 @@ inline take_slot()
 {
     d_step {
         if
+#ifdef TRACED
+        :: FREE(wanted_slot[me]) -> slot_of[me] = wanted_slot[me]
+#else
         :: FREE(0) -> slot_of[me] = 0
         :: SLOTS > 1 && !FREE(0) && FREE(1) -> slot_of[me] = 1 % SLOTS
         :: SLOTS > 2 && !FREE(0) && !FREE(1) && FREE(2) -> slot_of[me] = 2 % SLOTS
+#endif
         fi;
         slot[slot_of[me]].owner = me;
         removed[slot_of[me]] = false;
@@ -317,6 +378,9 @@ inline take_slot()
 #else
     busy[me] = false
 #endif
+    ;
+    LOG(TAKE, me, slot_of[me])
+    skip
 }
 
 /* The kernel's part of a death, by whatever cause: the process's stores are all seen, its sockets are reset, its lock is free. */
@@ -339,6 +403,9 @@ proctype worker(byte me)
 {
     byte file, t, r, image, used, pieces, sweeps, done;
     bool over, counted;
+#ifdef TRACED
+    byte told;
+#endif
 #ifdef NO_REREAD
     byte first;
 #endif
@@ -350,7 +417,9 @@ end:
         d_step { fence(); t = 0 };
         do
         :: dispatch()
+#ifndef TRACED
         :: done > 0 || CRASHES > 0 -> break
+#endif
         od
     } unless { dying[me] };            /* at any step */
     die()
@@ -391,12 +460,22 @@ bool saw_running, saw_file, seen;      /* saw_file: the slot's file is the edit'
     :: d_step { !(LIVE) -> skip } \
     fi
 /* One that waits is enough: the rest of a scan changes nothing. */
+#ifdef TRACED
+#define LIVE ((live >> s) & 1)         /* the program looks at all of them */
+#else
 #define LIVE ((live >> s) & 1 && !waiting)
+#endif
 
 /*
  * The file first: a window that is read after it is of that file or of a newer one. The window before what runs: one that is closed was
  * closed after its dispatch was counted.
  */
+#ifdef TRACED
+#define RAW raw = slot[s].window
+#else
+#define RAW skip
+#endif
+
 inline look_at()
 {
 #ifndef FILE_LAST
@@ -406,13 +485,19 @@ inline look_at()
     READ(saw_running = slot[s].running);
     READ(saw_window = WINDOW_SEEN);
 #else
-    READ(saw_window = WINDOW_SEEN);
+    READ(saw_window = WINDOW_SEEN; RAW);
+#ifdef TRACED
+    if
+    :: LIVE -> LOG(SCAN, s, raw) raw = 0
+    :: else -> skip
+    fi;
+#endif
     READ(saw_running = slot[s].running);
 #endif
 #ifdef FILE_LAST
     READ(saw_file = (slot[s].file == file));
 #endif
-    READ(waiting = WINDOW_WAITS || RUNNING_WAITS; assert(!waiting || seen));
+    READ(named = WINDOW_WAITS || RUNNING_WAITS; waiting = waiting || named; CLAIM(!named || seen); named = false);
     d_step {
         saw_window = 0; saw_running = false; saw_file = false; seen = false; live = live & ~(1 << s); s++
     }
@@ -421,6 +506,10 @@ inline look_at()
 /* One look at every living worker. One that fails changes nothing, and another may follow at any time: so one is enough here. */
 inline barrier()
 {
+#ifdef TRACED
+    do                                 /* again, until the time is over */
+    ::
+#endif
     d_step {
         s = 0;
         do
@@ -436,24 +525,72 @@ inline barrier()
 #if SLOTS > 2
     look_at();
 #endif
+#if SLOTS > 3
+    look_at();
+#endif
+#if SLOTS > 4
+    look_at();
+#endif
+#if SLOTS > 5
+    look_at();
+#endif
+#ifdef TRACED
+        if
+        :: waiting -> d_step { waiting = false; s = 0; live = 0 }
+        :: waiting -> LOG(GIVEUP, NOBODY, transaction) break
+        :: !waiting -> told = transaction; break
+        fi
+    od;
+    skip;
+#endif
     d_step {
         if
         :: !waiting ->
             acknowledged = (revision > acknowledged -> revision : acknowledged);
-            assert(!unlawful(0));
+            CLAIM(!unlawful(0));
 #if WORKERS > 1
-            assert(!unlawful(1));
+            CLAIM(!unlawful(1));
 #endif
 #if WORKERS > 2
-            assert(!unlawful(2));
+            CLAIM(!unlawful(2));
 #endif
 #if WORKERS > 3
-            assert(!unlawful(3));
+            CLAIM(!unlawful(3));
+#endif
+#if WORKERS > 4
+            CLAIM(!unlawful(4));
+#endif
+#if WORKERS > 5
+            CLAIM(!unlawful(5));
+#endif
+#if WORKERS > 6
+            CLAIM(!unlawful(6));
+#endif
+#if WORKERS > 7
+            CLAIM(!unlawful(7));
+#endif
+#if WORKERS > 8
+            CLAIM(!unlawful(8));
+#endif
+#if WORKERS > 9
+            CLAIM(!unlawful(9));
+#endif
+#if WORKERS > 10
+            CLAIM(!unlawful(10));
+#endif
+#if WORKERS > 11
+            CLAIM(!unlawful(11));
 #endif
         :: else -> skip                /* gives up, and names it */
         fi;
         waiting = false; s = 0; live = 0; revision = 0; transaction = 0; file = 0
     }
+#ifdef TRACED
+    if
+    :: told != 0 -> LOG(ACK, NOBODY, told) told = 0
+    :: else -> skip
+    fi
+#endif
 }
 
 inline begin_revision()
@@ -474,7 +611,10 @@ inline editor_fence()
 proctype editor()
 {
     byte edits, restores, file, transaction, revision, s;
-    bool waiting;
+    bool waiting, named;
+#ifdef TRACED
+    byte raw, told;
+#endif
 
     do
     :: atomic {
@@ -488,10 +628,12 @@ proctype editor()
            commit_file = file;
            commit_transaction = transaction
        };
+       LOG(COMMIT, NOBODY, transaction)
 #ifndef NO_EDITOR_FENCE
        editor_fence();
 #endif
        d_step { if :: path == file -> identity_revision = revision :: else -> skip fi };
+       LOG(ANNOUNCE, NOBODY, transaction)
        barrier()
     :: atomic {                        /* the new file, complete, takes the name */
            restores < RESTORES ->
@@ -536,13 +678,20 @@ end:
 }
 
 /* A worker dies at any step, by whatever cause. */
+#ifdef TRACED
+#define MAY_DIE(i) :: d_step { at >= last_event[i] && slot_of[i] != NOBODY && !dying[i] -> dying[i] = true }
+#else
 #define MAY_DIE(i) :: d_step { crashes < CRASHES && slot_of[i] != NOBODY && !dying[i] -> dying[i] = true; crashes++ }
+#endif
 
 init
 {
     byte i;
 
     atomic {
+#ifdef TRACED
+        trace_set();
+#endif
         revision_of[AT(1, FIRST)] = 1;
         newest[1] = FIRST;
         finish_from[1] = 1;
@@ -571,6 +720,30 @@ end:
 #endif
 #if WORKERS > 3
     MAY_DIE(3)
+#endif
+#if WORKERS > 4
+    MAY_DIE(4)
+#endif
+#if WORKERS > 5
+    MAY_DIE(5)
+#endif
+#if WORKERS > 6
+    MAY_DIE(6)
+#endif
+#if WORKERS > 7
+    MAY_DIE(7)
+#endif
+#if WORKERS > 8
+    MAY_DIE(8)
+#endif
+#if WORKERS > 9
+    MAY_DIE(9)
+#endif
+#if WORKERS > 10
+    MAY_DIE(10)
+#endif
+#if WORKERS > 11
+    MAY_DIE(11)
 #endif
     od
 }
