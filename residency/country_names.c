@@ -41,3 +41,14 @@ const char *const gh_country_names[GH_COUNTRIES] = {
     "Saint Vincent and the Grenadines", "Venezuela", "British Virgin Islands", "United States Virgin Islands",
     "Vietnam", "Vanuatu", "Wallis and Futuna", "Samoa", "Yemen", "Mayotte", "South Africa", "Zambia", "Zimbabwe"
 };
+
+int
+gh_country_called(gh_str_t name)
+{
+    for (int i = 0; i < GH_COUNTRIES; i++) {
+        if (gh_str_eq_nocase(gh_str_from(gh_country_names[i]), name)) {
+            return i;
+        }
+    }
+    return -1;
+}

@@ -326,20 +326,8 @@ gh_facts_load(gh_arena_t *arena, gh_str_t name, gh_facts_t **out, gh_error_t *er
     {
         return GH_ERROR;
     }
-    facts->country_names = gh_node_get(root, "country_names");
     *out = facts;
     return GH_OK;
-}
-
-gh_str_t
-gh_facts_country_called(const gh_facts_t *facts, gh_str_t name)
-{
-    for (const gh_node_t *node = facts->country_names ? facts->country_names->first : NULL; node; node = node->next) {
-        if (gh_str_eq_nocase(node->text, name)) {
-            return node->key;
-        }
-    }
-    return (gh_str_t) { "", 0 };
 }
 
 gh_str_t

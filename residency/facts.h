@@ -85,9 +85,6 @@ bool gh_facts_region(const gh_facts_t *facts, gh_str_t provider, gh_str_t region
 /* The usable region of a provider that is spelt most like this one; empty when none is near. For messages. */
 gh_str_t gh_facts_nearest_region(gh_arena_t *arena, const gh_facts_t *facts, gh_str_t provider, gh_str_t region);
 
-/* The ISO code of a country by its English name in any case, as far as the artefact names it; empty. For messages. */
-gh_str_t gh_facts_country_called(const gh_facts_t *facts, gh_str_t name);
-
 /* Names of all partitions that the artefact has operators for. */
 size_t gh_facts_partitions(const gh_facts_t *facts, gh_str_t *names, size_t size);
 

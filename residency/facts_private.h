@@ -40,7 +40,6 @@ struct gh_facts_s {
     size_t    region_count;
     gh_facts_row_t    *rows;
     size_t    row_count;
-    const gh_node_t *country_names;  /* an object, code to name; NULL: none */
 };
 
 /* Is word one of the array's strings? array may be NULL. */

@@ -24,6 +24,9 @@ extern const char gh_country_codes[GH_COUNTRIES][3];
 /* "Germany"; UTF-8, static. */
 extern const char *const gh_country_names[GH_COUNTRIES];
 
+/* Index of a country by its name in any ASCII case, or -1. For messages. */
+int gh_country_called(gh_str_t name);
+
 /* Index of an upper-case ISO code, or -1. */
 int gh_country_index(gh_str_t code);
 

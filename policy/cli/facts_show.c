@@ -116,9 +116,7 @@ show_country(showing_t *s, const char *word)
     json_t          *in = json_array();
     gh_places_t      one = gh_places_none();
 
-    for (int i = 0; country < 0 && i < GH_COUNTRIES; i++) {
-        country = gh_str_eq_nocase(gh_str_from(word), gh_str_from(gh_country_names[i])) ? i : -1;
-    }
+    country = country >= 0 ? country : gh_country_called(gh_str_from(word));
     if (country < 0) {
         json_decref(in);
         return false;

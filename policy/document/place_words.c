@@ -53,9 +53,9 @@ static const char *
 near_code(gh_loader_t *loader, gh_str_t word, const gh_place_scope_t *scope)
 {
     char     code[2];
-    const gh_facts_t *facts = scope != NULL && scope->facts_count != 0 ? scope->facts[0] : loader->facts[0];
-    gh_str_t named, candidates[GH_MAX_PLACES + 128];
+    gh_str_t candidates[GH_MAX_PLACES + 128];
     size_t   count = 0;
+    int      named = gh_country_called(word);
 
     if (gh_str_is(word, "UK") || gh_str_is(word, "uk")) {
         return "; did you mean \"GB\"?";
@@ -63,9 +63,8 @@ near_code(gh_loader_t *loader, gh_str_t word, const gh_place_scope_t *scope)
     if (gh_str_is(word, "EL") || gh_str_is(word, "el")) {
         return "; did you mean \"GR\"?";
     }
-    named = facts ? gh_facts_country_called(facts, word) : GH_STR("");
-    if (named.len != 0) {
-        return gh_doc_format(loader, "; did you mean \"%.*s\"?", GH_STR_ARG(named)).data;
+    if (named >= 0) {
+        return gh_doc_format(loader, "; did you mean \"%s\"?", gh_country_codes[named]).data;
     }
     for (size_t i = 0; scope != NULL && i < scope->facts_count && count < 64; i++) {
         size_t sets = gh_facts_set_names(scope->facts[i], candidates + count, 64);
