@@ -234,6 +234,10 @@ print_guards(gh_policy_words_t *words)
         any = true;
         gh_policy_words_say(words, "The guard \"%.*s\" binds every tenant, app and key of %.*s. It only takes away.", GH_STR_ARG(guard->name),
             GH_STR_ARG(gh_policy_words_list(words, &guard->applies_to, GH_WORDS_AND)));
+        for (uint32_t p = 0; p < guard->pin_count; p++) {
+            gh_policy_words_item(words, "it pins node \"%.*s\" to %s (%s): a fleet that says otherwise is refused;", GH_STR_ARG(guard->pins[p].id),
+                gh_country_names[guard->pins[p].country], gh_country_codes[guard->pins[p].country]);
+        }
         number = print_rules(words, guard, GH_RULE_FORBID, number);
     }
     if (!any) {

@@ -166,6 +166,8 @@ typedef struct {
     uint32_t            place_count;
     gh_model_rule_t    *rules;             /* allows, then forbids, as written */
     uint32_t            rule_count;
+    gh_model_node_t    *pins;              /* of a guard: nodes whose country it pins; fleet/1 says the same of them */
+    uint32_t            pin_count;
     bool                has_audit_store;
     gh_places_t         audit_store;       /* every node is inside */
     gh_where_t          audit_store_where;

@@ -181,7 +181,7 @@ read_classify(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *pol
 }
 
 static void
-read_pins(gh_loader_t *loader, const gh_node_t *list, const gh_model_policy_t *policy)
+read_pins(gh_loader_t *loader, const gh_node_t *list, gh_model_policy_t *policy)
 {
     if (list == NULL) {
         return;
@@ -192,6 +192,7 @@ read_pins(gh_loader_t *loader, const gh_node_t *list, const gh_model_policy_t *p
     for (const gh_node_t *node = list->first; node; node = node->next) {
         const gh_node_t *id, *country;
         gh_node_pin_t   *pin;
+        gh_model_node_t *kept;
 
         if (!gh_doc_members(loader, node, "a node", pin_members)) {
             continue;
@@ -204,7 +205,9 @@ read_pins(gh_loader_t *loader, const gh_node_t *list, const gh_model_policy_t *p
         gh_doc_given(loader, "node of this guard",
             gh_doc_format(loader, "%.*s/%.*s", GH_STR_ARG(policy->name), GH_STR_ARG(id->text)), GH_WHERE(loader, id));
         pin = gh_doc_push(loader, &loader->pins, &loader->pin_count, sizeof(*pin));
-        if (pin != NULL) {
+        kept = gh_doc_push(loader, &policy->pins, &policy->pin_count, sizeof(*kept));
+        if (pin != NULL && kept != NULL) {
+            *kept = (gh_model_node_t) { id->text, gh_country_index(country->text), GH_WHERE(loader, id) };
             *pin = (gh_node_pin_t) { policy->name, id->text, gh_doc_country(loader, country), GH_WHERE(loader, country) };
         }
     }

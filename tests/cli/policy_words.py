@@ -140,7 +140,7 @@ class Words:
         ]
 
     def begin_guard(self, name, applies_to):
-        self.guard = {"name": name, "applies_to": applies_to, "rules": []}
+        self.guard = {"name": name, "applies_to": applies_to, "rules": [], "pins": {}}
         self.policy["guards"].append(self.guard)
 
     @property
@@ -191,6 +191,8 @@ class Words:
             (r"a request with content that cannot be inspected, .* carries (.*) too;", lambda x: self.note("uninspected", set(quoted(x)))),
             (r'"([a-z0-9-]+)" stands for (.*);', lambda name, x: self.policy["places"].update({name: self.places(x)})),
             (r'app "([^"]+)": within (.*);', lambda who, x: self.policy["narrowed"].update({who: self.places(x) if x != "no country" else frozenset()})),
+            (r'it pins node "([a-z0-9-]+)" to (.*): a fleet that says otherwise is refused;',
+             lambda name, x: self.guard["pins"].update({name: self.sum(x)})),
             (r'node "([a-z0-9-]+)" stands in (.*);', lambda name, x: self.policy["nodes"].update({name: self.sum(x)})),
             (r".*", lambda: None),
         ]

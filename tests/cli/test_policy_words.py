@@ -96,7 +96,8 @@ def policy_of(document, documents):
             more = limits_of(document, each)
             added.update(more[0])
             narrowed.update(more[1])
-    guards = [{"name": each["name"], "applies_to": as_list(each["applies_to"]), "rules": rules_of(each)} for each in documents
+    guards = [{"name": each["name"], "applies_to": as_list(each["applies_to"]), "rules": rules_of(each),
+               "pins": {node["id"]: frozenset([node["country"]]) for node in each.get("nodes", [])}} for each in documents
               if each.get("role") == "guard" and meets(each["applies_to"], document["applies_to"])]
     labels = [label.split(":")[1].lower() for label in classify.get("labels", [])]
     return {"name": document["name"], "facts": document["facts"], "applies_to": as_list(document["applies_to"]),
