@@ -156,6 +156,21 @@ MUTANTS = [
     Mutant("cells-without-features", "a decision that is kept is used for a request with other features",
            [(CELLS, "        put_text(key, intake->features[i].name);\n", "")],
            ["unit:test_cells"]),
+    Mutant("identity-of-another-revision", "a caller known by one revision is judged with the policy of another",
+           [("policy/decide/decide.c", "    if (identity->revision != gh_image_revision(image)) {", "    if (identity->revision == 0) {")],
+           ["unit:test_store_apps"]),
+
+    # ---- an edit of a part ----
+
+    Mutant("part-forgets-others", "a tenant that another document gives already is given again by an edit of a part",
+           [("policy/compile/apply_part.c", "error) != GH_OK || listed\n", "error) != GH_OK\n")],
+           ["unit:test_apply_part", "cli:test_scale.py -k given_by_another"]),
+    Mutant("part-forgets-patterns", "an edit of a part may leave a forbid that covers nothing",
+           [("policy/document/check_patterns.c", "    p->loader->part->uncertain |= covers_name(&p->before, check);\n", "")],
+           ["unit:test_apply_part", "cli:test_scale.py -k forbid"]),
+    Mutant("part-forgets-organisation", "an edit of a part may change what is said of tenants of other documents",
+           [("policy/compile/apply_part.c", "        if (before.said != after.said) {", "        if (before.documents == 0 && before.said != after.said) {")],
+           ["unit:test_apply_part"]),
 
     # ---- what is found in documents ----
 
