@@ -451,6 +451,19 @@ def test_a_rollback(tmp_path):
     assert "R1" in found(run, tmp_path / "wrong")
 
 
+def test_a_restored_backup(tmp_path):
+    """Its revision is above any used; what it says is the backup's."""
+    run = honest()
+    run.edit(4.5, 1, None, command="backup", argv=["backup", "FILE"], out="revision 1 of 2027-01-15T08:00:00Z, 5000 bytes\n")
+    run.edits.sort(key=lambda one: one["begin"])
+    run.edit(9, 7, None, command="restore", argv=["restore", "FILE"], out="revision 7: the policy of revision 1 again\n")
+    run.decision(10, "again", 7, [("eu", ["anywhere"]), ("us", ["anywhere"])])
+    run.arrival(10.01, "again", "us")
+    assert found(run, tmp_path / "first of its route is another") == {"I1"}
+    run.arrivals[-1]["name"] = "eu"
+    assert not found(run, tmp_path / "right")
+
+
 def test_one_organisation_edits_its_own(tmp_path):
     """The others' documents stay as they were."""
     run = honest()

@@ -61,8 +61,8 @@ class Timeline:
         elif command == "key revoke" and done == 0:
             owner, _, name = event["argv"][2].rpartition("/")
             self.revoked[owner, name] = event["end"]
-        elif command == "backup" and done == 0 and self.revisions:
-            self.backups[next((word for word in event["argv"][1:] if not word.startswith("-")), "")] = max(self.revisions)
+        elif command == "backup" and done == 0 and NUMBER.search(event["out"]):
+            self.backups[event["argv"][1]] = int(NUMBER.search(event["out"]).group(1))
         elif command == "policy wait" and done == 0 and self.revisions:
             newest = self.revisions[max(self.revisions)]
             newest.end = min(newest.end, event["end"])
@@ -89,7 +89,7 @@ class Timeline:
             return event["documents"] or [], scope
         if event["command"] == "policy rollback":
             return next((int(word) for word in argv[2:] if word.isdigit()), 0), scope
-        return next((self.backups[word] for word in argv[1:] if word in self.backups), 0), EVERYTHING
+        return self.backups.get(argv[1], 0), EVERYTHING     # restore FILE
 
     def documents(self, number):
         """Those of a revision, once those before it are known."""

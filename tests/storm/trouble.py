@@ -5,9 +5,13 @@ import os
 import random
 import re
 import signal
+import subprocess
 import threading
+import time
 
+import trail
 from documents import allow, azure, deployment, fleet, forbid, residency, tenants
+from gateway import COMMAND
 from mock_backend import Script, answer, close, echo, hang, pause, provider_error, reset, send
 
 ORGANISATIONS = ("acme", "umbra")
@@ -61,7 +65,7 @@ class Trouble:
         help_text = gateway.command("policy", "apply", "--help").stdout
         self.can_cut = "--cut" in help_text
         self.can_roll_back = "policy rollback" in gateway.command("policy", "--help").stdout
-        kinds = (self.edit, self.edit, self.revoke, self.fail, self.kill, self.pause, self.reload)
+        kinds = (self.edit, self.edit, *([self.killed_edit] if self.can_cut and self.can_roll_back else []), self.revoke, self.fail, self.kill, self.pause, self.reload)
         self.threads = [threading.Thread(target=self._forever, args=(kind, number), daemon=True) for number, kind in enumerate(kinds)]
         self.directories, self.long = 0, long               # long: workers also stand still for longer than an editor waits
 
@@ -123,6 +127,23 @@ class Trouble:
         if done.returncode == 3:                            # a worker stands still for longer than the editor waits
             done = self.gateway.command("policy", "wait", check=False)
             self.count("edits confirmed later" if done.returncode == 0 else "edits never confirmed")
+
+    def killed_edit(self, dice):
+        """An editor that is killed somewhere between its first look and its last word. The history says whether it committed; nobody acknowledged it."""
+        self.stopping.wait(3 + dice.random() * 4)
+        organisation = dice.choice(ORGANISATIONS)
+        directory = self.documents(policy_of(organisation, dice), tenants_of(organisation))
+        words = ["policy", "apply", str(directory), "--organisation", organisation, "--cut", "--author", "storm", "--reason", f"killed in {directory.name}"]
+        begin = time.time()
+        process = subprocess.Popen([COMMAND, *words], env=self.gateway.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(dice.random() ** 2 * 0.1)
+        process.kill()
+        process.wait()
+        history = json.loads(self.gateway.command("policy", "history", "--json").stdout)
+        number = next((one["revision"] for one in history if one["reason"] == words[-1]), None)
+        self.gateway.trail.write("edit", command="policy apply", argv=words, begin=begin, end=time.time(), exit=3 if number else 1, out=f"revision {number}",
+                                 documents=trail.documents_in(directory), scope=None)
+        self.count("editors killed after their commit" if number else "editors killed before their commit")
 
     def revoke(self, dice):
         """A key that is used for a while, and on after it was revoked."""
