@@ -98,33 +98,43 @@ deployment_number(gh_str_t id)
     return (unsigned) (id.data[id.len - 1] - '0');
 }
 
-static bool
-judge_request(const gh_image_t *image, gh_arena_t *arena, const request_t *request, unsigned index, answer_t *answer)
-{
+typedef struct {                       /* a request as gh_decide is asked */
     char              path[32], model[64];
     headers_t         headers;
     gh_identity_t     identity;
     gh_intake_t       intake;
     gh_decide_input_t input;
-    gh_decision_t     decision;
-    gh_error_t        error;
+} asked_t;
 
-    memset(&identity, 0, sizeof(identity));
-    memset(&input, 0, sizeof(input));
+static void
+ask(const request_t *request, unsigned index, asked_t *asked)
+{
+    memset(&asked->identity, 0, sizeof(asked->identity));
+    memset(&asked->input, 0, sizeof(asked->input));
+    snprintf(asked->path, sizeof(asked->path), "w%u/t%u/a%u", index, request->tenant, request->app);
+    request_model(request, index, asked->model, sizeof(asked->model));
+    intake_of(request, asked->model, &asked->intake);
+    asked->headers.count = request_lines(request, asked->headers.lines);
+    asked->identity.path = gh_str_from(asked->path);
+    asked->identity.key = GH_STR("k1");
+    asked->input.identity = &asked->identity;
+    asked->input.intake = &asked->intake;
+    asked->input.node = gh_str_from(node_name(request->node));
+    asked->input.now_ms = request_ms(request);
+    asked->input.header = header;
+    asked->input.header_context = &asked->headers;
+}
+
+static bool
+judge_request(const gh_image_t *image, gh_arena_t *arena, const request_t *request, unsigned index, answer_t *answer)
+{
+    asked_t       asked;
+    gh_decision_t decision;
+    gh_error_t    error;
+
     memset(answer, 0, sizeof(*answer));
-    snprintf(path, sizeof(path), "w%u/t%u/a%u", index, request->tenant, request->app);
-    request_model(request, index, model, sizeof(model));
-    intake_of(request, model, &intake);
-    headers.count = request_lines(request, headers.lines);
-    identity.path = gh_str_from(path);
-    identity.key = GH_STR("k1");
-    input.identity = &identity;
-    input.intake = &intake;
-    input.node = gh_str_from(node_name(request->node));
-    input.now_ms = request_ms(request);
-    input.header = header;
-    input.header_context = &headers;
-    if (gh_decide(image, &input, arena, &decision, &error) != GH_OK || decision.route_count > DEPLOYMENTS
+    ask(request, index, &asked);
+    if (gh_decide(image, &asked.input, arena, &decision, &error) != GH_OK || decision.route_count > DEPLOYMENTS
         || (decision.code == GH_DECIDED_ALLOW) != (decision.route_count > 0))
     {
         return false;
@@ -141,6 +151,87 @@ judge_request(const gh_image_t *image, gh_arena_t *arena, const request_t *reque
         answer->eligible |= 1u << answer->route[i];
     }
     return true;
+}
+
+/* ---- cells ---- */
+
+cells_counts_t cells_counts;
+
+/* Everything that a decision says, as text. */
+static gh_str_t
+decision_text(gh_arena_t *arena, const gh_image_t *image, const gh_decision_t *decision)
+{
+    static char      bytes[1u << 16];
+    gh_json_writer_t w;
+    gh_str_t         text;
+
+    gh_json_writer_init(&w, bytes, sizeof(bytes));
+    gh_decision_write(&w, image, decision);
+    text = gh_str_format(arena, "%.*s %.*s %d %d %llu %llu", (int) w.len, w.data, GH_STR_ARG(decision->detail), decision->narrowed,
+        decision->narrowed_by_request, (unsigned long long) decision->valid_until_ms, (unsigned long long) decision->clock_ms);
+    for (uint32_t i = 0; i < decision->target_count; i++) {
+        const gh_target_verdict_t *verdict = &decision->targets[i];
+
+        text = gh_str_format(arena, "%.*s %u:%d:%d:%u:%u:%d", GH_STR_ARG(text), verdict->target, (int) verdict->code, (int) verdict->rule,
+            verdict->misses, verdict->class_index, verdict->store_false);
+    }
+    return gh_json_writer_ok(&w) ? text : GH_STR("too long");
+}
+
+static void
+compare_cell(const gh_image_t *image, gh_cells_t *cells, const request_t *request, unsigned index, uint64_t now_ms)
+{
+    asked_t       asked;
+    gh_decision_t plain, kept;
+    gh_error_t    error;
+    gh_heap_t     heap;
+    gh_str_t      expected, got;
+
+    gh_heap_init(&heap);
+    ask(request, index, &asked);
+    asked.input.now_ms = now_ms;
+    if (gh_decide(image, &asked.input, &heap.arena, &plain, &error) == GH_OK) {
+        asked.input.cells = cells;
+        if (gh_decide(image, &asked.input, &heap.arena, &kept, &error) != GH_OK) {
+            cells_counts.broken++;
+        } else {
+            expected = decision_text(&heap.arena, image, &plain);
+            got = decision_text(&heap.arena, image, &kept);
+            if (!gh_str_eq(expected, got) && cells_counts.broken++ < 3) {
+                fprintf(stderr, "cells: %s asks for %s at %llu\n  judged %.*s\n  kept   %.*s\n", asked.path, asked.model,
+                    (unsigned long long) now_ms, GH_STR_ARG(expected), GH_STR_ARG(got));
+            }
+        }
+    }
+    cells_counts.compared++;
+    gh_heap_free(&heap);
+}
+
+/* Every request again and again as time moves: to the last instant of what was found, to the first after it, and back. */
+static void
+compare_cells(const gh_image_t *image, const world_t *const *worlds, unsigned n, answer_t (*answers)[REQUESTS])
+{
+    static gh_cells_t *cells;          /* few enough that some give way; of the image before at first */
+
+    if (cells == NULL) {
+        cells = gh_cells_new(160u << 10);
+    }
+    for (unsigned turn = 0; turn < 5 && cells != NULL; turn++) {
+        for (unsigned i = 0; i < n; i++) {
+            for (unsigned q = 0; worlds[i] != NULL && q < REQUESTS; q++) {
+                const request_t *request = &worlds[i]->requests[q];
+                uint64_t         until = answers[i][q].until_ms, now = request_ms(request);
+
+                if (!request->gone) {
+                    compare_cell(image, cells, request, i, turn < 2 || turn == 4 || until == UINT64_MAX ? now : until - (turn == 2));
+                }
+            }
+        }
+    }
+    if (cells != NULL) {
+        cells_counts.found = gh_cells_counts(cells).found;
+        cells_counts.dropped = gh_cells_counts(cells).dropped;
+    }
 }
 
 static void
@@ -185,6 +276,12 @@ compile(gh_arena_t *arena, const text_t *text, char *why, size_t size)
 bool
 judge_worlds(const world_t *const *worlds, unsigned n, answer_t (*answers)[REQUESTS], char *why, size_t size)
 {
+    return judge_worlds_with(worlds, n, answers, false, why, size);
+}
+
+bool
+judge_worlds_with(const world_t *const *worlds, unsigned n, answer_t (*answers)[REQUESTS], bool with_cells, char *why, size_t size)
+{
     static char   bytes[1u << 20];
     static text_t text = { .bytes = bytes, .size = sizeof(bytes) };
     gh_heap_t     heap;
@@ -210,6 +307,9 @@ judge_worlds(const world_t *const *worlds, unsigned n, answer_t (*answers)[REQUE
         }
     }
     good = good && image != NULL;
+    if (good && with_cells) {
+        compare_cells(image, worlds, n, answers);
+    }
     gh_image_unref(image);
     gh_heap_free(&heap);
     return good;

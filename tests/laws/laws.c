@@ -127,7 +127,7 @@ batch(uint64_t seed, uint64_t first, unsigned n, const char *only)
         make_world(&worlds[i], seed, first + i);
         base[i] = &worlds[i];
     }
-    if (!judge_worlds(base, n, before, why, sizeof(why))) {
+    if (!judge_worlds_with(base, n, before, first % (3 * TOGETHER) == 0, why, sizeof(why))) {
         for (unsigned i = 0; i < n; i++) {
             const world_t *alone[TOGETHER] = { NULL };
 
@@ -173,6 +173,10 @@ summary(double seconds, const char *only)
         compared += count->compared;
         refused += count->refused;
     }
+    printf("%-15s %10llu %10llu %10s %10s %7llu  what cells keep is what is judged; %llu gave way or ran out\n", "cells",
+        (unsigned long long) cells_counts.compared, (unsigned long long) cells_counts.found, "", "", (unsigned long long) cells_counts.broken,
+        (unsigned long long) cells_counts.dropped);
+    good &= cells_counts.broken == 0 && (only != NULL || (cells_counts.found > 0 && cells_counts.dropped > 0));
     if (first_refusal[0]) {
         printf("last refusal: %s\n", first_refusal);
     }

@@ -225,6 +225,12 @@ extern const char *const endpoint_words[3];
  */
 bool judge_worlds(const world_t *const *worlds, unsigned n, answer_t (*answers)[REQUESTS], char *why, size_t size);
 
+/* The same; with_cells: every decision is also made with cells, as time moves, and compared. */
+bool judge_worlds_with(const world_t *const *worlds, unsigned n, answer_t (*answers)[REQUESTS], bool with_cells, char *why, size_t size);
+
+typedef struct { uint64_t compared, found, dropped, broken; } cells_counts_t;   /* found: taken from a cell */
+extern cells_counts_t cells_counts;
+
 /* ---- change.c ---- */
 
 typedef enum { LAW_FEWER, LAW_MORE, LAW_SAME, LAW_NONE } relation_t;
