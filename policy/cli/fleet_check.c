@@ -371,6 +371,7 @@ check(checking_t *c)
         return status;
     }
     gh_cli_sets_load(c->cli->arena, &c->sets);
+    gh_cli_sets_prefer(&c->sets, c->policy.documents.sources, c->policy.documents.count);
     if (gh_fleet_unknowns(c->cli->arena, &c->policy, c->now_ms, &c->unknown) != GH_OK
         || gh_fleet_ending(c->cli->arena, &c->policy, c->now_ms, c->soon_ms, &c->ending) != GH_OK)
     {

@@ -1,9 +1,13 @@
 /* The shortest honest words for a set of countries. */
 #include "policy/cli/places_text.h"
+
+#include <string.h>
+
 #include "residency/facts.h"
 
 #define CODES_ALONE  4     /* a set this small is listed, whatever its name */
 #define CODES_BESIDE 8     /* codes that may stand behind "plus" or "minus" */
+#define CODES_FAMILIAR 4   /* and behind a set that the reader knows: more, and another set's name says it better */
 #define CODES_CUT    12    /* codes shown of a set without a short description */
 
 void
@@ -21,6 +25,7 @@ gh_cli_sets_load_of(gh_arena_t *arena, gh_str_t artefact, gh_cli_sets_t *sets)
 
     sets->arena = arena;
     sets->count = 0;
+    sets->familiar = 0;
 
     if (gh_facts_load(arena, artefact, &facts, &error) != GH_OK) {
         return;
@@ -35,6 +40,54 @@ gh_cli_sets_load_of(gh_arena_t *arena, gh_str_t artefact, gh_cli_sets_t *sets)
         if (gh_facts_set(facts, name, &sets->places[sets->count]) && !gh_places_empty(sets->places[sets->count])) {
             sets->names[sets->count++] = name;
         }
+    }
+    gh_cli_sets_prefer(sets, NULL, 0);
+}
+
+/* Marks the sets whose names are strings of a document. */
+static void
+mark_named(const gh_cli_sets_t *sets, gh_str_t text, bool *named)
+{
+    const char *end = text.data + text.len, *at = text.data;
+
+    while (at != NULL && at < end && (at = memchr(at, '"', (size_t) (end - at))) != NULL) {
+        at++;
+        for (size_t i = 0; i < sets->count; i++) {
+            gh_str_t name = sets->names[i];
+
+            if ((size_t) (end - at) > name.len && at[name.len] == '"' && memcmp(at, name.data, name.len) == 0) {
+                named[i] = true;
+            }
+        }
+    }
+}
+
+void
+gh_cli_sets_prefer(gh_cli_sets_t *sets, const gh_document_source_t *sources, size_t count)
+{
+    static const char *const known[] = { "ANYWHERE", "EU", "EEA" };
+    bool                     named[GH_CLI_SETS_MAX] = { false }, common[GH_CLI_SETS_MAX] = { false };
+    gh_cli_sets_t            old = *sets;
+
+    for (size_t i = 0; i < count; i++) {
+        mark_named(sets, sources[i].bytes, named);
+    }
+    for (size_t i = 0; i < sets->count; i++) {
+        for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
+            common[i] = common[i] || gh_str_is(sets->names[i], known[k]);
+        }
+        common[i] = common[i] || i < old.familiar;
+    }
+
+    sets->count = 0;
+    for (int rank = 0; rank < 3; rank++) {
+        for (size_t i = 0; i < old.count; i++) {
+            if ((named[i] ? 0 : common[i] ? 1 : 2) == rank) {
+                sets->names[sets->count] = old.names[i];
+                sets->places[sets->count++] = old.places[i];
+            }
+        }
+        sets->familiar = rank < 2 ? sets->count : sets->familiar;
     }
 }
 
@@ -62,18 +115,18 @@ codes(gh_arena_t *arena, gh_places_t places, unsigned most)
     return gh_str_format(arena, "%.*s and %u more", GH_STR_ARG(gh_places_text(arena, shown)), total - most);
 }
 
-/* One named set without another: "ANYWHERE minus EU". The first of the artefact's order, arena text empty when there is none. */
+/* One of the first `known` sets without another: "ANYWHERE minus EU". The first that is, arena text empty when there is none. */
 static gh_str_t
-difference(const gh_cli_sets_t *sets, gh_places_t places)
+difference(const gh_cli_sets_t *sets, size_t known, gh_places_t places)
 {
-    for (size_t i = 0; i < sets->count; i++) {
+    for (size_t i = 0; i < known; i++) {
         if (!gh_places_inside(places, sets->places[i])) {
             continue;
         }
 
         gh_places_t rest = gh_places_minus(sets->places[i], places);
 
-        for (size_t j = 0; j < sets->count; j++) {
+        for (size_t j = 0; j < known; j++) {
             if (gh_places_equal(rest, gh_places_intersect(sets->places[j], sets->places[i]))) {
                 return gh_str_format(sets->arena, "%.*s minus %.*s", GH_STR_ARG(sets->names[i]),
                     GH_STR_ARG(sets->names[j]));
@@ -84,15 +137,15 @@ difference(const gh_cli_sets_t *sets, gh_places_t places)
     return GH_STR("");
 }
 
-/* The named set that needs the fewest codes added or taken away. */
+/* Of the first `known` sets the one that needs the fewest codes added or taken away, `most` at most. */
 static gh_str_t
-nearly(const gh_cli_sets_t *sets, gh_places_t places)
+nearly(const gh_cli_sets_t *sets, size_t known, unsigned most, gh_places_t places)
 {
-    unsigned    best = CODES_BESIDE + 1;
+    unsigned    best = most + 1;
     size_t      set = 0;
     gh_places_t more, less;
 
-    for (size_t i = 0; i < sets->count; i++) {
+    for (size_t i = 0; i < known; i++) {
         unsigned distance;
 
         more = gh_places_minus(places, sets->places[i]);
@@ -105,7 +158,7 @@ nearly(const gh_cli_sets_t *sets, gh_places_t places)
         }
     }
 
-    if (best > CODES_BESIDE) {
+    if (best > most) {
         return GH_STR("");
     }
 
@@ -117,6 +170,22 @@ nearly(const gh_cli_sets_t *sets, gh_places_t places)
         GH_STR_ARG(gh_places_empty(more) ? GH_STR("") : gh_places_text(sets->arena, more)),
         gh_places_empty(less) ? "" : " minus ",
         GH_STR_ARG(gh_places_empty(less) ? GH_STR("") : gh_places_text(sets->arena, less)));
+}
+
+/* The first `known` sets in the order of how they say it: by name, one without another, with or without some codes. */
+static gh_str_t
+by_sets(const gh_cli_sets_t *sets, size_t known, unsigned most, gh_places_t places)
+{
+    gh_str_t text;
+
+    for (size_t i = 0; i < known; i++) {
+        if (gh_places_equal(places, sets->places[i])) {
+            return sets->names[i];
+        }
+    }
+    text = difference(sets, known, places);
+
+    return text.len != 0 ? text : nearly(sets, known, most, places);
 }
 
 gh_str_t
@@ -140,15 +209,9 @@ gh_cli_places_text(const gh_cli_sets_t *sets, gh_places_t places)
         return gh_places_text(sets->arena, places);
     }
 
-    for (size_t i = 0; i < sets->count; i++) {
-        if (gh_places_equal(places, sets->places[i])) {
-            return sets->names[i];
-        }
-    }
-
-    text = difference(sets, places);
+    text = by_sets(sets, sets->familiar, CODES_FAMILIAR, places);
     if (text.len == 0) {
-        text = nearly(sets, places);
+        text = by_sets(sets, sets->count, CODES_BESIDE, places);
     }
 
     return text.len != 0 ? text : codes(sets->arena, places, CODES_CUT);

@@ -1,18 +1,22 @@
 #include "policy/cli/places_words.h"
 
 #define FEW 6          /* so many countries are named, whatever set they make */
+#define TERMS_FAMILIAR 6   /* so many terms of the sets that the documents name are better than fewer of others */
 
 void
-gh_cli_place_words_load(gh_arena_t *arena, gh_str_t artefact, gh_cli_place_words_t *words)
+gh_cli_place_words_load(gh_arena_t *arena, gh_str_t artefact, const gh_document_source_t *sources, size_t count,
+    gh_cli_place_words_t *words)
 {
     gh_cli_sets_t all;
 
     *words = (gh_cli_place_words_t) { .sets.arena = arena };
     gh_cli_sets_load_of(arena, artefact, &all);
+    gh_cli_sets_prefer(&all, sources, count);
     for (size_t i = 0; i < all.count; i++) {
         if (!gh_places_equal(all.places[i], gh_places_anywhere())) {      /* that one is "any country" */
             words->sets.names[words->sets.count] = all.names[i];
             words->sets.places[words->sets.count++] = all.places[i];
+            words->sets.familiar += i < all.familiar;
         }
     }
 }
@@ -106,15 +110,42 @@ sum_text(gh_cli_place_words_t *words, const sum_t *sum)
     return gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(text), text.len && rest.len ? ", " : "", GH_STR_ARG(rest));
 }
 
+/* A set, or any country, without a sum. */
+typedef struct {
+    sum_t    sum;              /* all of it, or what is taken away */
+    size_t   from;             /* the set; the count of sets: any country; count + 1: the sum is all of it */
+    unsigned terms;
+} said_t;
+
 /* The fewest terms of: the sum itself; a set, or any country, without another sum. */
+static said_t
+say(const gh_cli_sets_t *sets, gh_places_t places)
+{
+    said_t said = { sum_of(sets, places), sets->count + 1, 0 };
+
+    said.terms = said.sum.terms;
+    for (size_t i = 0; i <= sets->count; i++) {
+        gh_places_t whole = i < sets->count ? sets->places[i] : gh_places_anywhere();
+        sum_t       minus;
+
+        if (!gh_places_inside(places, whole)) {
+            continue;
+        }
+        minus = sum_of(sets, gh_places_minus(whole, places));
+        if (minus.terms + 1 < said.terms) {
+            said = (said_t) { minus, i, minus.terms + 1 };
+        }
+    }
+
+    return said;
+}
+
 gh_str_t
 gh_cli_places_words(gh_cli_place_words_t *words, gh_places_t places)
 {
     const gh_cli_sets_t *sets = &words->sets;
-    gh_places_t          anywhere = gh_places_anywhere();
-    sum_t                best, lost, none = { .rest = gh_places_none() };
-    size_t               from = sets->count + 1;         /* count: any country; count + 1: no difference */
-    unsigned             terms;
+    gh_cli_sets_t        familiar = words->sets;
+    said_t               said;
 
     if (gh_places_has_unknown(places)) {
         return GH_STR("an unknown place");
@@ -122,37 +153,26 @@ gh_cli_places_words(gh_cli_place_words_t *words, gh_places_t places)
     if (gh_places_empty(places)) {
         return GH_STR("no country");
     }
-    if (gh_places_equal(places, anywhere)) {
+    if (gh_places_equal(places, gh_places_anywhere())) {
         return GH_STR("any country");
     }
     if (gh_places_count(places) <= FEW) {
         return gh_cli_places_spelled(sets->arena, places);
     }
 
-    best = sum_of(sets, places);
-    terms = best.terms;
-    lost = none;
-    for (size_t i = 0; i <= sets->count; i++) {
-        gh_places_t whole = i < sets->count ? sets->places[i] : anywhere;
-        sum_t       minus;
-
-        if (!gh_places_inside(places, whole)) {
-            continue;
-        }
-        minus = sum_of(sets, gh_places_minus(whole, places));
-        if (minus.terms + 1 < terms) {
-            terms = minus.terms + 1;
-            lost = minus;
-            from = i;
-        }
+    familiar.count = familiar.familiar;                  /* the first of the sets: the same numbers */
+    said = say(&familiar, places);
+    if (said.terms > TERMS_FAMILIAR) {
+        familiar.count = sets->count;
+        said = say(sets, places);
     }
-    if (from > sets->count) {
-        return sum_text(words, &best);
+    if (said.from > familiar.count) {
+        return sum_text(words, &said.sum);
     }
-    if (from < sets->count) {
-        words->used[from] = true;
+    if (said.from < familiar.count) {
+        words->used[said.from] = true;
     }
 
-    return gh_str_format(sets->arena, "%.*s without %.*s", GH_STR_ARG(from < sets->count ? sets->names[from] : GH_STR("any country")),
-        GH_STR_ARG(sum_text(words, &lost)));
+    return gh_str_format(sets->arena, "%.*s without %.*s",
+        GH_STR_ARG(said.from < familiar.count ? sets->names[said.from] : GH_STR("any country")), GH_STR_ARG(sum_text(words, &said.sum)));
 }

@@ -9,8 +9,9 @@ typedef struct {
     bool          used[GH_CLI_SETS_MAX];      /* sets that some words named: to be spelled out */
 } gh_cli_place_words_t;
 
-/* The sets of an artefact. */
-void gh_cli_place_words_load(gh_arena_t *arena, gh_str_t artefact, gh_cli_place_words_t *words);
+/* The sets of an artefact; those that the documents name are preferred. */
+void gh_cli_place_words_load(gh_arena_t *arena, gh_str_t artefact, const gh_document_source_t *sources, size_t count,
+    gh_cli_place_words_t *words);
 
 /*
  * "Germany (DE), Sweden (SE)", "EEA, United States (US)", "GDPR_TERRITORY without EU", "any country without China (CN)", "no country", "an

@@ -34,6 +34,9 @@ int gh_cli_who_init(gh_cli_who_t *who, gh_arena_t *arena, const gh_review_groups
 /* "nordbank/retail, nordbank/web-bot/site and 3 more", "all 12 tenants of nordbank". Arena-owned. */
 gh_str_t gh_cli_who_text(const gh_cli_who_t *who, const uint32_t *groups, uint32_t count);
 
+/* The same of whole tenants: chosen[i] for tenant i of who. */
+gh_str_t gh_cli_who_tenants_text(const gh_cli_who_t *who, const bool *chosen);
+
 /* Every one of them, as patterns: ["nordbank/retail", "fjord/web/site/batch*"]; NULL: out of memory. */
 json_t *gh_cli_who_json(const gh_cli_who_t *who, const uint32_t *groups, uint32_t count);
 
@@ -54,7 +57,15 @@ int gh_cli_statements(const gh_cli_who_t *who, const gh_plan_t *plan, bool deplo
 /* "nordbank/retail: personal may now be processed in US" */
 gh_str_t gh_cli_statement_text(gh_arena_t *arena, const gh_cli_statement_t *statement);
 
-/* The first line: gained before lost. *told: it holds every statement; else it counts tenants and unites countries. */
+/* Is it about operators (or, else, about processing and storing)? One change can be both. */
+bool gh_cli_change_speaks_of(const gh_plan_change_t *change, bool operators);
+
+/* ---- plan_sentence.c ---- */
+
+/*
+ * The first line: gained before lost. *told: it holds every statement; else, for each set of tenants that gain (or lose) the same countries in
+ * any of their classes, those countries; and where these would be too many, how many tenants and the countries of all.
+ */
 gh_str_t gh_cli_plan_sentence(const gh_cli_who_t *who, const gh_plan_t *plan, const gh_cli_statement_t *statements, uint32_t count,
     bool *told);
 

@@ -6,7 +6,6 @@
 
 #define NAMES_SHOWN      4      /* of tenants and apps, in a sentence */
 #define TENANTS_LISTED   3      /* an organisation that is whole and has more is named itself */
-#define STATEMENTS_SHOWN 4      /* in the first line, of gained and of lost ones; more are counted */
 
 /* ---- tenants and organisations ---- */
 
@@ -197,6 +196,44 @@ gh_cli_who_text(const gh_cli_who_t *who, const uint32_t *groups, uint32_t count)
     return text;
 }
 
+gh_str_t
+gh_cli_who_tenants_text(const gh_cli_who_t *who, const bool *chosen)
+{
+    gh_str_t text = GH_STR("");
+    uint32_t names = 0, tenant = 0, app = 0;
+
+    while (tenant < who->tenant_count) {
+        uint32_t org = who->org_of[tenant], first = tenant, in = 0;
+        gh_str_t path, name;
+
+        while (who->tenant_of[app] < tenant) {
+            app++;
+        }
+        path = who->groups->apps[app];
+        for (uint32_t i = tenant; i < who->tenant_count && who->org_of[i] == org; i++) {
+            in += chosen[i];
+        }
+        if (in == who->tenants_of[org] && in > TENANTS_LISTED && (tenant == 0 || who->org_of[tenant - 1] != org)) {
+            name = gh_str_format(who->arena, "all %u tenants of %.*s", in, GH_STR_ARG(head_of(path, 1)));
+            tenant += in;
+        } else {
+            name = head_of(path, 2);
+            tenant++;
+        }
+        if (!chosen[first]) {
+            continue;
+        }
+        if (names++ < NAMES_SHOWN) {
+            text = gh_str_format(who->arena, "%.*s%s%.*s", GH_STR_ARG(text), names > 1 ? ", " : "", GH_STR_ARG(name));
+        }
+    }
+    if (names > NAMES_SHOWN) {
+        text = gh_str_format(who->arena, "%.*s and %u more", GH_STR_ARG(text), names - NAMES_SHOWN);
+    }
+
+    return text;
+}
+
 json_t *
 gh_cli_who_json(const gh_cli_who_t *who, const uint32_t *groups, uint32_t count)
 {
@@ -276,8 +313,8 @@ what_text(const gh_cli_who_t *who, const gh_plan_t *plan, const gh_plan_change_t
 
 /* ---- statements ---- */
 
-static bool
-speaks_of(const gh_plan_change_t *change, bool operators)
+bool
+gh_cli_change_speaks_of(const gh_plan_change_t *change, bool operators)
 {
     if (operators) {
         return !gh_places_empty(change->what.of[GH_REACH_OPERATOR]);
@@ -365,7 +402,7 @@ gh_cli_statements(const gh_cli_who_t *who, const gh_plan_t *plan, bool deploymen
     for (uint32_t i = 0; i < changes->count; i++) {
         const gh_plan_change_t *change = &changes->items[i];
 
-        if (!speaks_of(change, operators)) {
+        if (!gh_cli_change_speaks_of(change, operators)) {
             continue;
         }
         (*statements)[(*count)++] = (gh_cli_statement_t) {
@@ -390,95 +427,4 @@ gh_cli_statement_text(gh_arena_t *arena, const gh_cli_statement_t *s)
     }
     return gh_str_format(arena, "%.*s (%.*s)%s%.*s, %.*s: %.*s; for %.*s", GH_STR_ARG(s->deployment), GH_STR_ARG(s->models),
         s->feature.len > 0 ? " with " : "", GH_STR_ARG(s->feature), GH_STR_ARG(s->classes), GH_STR_ARG(s->what), GH_STR_ARG(s->who));
-}
-
-/* ---- the first line ---- */
-
-/* How many tenants the statements of one direction speak of. */
-static uint32_t
-count_tenants(const gh_cli_who_t *who, const gh_plan_t *plan, bool gained)
-{
-    bool    *marked = gh_arena_array(who->arena, who->tenant_count, sizeof(bool));
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; marked != NULL && i < plan->reach.count; i++) {
-        const gh_plan_change_t *change = &plan->reach.items[i];
-
-        for (uint32_t g = 0; change->gained == gained && speaks_of(change, false) && g < change->group_count; g++) {
-            const gh_review_group_t *group = &who->groups->groups[change->groups[g]];
-
-            for (uint32_t m = 0; m < group->count; m++) {
-                uint32_t tenant = who->tenant_of[who->groups->members[group->first + m].app];
-
-                count += !marked[tenant];
-                marked[tenant] = true;
-            }
-        }
-    }
-
-    return count;
-}
-
-/* "data of 12 tenants may now reach US and CN" */
-static gh_str_t
-counted(const gh_cli_who_t *who, const gh_plan_t *plan, bool gained)
-{
-    gh_places_t all = gh_places_none();
-    uint32_t    tenants = count_tenants(who, plan, gained);
-    bool        later = false;
-    gh_str_t    places;
-
-    for (uint32_t i = 0; i < plan->reach.count; i++) {
-        const gh_plan_change_t *change = &plan->reach.items[i];
-
-        if (change->gained == gained && speaks_of(change, false)) {
-            later = later || change->from_ms > plan->now_ms;
-            all = gh_places_union(all, gh_places_union(change->what.of[GH_REACH_PROCESS], change->what.of[GH_REACH_STORE]));
-        }
-    }
-    places = gh_places_has_unknown(all) ? GH_STR("places that nobody knows") : gh_cli_places_text(who->sets, all);
-
-    return gh_str_format(who->arena, "%s of %u tenant%s %s %.*s, as told below", gained ? "Data" : "data", tenants, tenants == 1 ? "" : "s",
-        gained ? later ? "may now or later get to" : "may now get to" : later ? "may no longer, or later not, get to" : "may no longer get to",
-        GH_STR_ARG(places));
-}
-
-static gh_str_t
-said(const gh_cli_who_t *who, const gh_plan_t *plan, const gh_cli_statement_t *statements, uint32_t count, bool gained, bool *told)
-{
-    gh_str_t text = GH_STR("");
-    uint32_t number = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (statements[i].gained == gained) {
-            gh_str_t one = gh_cli_statement_text(who->arena, &statements[i]);
-
-            text = gh_str_format(who->arena, "%.*s%s%.*s", GH_STR_ARG(text), number > 0 ? "; " : "", GH_STR_ARG(one));
-            number++;
-        }
-    }
-
-    if (number <= STATEMENTS_SHOWN) {
-        return text;
-    }
-    *told = false;
-
-    return counted(who, plan, gained);
-}
-
-gh_str_t
-gh_cli_plan_sentence(const gh_cli_who_t *who, const gh_plan_t *plan, const gh_cli_statement_t *statements, uint32_t count, bool *told)
-{
-    gh_str_t gained, lost;
-
-    *told = true;
-    gained = said(who, plan, statements, count, true, told);
-    lost = said(who, plan, statements, count, false, told);
-    if (gained.len == 0) {
-        gained = GH_STR("No tenant's data may reach a new country");
-        if (lost.len == 0) {
-            return gh_str_format(who->arena, "%.*s, and none loses one.", GH_STR_ARG(gained));
-        }
-    }
-    return gh_str_format(who->arena, "%.*s%s%.*s.", GH_STR_ARG(gained), lost.len > 0 ? "; " : "", GH_STR_ARG(lost));
 }

@@ -363,6 +363,8 @@ compare(planning_t *p)
         return status;
     }
     gh_cli_sets_load(p->cli->arena, &planned->sets);
+    gh_cli_sets_prefer(&planned->sets, planned->before.documents.sources, planned->before.documents.count);
+    gh_cli_sets_prefer(&planned->sets, planned->after.documents.sources, planned->after.documents.count);
     gh_cli_edit_lines(p->cli->arena, &planned->sets, planned->before.model, planned->after.model, &planned->lines);
     if (planned->lines.failed) {
         return gh_cli_fail(p->cli, "out of memory");

@@ -118,6 +118,7 @@ prove_claims(gh_cli_prove_t *prove)
     }
 
     gh_cli_sets_load(cli->arena, &prove->sets);
+    gh_cli_sets_prefer(&prove->sets, prove->policy.documents.sources, prove->policy.documents.count);
     if (gh_cli_flag(cli, "json")) {
         status = gh_cli_print_json(cli, gh_cli_prove_json(prove));
     } else {

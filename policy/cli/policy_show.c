@@ -309,6 +309,7 @@ show(showing_t *s)
         return GH_EXIT_ERROR;
     }
     gh_cli_sets_load(s->cli->arena, &s->sets);
+    gh_cli_sets_prefer(&s->sets, s->policy.documents.sources, s->policy.documents.count);
     status = gh_cli_flag(s->cli, "json") ? show_json(s) : gh_cli_flag(s->cli, "words") ? show_words(s) : show_listing(s);
     if (status == GH_EXIT_DONE && s->shown == 0) {
         return gh_cli_fail(s->cli, s->organisation ? "no policy applies to %s" : "there is no policy%s",

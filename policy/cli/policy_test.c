@@ -115,6 +115,7 @@ run_cases(testing_t *t)
         .now_ms = t->now_ms, .coverage = t->coverage };
 
     gh_cli_sets_load(t->cli->arena, &run.sets);
+    gh_cli_sets_prefer(&run.sets, t->policy.documents.sources, t->policy.documents.count);
     t->results = gh_arena_array(t->cli->arena, t->cases.count, sizeof(*t->results));
     if (t->results == NULL || t->coverage == NULL) {
         return gh_cli_fail(t->cli, "out of memory");

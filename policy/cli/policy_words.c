@@ -395,7 +395,8 @@ gh_policy_words_print(gh_policy_words_t *words)
 {
     int status;
 
-    gh_cli_place_words_load(words->arena, words->policy->facts, &words->places);
+    gh_cli_place_words_load(words->arena, words->policy->facts, words->loaded->documents.sources, words->loaded->documents.count,
+        &words->places);
     words->section = 0;
 
     print_head(words);

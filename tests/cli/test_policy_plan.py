@@ -215,22 +215,50 @@ def test_tenants_named_as_exactly_as_needed(plan):
     assert plan.json(tenants=more, residency=extra())["gained"][0]["tenants"] == ["nordbank"]
 
 
-def test_many_changes_are_counted_in_the_first_line(plan):
-    def more(tenants):
-        tenants["organisations"][0]["tenants"] += [{"id": f"t{number}", "apps": [{"id": "a"}]} for number in range(6)]
+def test_many_changes_are_said_by_tenant_in_the_first_line(plan):
+    """As long as that can be read: every tenant with exactly the countries that are new to it, the farthest first; else a count."""
+    def countries(*codes):
+        def tenants(document):
+            document["organisations"][0]["tenants"] += [{"id": f"t{number}", "apps": [{"id": "a"}]} for number in range(len(codes))]
 
-    def extra(residency):
-        for number, country in enumerate(("FR", "ES", "IT", "PT", "FI", "DK")):
-            residency["allow"].append({"id": f"x{number}", "why": "x", "classes": ["personal"], "tenants": [f"nordbank/t{number}"],
-                                       "process": {"within": ["EU", country]}, "store": "nothing"})
+        def residency(document):
+            for number, code in enumerate(codes):
+                document["allow"].append({"id": f"x{number}", "why": "x", "classes": ["personal"], "tenants": [f"nordbank/t{number}"],
+                                          "process": {"within": ["EU", code]}, "store": "nothing"})
 
-    def fleet(fleet):
-        for number, country in enumerate(("FR", "ES", "IT", "PT", "FI", "DK")):
-            fleet["deployments"].append({**FLEET["deployments"][2], "id": f"d{number}", "country": country, "serves": [f"nordbank/t{number}"]})
-    plan.cli.run("policy", "apply", plan.edit(tenants=more))
-    lines = plan.lines(tenants=more, residency=extra, fleet=fleet)
-    assert re.match(r"Data of 6 tenants may now get to .+, as told below\.$", lines[0])
-    assert "Countries gained:" in lines and "  + nordbank/t4: personal, public may now be processed in FI" in lines
+        def fleet(document):
+            document["deployments"] += [{**FLEET["deployments"][2], "id": f"d{number}", "country": code, "serves": [f"nordbank/t{number}"]}
+                                        for number, code in enumerate(codes)]
+        return dict(tenants=tenants, residency=residency, fleet=fleet)
+    five, seven = countries("FR", "ES", "IT", "PT", "BR"), countries("FR", "ES", "IT", "PT", "FI", "DK", "BR")
+    plan.cli.run("policy", "apply", plan.edit(tenants=seven["tenants"]))
+    lines = plan.lines(tenants=seven["tenants"], residency=five["residency"], fleet=five["fleet"])
+    assert lines[0] == ("Data of nordbank/t0 may now get to FR, of nordbank/t1 to ES, of nordbank/t2 to IT, of nordbank/t3 to PT, "
+                        "of nordbank/t4 to BR, in the classes told below.")
+    assert "Countries gained:" in lines and "  + nordbank/t4: personal, public may now be processed in BR" in lines
+    lines = plan.lines(**seven)
+    assert re.match(r"Data of 7 tenants may now get to .+, as told below\.$", lines[0])
+
+    plan.cli.run("policy", "apply", plan.edit(tenants=seven["tenants"], residency=five["residency"], fleet=five["fleet"]))
+    lost = plan.lines(tenants=seven["tenants"])[0]
+    assert lost == ("No tenant's data may reach a new country; data of nordbank/t0 may no longer get to FR, of nordbank/t1 to ES, "
+                    "of nordbank/t2 to IT, of nordbank/t3 to PT, of nordbank/t4 to BR, in the classes told below.")
+
+
+def test_sets_of_countries_as_the_documents_name_them(plan):
+    """Another set of the facts has the same members as these two together; its name stands in no document."""
+    def fleet(document):
+        document["deployments"][0].update(region="westeurope", sku="GlobalStandard", store={"in": ["EU_DATA_BOUNDARY", "GB"], "days": 30})
+
+    def anywhere(residency):
+        residency["allow"].append({"id": "wide", "why": "x", "classes": ["personal"], "process": {"within": ["ANYWHERE"]},
+                                   "store": {"within": ["EU_DATA_BOUNDARY", "GB"], "max_days": 30}})
+    directory = plan.edit(fleet=fleet, residency=anywhere)
+    listing = [plan.cli.run("policy", "plan", directory, code=2).stdout, plan.cli.run("fleet", "check", directory).stdout,
+               plan.cli.run("policy", "show", directory, "--words").stdout]
+    assert not any("OPENROUTER_EUROPE" in text for text in listing)
+    assert "stored in EU_DATA_BOUNDARY plus GB" in listing[0] and "stores in EU_DATA_BOUNDARY plus GB for 30 days" in listing[1]
+    assert "content is stored nowhere, or only in EU_DATA_BOUNDARY, United Kingdom (GB)" in " ".join(listing[2].split())
 
 
 def test_suppositions(plan):
