@@ -411,6 +411,7 @@ ngx_int_t ngx_http_gatehouse_init_process(ngx_cycle_t *cycle);
 void ngx_http_gatehouse_exit_process(ngx_cycle_t *cycle);
 gh_store_t *ngx_http_gatehouse_store(ngx_log_t *log, gh_error_t *error);
 uint64_t ngx_http_gatehouse_transaction(void);
+ngx_uint_t ngx_http_gatehouse_store_replaced(gh_error_t *error);
 uint64_t ngx_http_gatehouse_snapshot(void);
 uint64_t ngx_http_gatehouse_finish_from(void);
 ngx_int_t ngx_http_gatehouse_record(gh_json_writer_t *w, ngx_log_t *log);

@@ -240,6 +240,7 @@ ngx_http_gatehouse_identify(ngx_http_request_t *r,
 {
     gh_str_t     key;
     gh_error_t   error;
+    ngx_uint_t   again;
     gh_store_t  *store;
 
     ngx_memzero(&error, sizeof(gh_error_t));
@@ -252,16 +253,21 @@ ngx_http_gatehouse_identify(ngx_http_request_t *r,
                                   "\"api-key: gh_...\".");
     }
 
-    store = ngx_http_gatehouse_store(r->connection->log, &error);
+    again = 0;
 
-    if (store
-        && gh_store_identify(store, key, ngx_http_gatehouse_now_ms(),
-                             &ctx->arena, &ctx->identity, NULL, &error)
-           == GH_OK)
-    {
-        ctx->identified = 1;
-        return NGX_OK;
-    }
+    do {
+        store = ngx_http_gatehouse_store(r->connection->log, &error);
+
+        if (store
+            && gh_store_identify(store, key, ngx_http_gatehouse_now_ms(),
+                                 &ctx->arena, &ctx->identity, NULL, &error)
+               == GH_OK)
+        {
+            ctx->identified = 1;
+            return NGX_OK;
+        }
+
+    } while (again++ == 0 && ngx_http_gatehouse_store_replaced(&error));
 
     if (error.code && ngx_strncmp(error.code, "key_", 4) == 0) {
         return ngx_http_gatehouse_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,

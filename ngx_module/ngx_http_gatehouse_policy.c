@@ -14,7 +14,8 @@ static ngx_int_t ngx_http_gatehouse_excused(ngx_http_gatehouse_ctx_t *ctx,
 static const gh_target_verdict_t *ngx_http_gatehouse_decide_again(
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt,
     const gh_image_t *image, gh_arena_t *arena,
-    const gh_identity_t *identity, uint64_t now, gh_decision_t *decision);
+    const gh_identity_t *identity, uint64_t now, gh_decision_t *decision,
+    ngx_uint_t proposed);
 static ngx_int_t ngx_http_gatehouse_same_bytes(
     ngx_http_gatehouse_attempt_t *attempt, const gh_image_t *image,
     const gh_target_verdict_t *verdict);
@@ -79,7 +80,7 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
 
         verdict = ngx_http_gatehouse_decide_again(ctx, attempt, image,
                                                   &ctx->arena, &identity, now,
-                                                  &decision);
+                                                  &decision, 0);
         if (verdict == NULL) {
             ctx->late = "residency_denied";
             ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
@@ -169,7 +170,7 @@ ngx_http_gatehouse_judge(ngx_http_gatehouse_ctx_t *ctx,
     }
 
     verdict = ngx_http_gatehouse_decide_again(ctx, attempt, *image, arena,
-                                              &identity, now, decision);
+                                              &identity, now, decision, 0);
 
     if (verdict
         && ngx_http_gatehouse_same_bytes(attempt, *image, verdict) == NGX_OK)
@@ -244,7 +245,7 @@ ngx_http_gatehouse_would(ngx_http_gatehouse_ctx_t *ctx,
     verdict = ngx_http_gatehouse_decide_again(ctx, attempt,
                                               gh_proposal_image(proposal),
                                               arena, &identity, now,
-                                              &decision);
+                                              &decision, 1);
 
     return verdict ? ngx_http_gatehouse_same_bytes(attempt,
                                                    gh_proposal_image(proposal),
@@ -331,13 +332,18 @@ static const gh_target_verdict_t *
 ngx_http_gatehouse_decide_again(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, const gh_image_t *image,
     gh_arena_t *arena, const gh_identity_t *identity, uint64_t now,
-    gh_decision_t *decision)
+    gh_decision_t *decision, ngx_uint_t proposed)
 {
     gh_decide_input_t  input;
 
     input = ctx->input;
     input.identity = identity;
     input.now_ms = now;
+
+    if (proposed) {
+        /* what is kept is of the image in force */
+        input.cells = NULL;
+    }
 
     return gh_decide_still(image, &input, arena, attempt->facts.deployment,
                            attempt->facts.upstream_model, decision);

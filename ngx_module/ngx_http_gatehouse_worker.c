@@ -104,6 +104,9 @@ ngx_http_gatehouse_exit_process(ngx_cycle_t *cycle)
 
     ngx_http_gatehouse_store_close();
 
+    gh_cells_free(ngx_http_gatehouse_worker.cells);
+    ngx_http_gatehouse_worker.cells = NULL;
+
     /* the slot is the kernel's to free, after the last of this process's sockets */
 }
 
@@ -116,9 +119,6 @@ ngx_http_gatehouse_store_close(void)
         gh_store_close(ngx_http_gatehouse_worker.store);
         ngx_http_gatehouse_worker.store = NULL;
     }
-
-    gh_cells_free(ngx_http_gatehouse_worker.cells);
-    ngx_http_gatehouse_worker.cells = NULL;
 }
 
 
@@ -191,11 +191,16 @@ ngx_http_gatehouse_image(ngx_log_t *log, gh_error_t *error)
 {
     gh_image_t       *image;
     gh_store_t       *store;
+    ngx_uint_t        again;
     static ngx_msec_t logged;
 
     if (ngx_http_gatehouse_take_slot(log, error) == NULL) {
         return NULL;
     }
+
+    again = 0;
+
+again:
 
     store = ngx_http_gatehouse_store(log, error);
     if (store == NULL) {
@@ -219,9 +224,9 @@ ngx_http_gatehouse_image(ngx_log_t *log, gh_error_t *error)
                       error->text, error->code ? error->code : "");
     }
 
-    if (error->code && ngx_strcmp(error->code, "store_replaced") == 0) {
-        /* denied by name until the one in place is opened: at once, then at most once a second */
-        ngx_http_gatehouse_store_close();
+    if (ngx_http_gatehouse_store_replaced(error) && !again) {
+        again = 1;
+        goto again;
     }
 
     return NULL;
@@ -247,6 +252,22 @@ ngx_http_gatehouse_transaction(void)
 {
     return ngx_http_gatehouse_worker.store
            ? gh_store_transaction(ngx_http_gatehouse_worker.store) : 0;
+}
+
+
+/* 1: the error says that another file is in the store's place. The old one is closed: the next call opens what is there now. */
+ngx_uint_t
+ngx_http_gatehouse_store_replaced(gh_error_t *error)
+{
+    if (error->code == NULL || ngx_strcmp(error->code, "store_replaced") != 0
+        || ngx_http_gatehouse_worker.store == NULL)
+    {
+        return 0;
+    }
+
+    ngx_http_gatehouse_store_close();
+
+    return 1;
 }
 
 

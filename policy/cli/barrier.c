@@ -68,19 +68,44 @@ check_ids(gh_cli_barrier_t *barrier, gh_error_t *error)
     return GH_EXIT_DONE;
 }
 
-int
-gh_cli_barrier_begin(gh_cli_t *cli, gh_store_t *store, gh_cli_barrier_t *barrier)
+static int
+read_options(gh_cli_t *cli, gh_store_t *store, gh_cli_barrier_t *barrier)
 {
-    gh_error_t error = { 0 };
-    int        status;
-
     *barrier = (gh_cli_barrier_t) { .cli = cli, .store = store, .let_finish = gh_cli_flag(cli, "let-finish") };
     barrier->told = barrier->let_finish || gh_cli_flag(cli, "cut");
 
     if (barrier->let_finish && gh_cli_flag(cli, "cut")) {
         return gh_cli_misuse(cli, "--cut and --let-finish are two different things: say one of them");
     }
-    status = read_wait(barrier);
+    return read_wait(barrier);
+}
+
+int
+gh_cli_barrier_begin_lost(gh_cli_t *cli, gh_cli_barrier_t *barrier)
+{
+    gh_error_t error = { 0 };
+    int        status = read_options(cli, NULL, barrier);
+
+    if (status != GH_EXIT_DONE) {
+        return status;
+    }
+    barrier->ledger = gh_ledger_open(gh_cli_ledger(cli), true, &error);
+    if (barrier->ledger == NULL) {
+        return strcmp(error.code, "ledger_missing") == 0 ? GH_EXIT_DONE : fail_ledger(cli, &error);
+    }
+    if (gh_barrier_look(barrier->ledger, cli->arena, &barrier->before, &error) != GH_OK) {
+        gh_cli_barrier_end(barrier);
+        return fail_ledger(cli, &error);
+    }
+    return GH_EXIT_DONE;
+}
+
+int
+gh_cli_barrier_begin(gh_cli_t *cli, gh_store_t *store, gh_cli_barrier_t *barrier)
+{
+    gh_error_t error = { 0 };
+    int        status = read_options(cli, store, barrier);
+
     if (status != GH_EXIT_DONE) {
         return status;
     }
@@ -222,6 +247,14 @@ gh_cli_barrier_obeyed_revision(gh_cli_barrier_t *barrier, uint64_t revision)
 int
 gh_cli_barrier_again(gh_cli_barrier_t *barrier, const char *what)
 {
+    gh_error_t error = { 0 };
+    uint64_t   revision;
+
+    if (gh_store_revision_number(barrier->store, &revision, &error) != GH_OK) {
+        gh_cli_fail_store(barrier->cli, &error);
+        return GH_EXIT_UNOBEYED;
+    }
+    gh_barrier_announce(barrier->ledger, gh_store_snapshot(barrier->store));
     return wait_for(barrier, gh_store_snapshot(barrier->store), what);
 }
 

@@ -37,6 +37,13 @@ typedef struct {
 
 /* GH_EXIT_DONE; or an exit code after a message: nothing was changed, and there is nothing to end. */
 int  gh_cli_barrier_begin(gh_cli_t *cli, gh_store_t *store, gh_cli_barrier_t *barrier);
+
+/*
+ * Before a restore: reads the options and opens the ledger when it can be; barrier->ledger is NULL when there is none. The store may be
+ * lost: nothing of it is looked at. GH_EXIT_DONE, or an exit code after a message.
+ */
+int gh_cli_barrier_begin_lost(gh_cli_t *cli, gh_cli_barrier_t *barrier);
+
 void gh_cli_barrier_end(gh_cli_barrier_t *barrier);
 
 /*

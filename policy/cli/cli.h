@@ -65,6 +65,8 @@ struct gh_cli_s {
 };
 
 /* One row a command: two that are added side by side do not meet. */
+extern const gh_cli_command_t gh_cli_backup;
+extern const gh_cli_command_t gh_cli_restore;
 extern const gh_cli_command_t gh_cli_explain;
 extern const gh_cli_command_t gh_cli_facts_diff;
 extern const gh_cli_command_t gh_cli_facts_show;

@@ -4,6 +4,7 @@
  *
  *   HOME                user:group 0750      HOME/store          user:group 2750
  *   HOME/store/data.mdb user:group 0640      HOME/store/lock.mdb user:group 0660
+ *   HOME/store/identity user:group 0640
  *   HOME/audit          user:group 0750      HOME/audit/open     user:group 2770
  *   HOME/audit/sealed   user:group 0750      HOME/cred, its files user:group 0750, 0640
  *   SECRETS             root:<user's group> 0750, store.key 0640
@@ -215,6 +216,8 @@ static int
 own_store_files(const gh_init_t *init, int store)
 {
     int status = own_if_there(init, store, "data.mdb", "store/data.mdb", 0640);
+
+    status = status != GH_EXIT_DONE ? status : own_if_there(init, store, "identity", "store/identity", 0640);
 
     return status != GH_EXIT_DONE ? status : own_if_there(init, store, "lock.mdb", "store/lock.mdb", 0660);
 }

@@ -33,6 +33,8 @@ static const gh_cli_command_t *const commands[] = {
     &gh_cli_key_list,
     &gh_cli_key_revoke,
     &gh_cli_explain,
+    &gh_cli_backup,
+    &gh_cli_restore,
 };
 
 /* First words of commands of two words, with the text their --help begins with. */

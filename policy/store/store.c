@@ -96,22 +96,32 @@ gh_store_mdb_error(int rc, const char *what, gh_error_t *error)
     return gh_error_set(error, code, "%s: %s", what, mdb_strerror(rc));
 }
 
-/* Once a second: the path still leads to the file that is open, which was not overwritten with an older one. */
-static int
-check_path(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
+int
+gh_store_in_place(const gh_store_t *store, gh_error_t *error)
 {
     struct stat st;
-    uint64_t    newest;
 
-    if (store->checked_ms != 0 && now_ms >= store->checked_ms && now_ms - store->checked_ms < CHECK_PATH_MS) {
-        return GH_OK;
-    }
     if (stat(store->data_path, &st) != 0) {
         return gh_error_set(error, "store_replaced", "the store's file is gone: %s", strerror(errno));
     }
     if (st.st_dev != store->device || st.st_ino != store->inode) {
         return gh_error_set(error, "store_replaced",
             "the store's file was replaced by another one while it was in use: restart what uses it");
+    }
+    return GH_OK;
+}
+
+/* Once a second: the path still leads to the file that is open, which was not overwritten with an older one. */
+static int
+check_path(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
+{
+    uint64_t newest;
+
+    if (store->checked_ms != 0 && now_ms >= store->checked_ms && now_ms - store->checked_ms < CHECK_PATH_MS) {
+        return GH_OK;
+    }
+    if (gh_store_in_place(store, error) != GH_OK) {
+        return GH_ERROR;
     }
     if (gh_pages_newest(store->fd, &newest, error) != GH_OK) {
         return GH_ERROR;
@@ -462,10 +472,21 @@ open_writable(gh_store_t *store, gh_error_t *error)
     return GH_OK;
 }
 
+/* Before the snapshot: what is read of the store afterwards is not older. */
+static int
+read_mark(const gh_store_t *store, const char *home, gh_mark_t *mark, gh_error_t *error)
+{
+    char directory[1100];
+
+    snprintf(directory, sizeof(directory), "%s/store", home);
+    return gh_mark_read(store->mac, directory, mark, error);
+}
+
 gh_store_t *
 gh_store_open(const gh_store_options_t *options, gh_error_t *error)
 {
     gh_store_t *store = calloc(1, sizeof(*store));
+    gh_mark_t   mark;
     uint8_t     subkey[32];
     int         rc;
 
@@ -493,13 +514,18 @@ gh_store_open(const gh_store_options_t *options, gh_error_t *error)
     memset(subkey, 0, sizeof(subkey));
     if (store->mac == NULL || store->api_key == NULL) {
         gh_error_set(error, "store_denied", "the store's key cannot be used: OpenSSL failed");
-    } else if (check_files(store, options->home, error) == GH_OK && open_env(store, options->home, options->unlocked, error) == GH_OK) {
+    } else if (check_files(store, options->home, error) == GH_OK && read_mark(store, options->home, &mark, error) == GH_OK
+        && open_env(store, options->home, options->unlocked, error) == GH_OK && gh_mark_check_file(&mark, store->inode, error) == GH_OK)
+    {
         if (store->writable) {
             rc = open_writable(store, error);
         } else {
             rc = gh_store_begin(store, 0, error);
             rc = rc == GH_OK ? check_previous(store, error) : rc;
             gh_store_end(store);
+        }
+        if (rc == GH_OK) {
+            rc = gh_mark_check(&mark, store->inode, &store->head, error);
         }
         store->checked_ms = 0;
         if (rc == GH_OK) {

@@ -28,6 +28,12 @@ typedef struct {                      /* head: "current" */
     uint8_t  ledger_id[16];           /* of the ledger in use: workers with another one serve nothing; zeros: none was made yet */
 } gh_head_t;
 
+typedef struct {                      /* home/store/identity: which file the store is, and the newest write known of it */
+    uint8_t  envelope[GH_ENVELOPE_SIZE];
+    uint8_t  store_id[16];
+    uint64_t inode, revision, transaction, last_uid, last_change;
+} gh_mark_t;
+
 typedef struct {                      /* name: "k/org/tenant/app/name" */
     uint8_t  envelope[GH_ENVELOPE_SIZE];
     uint8_t  hash[32];
@@ -95,6 +101,12 @@ typedef struct {
 #define GH_PROPOSAL_IMAGE 64u
 _Static_assert(sizeof(gh_proposal_head_t) == GH_PROPOSAL_IMAGE, "the image begins behind the head");
 
+/* store_mark.c; directory: home/store. GH_ERROR: "store_replaced", "store_damaged", "store_denied". */
+int gh_mark_read(gh_hmac_t *mac, const char *directory, gh_mark_t *mark, gh_error_t *error);
+int gh_mark_write(gh_hmac_t *mac, const char *directory, const gh_head_t *head, gh_error_t *error);
+int gh_mark_check_file(const gh_mark_t *mark, ino_t inode, gh_error_t *error);
+int gh_mark_check(const gh_mark_t *mark, ino_t inode, const gh_head_t *head, gh_error_t *error);
+
 extern const char gh_head_key[];      /* "current", without its NUL */
 #define GH_HEAD_KEY ((gh_bytes_t) { gh_head_key, 7 })
 
@@ -120,6 +132,9 @@ int gh_store_app_identity(gh_store_t *store, gh_identity_t *identity, bool *list
 
 /* "app_unknown", with the nearest that is listed. Returns GH_ERROR. */
 int gh_store_app_unknown(gh_store_t *store, gh_str_t path, gh_error_t *error);
+
+/* Is the file that is open still the one at its path? GH_ERROR "store_replaced". */
+int gh_store_in_place(const gh_store_t *store, gh_error_t *error);
 
 /* Names the file in *error. Returns GH_ERROR. */
 int gh_store_blame(const gh_store_t *store, gh_error_t *error);

@@ -34,7 +34,9 @@ gh_edit_begin(gh_edit_t *edit, gh_store_t *store, uint64_t now_ms, gh_error_t *e
         gh_store_mdb_error(rc, "a write transaction cannot be begun", error);
         return gh_store_blame(store, error);
     }
-    if (gh_edit_get(edit, GH_DB_HEAD, GH_HEAD_KEY, &edit->head, sizeof(edit->head), &found, error) != GH_OK) {
+    if (gh_store_in_place(store, error) != GH_OK
+        || gh_edit_get(edit, GH_DB_HEAD, GH_HEAD_KEY, &edit->head, sizeof(edit->head), &found, error) != GH_OK)
+    {
         gh_edit_abort(edit);
         return gh_store_blame(store, error);
     }
@@ -66,6 +68,20 @@ is_full(const gh_store_t *store)
     return statvfs(store->data_path, &room) == 0 && room.f_bavail < ROOM_BLOCKS;
 }
 
+/*
+ * The edit is in force whatever becomes of this: an identity that is behind only notices less, and the next edit writes it again.
+ */
+static void
+write_mark(const gh_edit_t *edit)
+{
+    char       directory[1100];
+    gh_error_t ignored = { 0 };
+
+    snprintf(directory, sizeof(directory), "%.*s", (int) (strrchr(edit->store->data_path, '/') - edit->store->data_path),
+        edit->store->data_path);
+    gh_mark_write(edit->store->mac, directory, &edit->head, &ignored);
+}
+
 int
 gh_edit_commit(gh_edit_t *edit, gh_error_t *error)
 {
@@ -84,6 +100,7 @@ gh_edit_commit(gh_edit_t *edit, gh_error_t *error)
         return gh_store_blame(edit->store, error);
     }
     edit->store->committed = edit->head.transaction;
+    write_mark(edit);
     return GH_OK;
 }
 
@@ -416,8 +433,8 @@ create_env(const char *directory, gh_hmac_t *mac, const uint8_t id[16], gh_error
 static int
 create_files(const char *home, gh_hmac_t *mac, const uint8_t id[16], gh_error_t *error)
 {
-    static const char *const names[2] = { "lock.mdb", "data.mdb" };
-    static const mode_t      modes[2] = { 0660, 0640 };
+    static const char *const names[3] = { "lock.mdb", "identity", "data.mdb" };
+    static const mode_t      modes[3] = { 0660, 0640, 0640 };
     char                     directory[1024], from[1100], to[1100];
     int                      rc;
 
@@ -427,7 +444,7 @@ create_files(const char *home, gh_hmac_t *mac, const uint8_t id[16], gh_error_t 
             "the directory store/ in it cannot be written: %s", strerror(errno));
     }
     rc = create_env(directory, mac, id, error);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         snprintf(from, sizeof(from), "%s/%s", directory, names[i]);
         snprintf(to, sizeof(to), "%s/store/%s", home, names[i]);
         if (rc == GH_OK && (chmod(from, modes[i]) != 0 || (link(from, to) != 0 && errno != EEXIST))) {

@@ -390,7 +390,7 @@ def test_init_does_not_take_it_from_workers(pair):
 def test_nginx_t_leaves_nothing(make_gateway, mock):
     """As root, before there is anything: warnings, and not a file more than before."""
     gateway = make_gateway([Backend("inside", mock("127.0.0.61"))])
-    for text in (gateway.home / "store" / "data.mdb", gateway.home / "store" / "lock.mdb", gateway.home / "ledger"):
+    for text in (gateway.home / "store" / "data.mdb", gateway.home / "store" / "lock.mdb", gateway.home / "store" / "identity", gateway.home / "ledger"):
         text.unlink()
     before = {str(path): path.stat().st_mtime_ns for path in pathlib.Path(gateway.home).rglob("*")}
     done = gateway.test()

@@ -53,7 +53,7 @@ store_make(void)
 static inline void
 store_remove(void)
 {
-    static const char *const names[] = { "/store/data.mdb", "/store/lock.mdb", "/store/other.mdb", "/store", "/key", "" };
+    static const char *const names[] = { "/store/data.mdb", "/store/lock.mdb", "/store/identity", "/store/other.mdb", "/store", "/key", "" };
     char                     path[96];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

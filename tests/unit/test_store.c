@@ -86,7 +86,7 @@ test_open(void)
     memset(&error, 0, sizeof(error));
     CHECK(gh_store_open(&options, &error) == NULL);
     CHECK(is(&error, "store_damaged"));
-    CHECK(strstr(error.source, "data.mdb") != NULL);
+    CHECK(strstr(error.source, "store/identity") != NULL);
 
     snprintf(path, sizeof(path), "%s/key", store_home);
     CHECK_INT(gh_store_key_read(path, key, &error), GH_ERROR);
@@ -359,16 +359,18 @@ damage(uint8_t *bytes, size_t *len, unsigned kind)
 static void
 test_damage(gh_arena_t *arena)
 {
-    char        path[96];
+    char        path[96], mark[96];
     tally_t     tally = { 0, 0, 0, 0, 0 };
     gh_error_t  error;
     gh_store_t *store = store_open(false, &error);
     gh_image_t *image, *before;
-    uint8_t    *bytes, *copy;
-    size_t      len, changed;
+    uint8_t    *bytes, *copy, *identity;
+    size_t      len, changed, identity_len;
 
     path_of("data.mdb", path);
+    path_of("identity", mark);
     bytes = read_file(path, &len);
+    identity = read_file(mark, &identity_len);
     if (!CHECK(store != NULL && bytes != NULL) || !CHECK_INT(gh_store_current(store, WORLD_NOW, &image, &error), GH_OK)) {
         return;
     }
@@ -381,6 +383,7 @@ test_damage(gh_arena_t *arena)
         changed = len;
         damage(copy, &changed, i % 8);
         write_file(path, copy, changed);
+        write_file(mark, identity, identity_len);     /* as it was before an editor took one of the others */
         look(before, arena, &tally);
     }
     printf("store: %u damaged files: %u denied by name, %u without effect, %u taken by an editor\n",
@@ -390,6 +393,8 @@ test_damage(gh_arena_t *arena)
     CHECK(tally.denied > 200);
     store_quiet = false;
     write_file(path, bytes, len);
+    write_file(mark, identity, identity_len);
+    free(identity);
     gh_image_unref(before);
     free(copy);
     free(bytes);
