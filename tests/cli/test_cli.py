@@ -11,7 +11,7 @@ import pytest
 
 from conftest import FLEET, GATEHOUSE, Cli, changed, owner_arguments, write_policy
 
-COMMANDS = ["init", "policy apply", "policy validate", "policy schema", "policy history", "policy diff",
+COMMANDS = ["init", "backup", "restore", "policy apply", "policy validate", "policy schema", "policy history", "policy diff",
             "policy rollback", "policy export", "policy wait", "key create", "key list", "key revoke", "explain"]
 
 SENTENCES = """\
