@@ -161,6 +161,9 @@ static int
 check_tree(check_t *check, const gh_tree_t *tree)
 {
     check->have_key = false;
+    if (tree->flags != (check->free_list ? GH_TREE_INTEGER_KEYS : 0)) {
+        return gh_error_set(check->error, "store_damaged", "a tree of data.mdb says that its keys or values are of another kind");
+    }
     if (tree->root == GH_TREE_EMPTY) {
         return GH_OK;
     }

@@ -18,6 +18,8 @@ enum {
 
 enum { GH_NODE_BIG = 0x01, GH_NODE_TREE = 0x02 };
 
+enum { GH_TREE_INTEGER_KEYS = 0x08 };   /* of the list of free pages; every other tree has no flags */
+
 typedef struct {
     uint64_t number;
     uint16_t pad;

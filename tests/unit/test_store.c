@@ -400,6 +400,40 @@ test_damage(gh_arena_t *arena)
     free(bytes);
 }
 
+/* The record of a database says that a key may have many values: LMDB would write as if it had, and end the process. */
+static void
+test_damaged_flags(void)
+{
+    static const uint8_t node[] = { 48, 0, 0, 0, 2, 0, 3, 0, 'k', 'e', 'y' };   /* size of value (two halves), flags, size of key, key */
+    char                 path[96];
+    gh_error_t           error = { 0 };
+    uint8_t             *bytes, *copy;
+    size_t               len;
+    unsigned             found = 0;
+
+    path_of("data.mdb", path);
+    bytes = read_file(path, &len);
+    copy = malloc(len);
+    if (CHECK(bytes != NULL && copy != NULL)) {
+        memcpy(copy, bytes, len);
+        for (size_t at = 0; at + sizeof(node) + 48 <= len; at++) {
+            if (memcmp(copy + at, node, sizeof(node)) == 0) {
+                copy[at + sizeof(node) + 4] |= 0x04;      /* MDB_DUPSORT in md_flags */
+                found++;
+            }
+        }
+        CHECK(found > 0);
+        write_file(path, copy, len);
+        store_quiet = true;
+        CHECK(store_open(true, &error) == NULL);
+        CHECK(is(&error, "store_damaged"));
+        store_quiet = false;
+        write_file(path, bytes, len);
+    }
+    free(copy);
+    free(bytes);
+}
+
 /* Under a running reader: truncated, put back, removed, replaced, an older copy put in place. */
 static void
 test_running(gh_arena_t *arena)
@@ -543,6 +577,7 @@ main(void)
         test_concurrent(&heap.arena);
         test_borrowed(&heap.arena);
         test_damage(&heap.arena);
+        test_damaged_flags();
         test_running(&heap.arena);
     }
     store_remove();
