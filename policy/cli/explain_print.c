@@ -5,9 +5,12 @@
 
 #include "policy/cli/explain.h"
 #include "policy/cli/verdict_text.h"
+#include "policy/store/image_format.h"
 
 #define JSON_FIRST (64u << 10)
 #define JSON_LAST  (64u << 20)
+
+#define OTHERS_SHOWN 12     /* deployments that were not asked, by name */
 
 static gh_str_t
 words(const gh_cli_explain_t *explain, gh_places_t places)
@@ -157,6 +160,33 @@ print_request(const gh_cli_explain_t *explain)
     }
 }
 
+/* The deployments that were no question at all, so that none is missing without a word. */
+static void
+print_others(const gh_cli_explain_t *explain)
+{
+    const gh_image_t *image = explain->image;
+    gh_arena_t       *arena = explain->cli->arena;
+    uint32_t          total = image->count[GH_SECTION_DEPLOYMENT], others = 0;
+    bool             *judged = gh_arena_array(arena, total, sizeof(bool));
+    gh_str_t          names = GH_STR("");
+
+    for (uint32_t i = 0; judged != NULL && i < explain->decision.target_count; i++) {
+        judged[image->targets[explain->decision.targets[i].target].deployment] = true;
+    }
+    for (uint32_t i = 0; judged != NULL && i < total; i++) {
+        if (!judged[i] && others++ < OTHERS_SHOWN) {
+            names = gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(names), others > 1 ? ", " : "",
+                GH_STR_ARG(gh_image_str(image, image->deployments[i].id)));
+        }
+    }
+    if (others > OTHERS_SHOWN) {
+        names = gh_str_format(arena, "%.*s and %u more", GH_STR_ARG(names), (unsigned) (others - OTHERS_SHOWN));
+    }
+    if (others > 0) {
+        printf("\nDo not offer this model: %.*s.\n", GH_STR_ARG(names));
+    }
+}
+
 int
 gh_cli_explain_print(const gh_cli_explain_t *explain)
 {
@@ -167,6 +197,7 @@ gh_cli_explain_print(const gh_cli_explain_t *explain)
     if (explain->decision.target_count > 0) {
         putchar('\n');
         gh_cli_explain_print_targets(explain);
+        print_others(explain);
     }
 
     if (explain->decision.valid_until_ms != UINT64_MAX && explain->decision.target_count > 0) {

@@ -73,8 +73,6 @@ used(const checking_t *c, uint32_t target)
 static gh_str_t
 why_nobody(const checking_t *c, uint32_t target)
 {
-    gh_str_t reason = GH_STR("");
-
     if (target_of(c, target)->serves.count == 0) {
         return GH_STR("it serves nobody: state \"serves\"");
     }
@@ -83,10 +81,10 @@ why_nobody(const checking_t *c, uint32_t target)
     }
     for (uint32_t i = 0; i < c->uses.count; i++) {
         if (c->uses.items[i].target == target && c->uses.items[i].no > 0) {
-            reason = c->uses.items[i].reason;
+            return c->uses.items[i].reason;       /* of the fewest classes: what stands in the way of each request */
         }
     }
-    return reason.len > 0 ? reason : GH_STR("no app that it serves may use the model");
+    return GH_STR("no app that it serves may use the model");
 }
 
 static void

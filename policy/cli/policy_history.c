@@ -73,13 +73,13 @@ print_line(const history_t *history, gh_arena_t *arena, const gh_store_revision_
     printf("%6llu%s  %s  %-12.*s  ", (unsigned long long) revision->number, revision->number == history->newest ? "*" : " ",
         gh_cli_time_text(arena, revision->time_ms - revision->time_ms % 1000), GH_STR_ARG(author));
     changed = revision->changed_count ? changed : GH_STR("nothing");
+    printf(reason.len != 0 || revision->rollback_of != 0 ? "%-28.*s" : "%.*s", GH_STR_ARG(changed));
     if (revision->rollback_of != 0) {
-        printf("%-16.*s  rollback to %llu: %.*s\n", GH_STR_ARG(changed), (unsigned long long) revision->rollback_of,
-            GH_STR_ARG(reason));
+        printf("  rollback to %llu: %.*s\n", (unsigned long long) revision->rollback_of, GH_STR_ARG(reason));
     } else if (reason.len != 0) {
-        printf("%-16.*s  %.*s\n", GH_STR_ARG(changed), GH_STR_ARG(reason));
+        printf("  %.*s\n", GH_STR_ARG(reason));
     } else {
-        printf("%.*s\n", GH_STR_ARG(changed));
+        putchar('\n');
     }
 }
 

@@ -56,7 +56,9 @@ say_store(gh_policy_words_t *words, const gh_model_rule_t *rule)
 static void
 say_conditions(gh_policy_words_t *words, const gh_model_rule_t *rule)
 {
-    if (rule->states & GH_STATES_PROCESS) {
+    if ((rule->states & GH_STATES_PROCESS) && gh_places_equal(rule->process, gh_places_anywhere())) {
+        gh_policy_words_item(words, "content is processed in any country, as long as it is known in which;");
+    } else if (rule->states & GH_STATES_PROCESS) {
         gh_policy_words_item(words, "content is processed only in %.*s;", PLACES(words, rule->process));
     }
     say_store(words, rule);

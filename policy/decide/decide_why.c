@@ -45,6 +45,8 @@ why_forbidden(gh_deciding_t *d, const gh_target_verdict_t *verdict)
     d->decision->rule = gh_decision_rule_id(d->image, verdict->rule);
     if (gh_places_empty(verdict->places)) {
         places = GH_STR("");
+    } else if (gh_places_has_unknown(verdict->places)) {
+        places = GH_STR("a place that is unknown");
     }
     return detail(d, gh_str_format(d->arena, "forbid \"%.*s\" fires for deployment \"%.*s\"%s%.*s%s%.*s",
         GH_STR_ARG(d->decision->rule), GH_STR_ARG(deployment_of(d, verdict)), places.len > 0 ? ": it touches " : "",

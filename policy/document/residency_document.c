@@ -169,7 +169,7 @@ read_classify(gh_loader_t *loader, const gh_node_t *root, gh_model_policy_t *pol
 
     node = gh_doc_get(object, "unknown_label", GH_IS_STRING);
     policy->unknown_label
-        = node && gh_doc_word(loader, node, "unknown_label", words) == 1 ? GH_LABEL_HIGHEST : GH_LABEL_DENY;
+        = node && gh_doc_word(loader, node, "word for \"unknown_label\"", words) == 1 ? GH_LABEL_HIGHEST : GH_LABEL_DENY;
 
     node = gh_doc_get(object, "uninspected", GH_IS_LIST);
     if (node != NULL) {

@@ -77,16 +77,19 @@ gh_doc_model_name(gh_loader_t *loader, gh_str_t text, gh_where_t where)
 int
 gh_doc_word_of(gh_loader_t *loader, const gh_node_t *node, const char *what, const char *const *words, size_t count)
 {
-    gh_str_t candidates[32];
+    gh_str_t    candidates[32], known = GH_STR("");
+    const char *near;
 
     for (size_t i = 0; i < count && i < 32; i++) {
         candidates[i] = gh_str_from(words[i]);
+        known = gh_doc_format(loader, "%.*s%s\"%s\"", GH_STR_ARG(known), i > 0 ? i + 1 < count ? ", " : " or " : "", words[i]);
         if (gh_str_eq(node->text, candidates[i])) {
             return (int) i;
         }
     }
-    gh_doc_error(loader, GH_WHERE(loader, node), "unknown_word", "unknown %s \"%.*s\"%s", what, GH_STR_ARG(node->text),
-        gh_doc_near(loader, node->text, candidates, count));
+    near = gh_doc_near(loader, node->text, candidates, count);
+    gh_doc_error(loader, GH_WHERE(loader, node), "unknown_word", "unknown %s \"%.*s\"%s%.*s", what, GH_STR_ARG(node->text),
+        *near != '\0' ? near : ": expected ", GH_STR_ARG(*near != '\0' ? GH_STR("") : known));
     return -1;
 }
 

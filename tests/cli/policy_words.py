@@ -146,6 +146,7 @@ class Words:
     @property
     def ITEM_RULE(self):
         return [
+            (r"content is processed in (any country), as long as it is known in which;", lambda x: self.set("process", self.places(x))),
             (r"content is processed only in (.*);", lambda x: self.set("process", self.places(x))),
             (r"content is stored nowhere;", lambda: self.set("store", "nothing")),
             (r"content is stored nowhere, or only in (.*), and for at most (\d+) days;", lambda x, n: self.set("store", (self.places(x), int(n)))),

@@ -81,6 +81,23 @@ def test_a_node_that_is_not_listed(ready):
     assert done.stdout.startswith("Denied with 503 policy_unavailable")
 
 
+def test_deployments_without_the_model_are_named(ready):
+    """One line per deployment that offers the model; the others in one more, so that none is missing without a word."""
+    def change(fleet):
+        fleet["models"]["small"] = {"context": 1000, "max_output": 100}
+        fleet["deployments"][0]["models"] = {"small": fleet["deployments"][0]["models"]["gpt-4.1"]}
+    lines = explain(ready, *AS, "--policy", write_policy(ready.tmp / "more", fleet=changed(FLEET, change))).stdout.splitlines()
+    assert not any(line.startswith(("yes  azure-se", "no   azure-se")) for line in lines)
+    assert lines[-1] == "Do not offer this model: azure-se."
+
+
+def test_a_forbid_for_an_unknown_place_says_so(ready):
+    forbid = {"id": "no-cn", "why": "x", "process": {"touches": ["CN"]}}
+    edited = write_policy(ready.tmp / "more", residency=changed(RESIDENCY, lambda r: r.update(forbid=[forbid])))
+    line = explain(ready, *AS, "--policy", edited, code=3, frobnicate=1).stdout.splitlines()[0]
+    assert "touches a place that is unknown, for the unlisted feature frobnicate" in line
+
+
 def test_unlisted_feature_is_named(ready):
     done = explain(ready, *AS, code=3, web_search_options={})
     assert "web_search" in done.stdout

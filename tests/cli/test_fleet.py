@@ -51,6 +51,15 @@ def test_what_nobody_may_use(cli):
     assert lines[at + 2] == ""
 
 
+def test_nobody_because_of_what_stands_in_the_way_of_every_request(cli):
+    """Not of what only some class of data would meet as well."""
+    def narrowed(tenants):
+        for tenant in tenants["organisations"][0]["tenants"]:
+            tenant["places"] = ["DE"]
+    lines = cli.run("fleet", "check", write_policy(cli.tmp / "narrowed", tenants=changed(TENANTS, narrowed))).stdout.splitlines()
+    assert "  azure-se, gpt-4.1: SE: outside the places the tenant allowed" in lines
+
+
 @pytest.mark.parametrize("members, said", [
     (dict(serves=None), "it serves nobody: state \"serves\""),
     (dict(endpoints=None), "it offers no endpoint: state \"endpoints\""),

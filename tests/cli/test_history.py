@@ -32,7 +32,7 @@ def test_every_revision_keeps_who_when_why_and_whose(gateway):
     assert [re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", line) for line in lines] == [
         "     4*  TIME  tester        nothing",
         "     3   TIME  tester        sudbank",
-        "     2   TIME  ada           nordbank          audit finding 7",
+        "     2   TIME  ada           nordbank                      audit finding 7",
         "     1   TIME  tester        gateway, nordbank, sudbank"]
 
     found = history(gateway.cli)
