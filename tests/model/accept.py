@@ -85,11 +85,22 @@ class Trace:
                 slot_of[who] = number
         lines = ["#define TRACED %d" % len(self.events), "#define WORKERS %d" % max(1, len(self.workers)),
                  "#define SLOTS %d" % max(1, len(self.slots)), "#define EDITS %d" % len(self.commits), "#define COUNTED_FIRST", "#define FILE_LAST",
-                 "inline trace_set()", "{", "    d_step {"]
+                 "inline trace_set_first()", "{", "    d_step {"]
+        following, first = [len(self.events)] * len(self.events), [len(self.events)] * (len(self.workers) + 1)
+        for index in reversed(range(len(self.events))):
+            kind, who, _ = self.events[index]
+            process = len(self.workers) if kind in EDITOR.values() else who
+            following[index], first[process] = first[process], index
         for index, (kind, who, number) in enumerate(self.events):
-            lines.append("        trace_kind[%d] = %s; trace_who[%d] = %d; trace_number[%d] = %d;" % (index, kind, index, who, index, number))
-        lines += ["        wanted_slot[%d] = %d; last_event[%d] = %d;" % (who, slot_of[who], who, self.last[who]) for who in range(len(self.last))]
-        return "\n".join(lines + ["        skip", "    }", "}", '#include "%s"' % MODEL, ""])
+            if index % 200 == 199:     # as long as a step may be
+                lines += ["        skip", "    }", "}", "inline trace_set_%d()" % (index // 200), "{", "    d_step {"]
+            lines.append("        trace_kind[%d] = %s; trace_who[%d] = %d; trace_number[%d] = %d; next_of[%d] = %d;" % (
+                index, kind, index, who, index, number, index, following[index]))
+        lines += ["        wanted_slot[%d] = %d;" % each for each in enumerate(slot_of)]
+        lines += ["        mine[%d] = %d;" % each for each in enumerate(first)]
+        lines += ["        skip", "    }", "}", "inline trace_set()", "{", "    trace_set_first()"]
+        lines += ["    ; trace_set_%d()" % part for part in range((len(self.events)) // 200)]
+        return "\n".join(lines + ["}", '#include "%s"' % MODEL, ""])
 
 
 def accepted(trace, folder, seconds=300):

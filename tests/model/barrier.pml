@@ -67,16 +67,22 @@ mtype = { TAKE, OPEN, SNAPSHOT, PERMIT, REFUSE, WRITE, CLOSE, SWEEP, COMMIT, ANN
 hidden mtype trace_kind[TRACED];
 hidden byte  trace_who[TRACED], trace_number[TRACED];
 hidden byte  wanted_slot[WORKERS];     /* of the ledger, by a worker's number */
-hidden short last_event[WORKERS];      /* a worker lives at least until then */
+hidden short next_of[TRACED];          /* index of the next event of the same process; TRACED: none */
+short mine[WORKERS + 1];               /* index of each worker's next event; the editor's is the last */
 short at = 0;
 bool  bad = false;                     /* something that must never be has been done: no behaviour */
 
 #define LOG(kind, who, number) \
     d_step { \
         !bad && at < TRACED && trace_kind[at] == kind && trace_who[at] == who && trace_number[at] == (number) -> \
+        mine[PROCESS(kind, who)] = next_of[at]; \
         at++; \
         assert(at < TRACED) \
     };
+#define PROCESS(kind, who) ((kind == COMMIT || kind == ANNOUNCE || kind == SCAN || kind == ACK || kind == GIVEUP) -> WORKERS : who)
+/* What a process does next has to be what it tells of next: whatever leads elsewhere need not be searched. */
+#define NEXT(who)     (mine[who] < TRACED -> trace_kind[mine[who] % TRACED] : 0)
+#define TELLS(who, kind, number) (NEXT(who) == kind && trace_number[mine[who] % TRACED] == (number))
 #define CLAIM(what)   bad = bad || !(what)
 #define LESS(a, b)    true
 #define MORE(counter) skip
@@ -191,13 +197,19 @@ inline commit_seen()
 /* A worker whose ledger is not the one that the store names uses nothing. */
 #define NOT_OURS t = (ledger_from != 0 && t >= ledger_from && removed[slot_of[me]] -> 0 : t)
 
+#ifdef TRACED
+#define AS_TOLD(number) (TELLS(me, SNAPSHOT, number) || TELLS(me, SWEEP, number))
+#else
+#define AS_TOLD(number) true
+#endif
+
 /* The newest transaction of the file that is open; 0: none can be used. Opens the file in place when none is. */
 inline snapshot()
 {
     if
     :: d_step { file != 0 && path != file -> file = 0; t = 0; store(FILE, 0) }      /* its last link is gone: it was replaced */
-    :: d_step { file != 0 && path == file -> t = newest[file]; NOT_OURS }
-    :: d_step { file != 0 && path == file && commit_file == file -> commit_seen(); t = newest[file]; NOT_OURS }
+    :: d_step { file != 0 && path == file && AS_TOLD(newest[file]) -> t = newest[file]; NOT_OURS }
+    :: d_step { file != 0 && path == file && commit_file == file && AS_TOLD(commit_transaction) -> commit_seen(); t = newest[file]; NOT_OURS }
     :: d_step {
            file == 0 ->
            file = path;
@@ -322,16 +334,22 @@ inline sweep()
 }
 
 #ifdef TRACED
-#define MAY_END true
+#define MAY_END     true
+#define OPENS       (NEXT(me) == OPEN)
+#define SWEEPS_NEXT (NEXT(me) == SWEEP)
+#define HAS_MORE    (mine[me] < TRACED)
 #else
-#define MAY_END pieces > 0
+#define MAY_END     pieces > 0
+#define OPENS       true
+#define SWEEPS_NEXT true
+#define HAS_MORE    true
 #endif
 
 /* A dispatch is counted as running when it begins, or at the latest inside its first window. */
 inline dispatch()
 {
     if
-    :: d_step { LESS(done, DISPATCHES) -> store(RUNNING, true); counted = true; busy[me] = true; MORE(done) }
+    :: d_step { LESS(done, DISPATCHES) && HAS_MORE -> store(RUNNING, true); counted = true; busy[me] = true; MORE(done) }
 #ifndef COUNTED_FIRST
     :: d_step { LESS(done, DISPATCHES) -> counted = false; busy[me] = true; MORE(done) }
 #endif
@@ -340,9 +358,9 @@ inline dispatch()
 #ifdef NO_WORKER_FENCE
     :: d_step { !over && LESS(pieces, PIECES) -> store(WINDOW, READING) }; send_piece()
 #else
-    :: d_step { !over && LESS(pieces, PIECES) -> store(WINDOW, READING); fence() }; LOG(OPEN, me, READING) send_piece()
+    :: d_step { !over && LESS(pieces, PIECES) && OPENS -> store(WINDOW, READING); fence() }; LOG(OPEN, me, READING) send_piece()
 #endif
-    :: LESS(sweeps, SWEEPS) && begun[me] != 0 -> sweep()
+    :: LESS(sweeps, SWEEPS) && begun[me] != 0 && SWEEPS_NEXT -> sweep()
     :: d_step {                        /* what the socket has not sent yet is dropped, or has been sent by now */
            over || MAY_END ->
            pending[me] = false; begun[me] = 0; pieces = 0; sweeps = 0; over = false; counted = false;
@@ -679,7 +697,7 @@ end:
 
 /* A worker dies at any step, by whatever cause. */
 #ifdef TRACED
-#define MAY_DIE(i) :: d_step { at >= last_event[i] && slot_of[i] != NOBODY && !dying[i] -> dying[i] = true }
+#define MAY_DIE(i) :: d_step { mine[i] == TRACED && slot_of[i] != NOBODY && !dying[i] -> dying[i] = true }
 #else
 #define MAY_DIE(i) :: d_step { crashes < CRASHES && slot_of[i] != NOBODY && !dying[i] -> dying[i] = true; crashes++ }
 #endif
