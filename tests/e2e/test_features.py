@@ -162,10 +162,11 @@ def test_null_turns_nothing_on(world):
 def test_names_are_only_shown(world):
     """What a client calls its fields can neither break the answer nor reach the log."""
     strict(world)
+    before = len(world.gateway.errors())      # other tests of this gateway send broken heads, which nginx quotes
     for name in ('a"b', "a\nb", "a\u2028b", "\u001b[31m", "%s%n%d", "x" * 5000, "\\", "\u00e9" * 200):
         found = expect_error(ask(world.gateway, body_of(**{name: 1})), 403, "residency_denied")
         assert len(found.body) < 2000 and b"\n" not in found.body and b"\x1b" not in found.body
-        assert name not in world.gateway.errors()
+        assert name not in world.gateway.errors()[before:]
 
 
 def test_headers_that_are_not_passed_on(world):
