@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "policy/document/reading.h"
+
 /* ---- words ---- */
 
 static bool
@@ -29,10 +31,13 @@ by_difference(gh_cli_comparing_t *c, gh_places_t before, gh_places_t after, gh_s
     }
 }
 
+/* The last day, as documents write it; they hold nothing finer. */
 static gh_str_t
 day(gh_arena_t *arena, uint64_t until_ms)
 {
-    return until_ms == 0 ? GH_STR("") : gh_str_from(gh_cli_time_text(arena, until_ms));
+    gh_str_t text = until_ms == 0 ? GH_STR("") : gh_str_from(gh_cli_time_text(arena, until_ms - GH_DAY_MS));
+
+    return (gh_str_t) { text.data, text.len < 10 ? text.len : 10 };
 }
 
 static gh_str_t
@@ -315,6 +320,29 @@ endpoints(gh_arena_t *arena, uint32_t mask)
     return text;
 }
 
+/* The last day of each fact's evidence: one day when they are the same, none when none ends. */
+static gh_str_t
+evidence_ends(gh_arena_t *arena, const gh_model_target_t *target)
+{
+    const struct { const char *name; uint64_t until_ms; } facts[] = { { "process", target->process_until_ms },
+        { "store", target->store_until_ms }, { "operator_home", target->operator_home_until_ms }, { "attest", target->attest_until_ms },
+        { "training", target->training_until_ms } };
+    gh_str_t text = GH_STR("");
+    uint64_t one = 0;
+    bool     same = true;
+
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+        if (facts[i].until_ms != 0) {
+            text = gh_str_format(arena, "%.*s%s%s %.*s", GH_STR_ARG(text), text.len > 0 ? ", " : "", facts[i].name,
+                GH_STR_ARG(day(arena, facts[i].until_ms)));
+            same = same && (one == 0 || one == facts[i].until_ms);
+            one = facts[i].until_ms;
+        }
+    }
+
+    return same && one != 0 ? day(arena, one) : text;
+}
+
 static void
 compare_target(gh_cli_comparing_t *c, const gh_model_target_t *before, const gh_model_target_t *after)
 {
@@ -341,20 +369,15 @@ compare_target(gh_cli_comparing_t *c, const gh_model_target_t *before, const gh_
         words[10][side] = training(target->training);
         words[11][side] = features(c, target);
         words[12][side] = deployment->backend;
-        words[13][side] = gh_str_format(c->arena, "%.*s %.*s %.*s %.*s %.*s", GH_STR_ARG(day(c->arena, target->process_until_ms)),
-            GH_STR_ARG(day(c->arena, target->store_until_ms)), GH_STR_ARG(day(c->arena, target->operator_home_until_ms)),
-            GH_STR_ARG(day(c->arena, target->attest_until_ms)), GH_STR_ARG(day(c->arena, target->training_until_ms)));
+        words[13][side] = evidence_ends(c->arena, target);
     }
     by_difference(c, before->process, after->process, words[5]);
     by_difference(c, before->operator_home, after->operator_home, words[7]);
     if (gh_str_eq(words[6][0], words[6][1])) {
         by_difference(c, before->store.places, after->store.places, words[6]);
     }
-    for (int i = 0; i < 13; i++) {
+    for (int i = 0; i < 14; i++) {
         gh_cli_line_differ(c, names[i], words[i][0], words[i][1]);
-    }
-    if (!gh_str_eq(words[13][0], words[13][1])) {
-        gh_cli_line_differ(c, names[13], GH_STR("as it was"), GH_STR("otherwise"));
     }
 }
 

@@ -124,11 +124,20 @@ def test_later_days(plan):
     plan.cli.run("policy", "apply", plan.edit(residency=allow(1, until="2090-06-30")))
     lines = plan.lines(residency=allow(1, until="2091-06-30"))
     assert lines[0] == "nordbank/retail: personal, public may be processed in DE SE from 2090-07-01T00:00:00Z on."
-    assert "  ~ allow nordbank/personal-stays-in-eu: holds until: 2090-07-01T00:00:00Z -> 2091-07-01T00:00:00Z" in lines
+    assert "  ~ allow nordbank/personal-stays-in-eu: holds until: 2090-06-30 -> 2091-06-30" in lines
     answer = plan.json(residency=allow(1, until="2089-06-30"))
     assert [(each["class"], each["from"]) for each in answer["lost"]] == [
         ("personal", "2089-07-01T00:00:00Z"), ("public", "2089-07-01T00:00:00Z")]
     assert plan.json("--at", "2090-07-01", residency=allow(1, until="2091-06-30"))["gained"][0].get("from") is None
+
+
+def test_evidence_that_ends_on_another_day(plan):
+    def change(fleet):
+        fleet["deployments"][0]["evidence"] = {**EVIDENCE, "until": "2090-06-30"}
+    assert any(line.startswith("  ~ deployment azure-se/gpt-4.1: evidence ends: none -> 2090-06-30") for line in plan.lines(fleet=change))
+    plan.cli.run("policy", "apply", plan.edit(fleet=change))
+    lines = plan.lines(fleet=lambda fleet: fleet["deployments"][0].update(evidence={**EVIDENCE, "until": "2091-12-31"}))
+    assert any(line.startswith("  ~ deployment azure-se/gpt-4.1: evidence ends: 2090-06-30 -> 2091-12-31") for line in lines)
 
 
 def test_features(plan):
