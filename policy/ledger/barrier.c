@@ -60,10 +60,10 @@ look_at(const gh_slot_t *slot, uint32_t number, const wanted_t *wanted, gh_barri
 {
     memset(worker, 0, sizeof(*worker));
     worker->slot = number;
+    worker->store_inode = gh_slot_get(slot, store_inode);    /* before the window: numbers of another store never pass for this one's */
     worker->window = __atomic_load_n(&slot->window, __ATOMIC_SEQ_CST);
     gh_trace(slot, "scan", worker->window);
     worker->running = gh_slot_get(slot, running);
-    worker->store_inode = gh_slot_get(slot, store_inode);
     worker->swept = wanted->proposal != 0 ? gh_slot_get(slot, proposal_seen) : gh_slot_get(slot, swept);
     worker->forbidden = worker->running > 0 && gh_slot_get(slot, proposal_seen) == wanted->proposal
         ? gh_slot_get(slot, proposal_forbidden) : 0;
