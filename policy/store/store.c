@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHECK_PATH_MS    1000u
+#define CHECK_NEWEST_MS  1000u
 #define CHECK_READERS_MS 60000u
 #define RENEW_TRIES      100
 
@@ -96,32 +96,45 @@ gh_store_mdb_error(int rc, const char *what, gh_error_t *error)
     return gh_error_set(error, code, "%s: %s", what, mdb_strerror(rc));
 }
 
-int
-gh_store_in_place(const gh_store_t *store, gh_error_t *error)
+static int
+in_place(const char *path, dev_t device, ino_t inode, struct stat *st, gh_error_t *error)
 {
-    struct stat st;
-
-    if (stat(store->data_path, &st) != 0) {
-        return gh_error_set(error, "store_replaced", "the store's file is gone: %s", strerror(errno));
+    if (stat(path, st) != 0) {
+        return gh_error_at(error, "store_replaced", path, 0, 0, "the store's file is gone: %s", strerror(errno));
     }
-    if (st.st_dev != store->device || st.st_ino != store->inode) {
-        return gh_error_set(error, "store_replaced",
+    if (st->st_dev != device || st->st_ino != inode) {
+        return gh_error_at(error, "store_replaced", path, 0, 0,
             "the store's file was replaced by another one while it was in use: restart what uses it");
     }
     return GH_OK;
 }
 
-/* Once a second: the path still leads to the file that is open, which was not overwritten with an older one. */
+/* lock.mdb too: whoever has another one of it sees no edit made through this one, and waits for none. */
 static int
-check_path(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
+both_in_place(const gh_store_t *store, struct stat *data, gh_error_t *error)
+{
+    struct stat lock;
+
+    return in_place(store->data_path, store->device, store->inode, data, error) == GH_OK ?
+        in_place(store->lock_path, store->lock_device, store->lock_inode, &lock, error) : GH_ERROR;
+}
+
+int
+gh_store_in_place(const gh_store_t *store, gh_error_t *error)
+{
+    struct stat st;
+
+    return both_in_place(store, &st, error);
+}
+
+/* Once a second: the file was not overwritten with an older one. */
+static int
+check_newest(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
 {
     uint64_t newest;
 
-    if (store->checked_ms != 0 && now_ms >= store->checked_ms && now_ms - store->checked_ms < CHECK_PATH_MS) {
+    if (store->checked_ms != 0 && now_ms >= store->checked_ms && now_ms - store->checked_ms < CHECK_NEWEST_MS) {
         return GH_OK;
-    }
-    if (gh_store_in_place(store, error) != GH_OK) {
-        return GH_ERROR;
     }
     if (gh_pages_newest(store->fd, &newest, error) != GH_OK) {
         return GH_ERROR;
@@ -134,17 +147,17 @@ check_path(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
     return GH_OK;
 }
 
-/* Before LMDB looks at its map: a file cut short or removed under it would be a SIGBUS, or an old policy for ever. */
+/*
+ * Before LMDB looks at its map: a file cut short under it would be a SIGBUS, and one that has lost its place an old policy that no edit
+ * reaches. Asked of the paths each time: another name of the file (a hard link) keeps it alive behind a restore.
+ */
 static int
 check_file(const gh_store_t *store, gh_error_t *error)
 {
     struct stat st;
 
-    if (fstat(store->fd, &st) != 0) {
-        return gh_error_set(error, "store_damaged", "the store's file cannot be looked at: %s", strerror(errno));
-    }
-    if (st.st_nlink == 0) {
-        return gh_error_set(error, "store_replaced", "the store's file was removed or replaced while it was in use: restart what uses it");
+    if (both_in_place(store, &st, error) != GH_OK) {
+        return GH_ERROR;
     }
     if ((uint64_t) st.st_size < store->pages.page_count * store->pages.page_size) {
         return gh_error_set(error, "store_damaged", "the store's file was truncated to %lld bytes", (long long) st.st_size);
@@ -230,7 +243,7 @@ gh_store_begin(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
     uint64_t transaction;
     int      rc;
 
-    if (check_file(store, error) != GH_OK || check_path(store, now_ms, error) != GH_OK) {
+    if (check_file(store, error) != GH_OK || check_newest(store, now_ms, error) != GH_OK) {
         store->loaded = false;
         return gh_store_blame(store, error);
     }
@@ -399,6 +412,11 @@ check_files(gh_store_t *store, const char *home, gh_error_t *error)
         }
         if (!S_ISREG(st.st_mode)) {
             return gh_error_at(error, "store_damaged", paths[i], 0, 0, "not a regular file");
+        }
+        if (i == 1) {
+            /* before LMDB opens it: should it be another one by then, it is out of place */
+            store->lock_device = st.st_dev;
+            store->lock_inode = st.st_ino;
         }
         if (access(paths[i], wanted) != 0) {
             return gh_error_at(error, "store_denied", paths[i], 0, 0,

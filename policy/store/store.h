@@ -38,7 +38,7 @@ void        gh_store_close(gh_store_t *store);
  * Cheap when nothing changed. *image is borrowed until the next gh_store_current; gh_image_ref to keep it. What is read is read with
  * pread and checked, never through LMDB's map: a damaged or truncated file is an error here, not a signal.
  * GH_ERROR, *error: "store_empty" (nothing applied yet), "store_damaged" (also: a revision lower than one used), "store_version",
- * "store_replaced" (another file stands in its place, or an older copy of it: looked at once a second by now_ms), "store_busy",
+ * "store_replaced" (another data.mdb or lock.mdb stands in its place, or an older copy of it), "store_busy",
  * "store_full", "store_denied", "out_of_memory". After an error *image is NULL: deny.
  */
 int gh_store_current(gh_store_t *store, uint64_t now_ms, gh_image_t **image, gh_error_t *error);

@@ -61,8 +61,8 @@ struct gh_store_s {
     MDB_txn    *reader;               /* reset between look-ups */
     MDB_txn    *peek;                 /* a second slot, see renew_newest */
     int         fd;                   /* our own, for pread; never the lock file: closing that drops LMDB's locks */
-    dev_t       device;
-    ino_t       inode;
+    dev_t       device, lock_device;
+    ino_t       inode, lock_inode;
     gh_hmac_t  *mac, *api_key;
 
     uint64_t    opening;              /* of the options */
@@ -133,7 +133,7 @@ int gh_store_app_identity(gh_store_t *store, gh_identity_t *identity, bool *list
 /* "app_unknown", with the nearest that is listed. Returns GH_ERROR. */
 int gh_store_app_unknown(gh_store_t *store, gh_str_t path, gh_error_t *error);
 
-/* Is the file that is open still the one at its path? GH_ERROR "store_replaced". */
+/* Are the files that are open, data.mdb and lock.mdb, still those at their paths? GH_ERROR "store_replaced". */
 int gh_store_in_place(const gh_store_t *store, gh_error_t *error);
 
 /* Names the file in *error. Returns GH_ERROR. */
