@@ -40,10 +40,10 @@ fail_ledger(gh_cli_t *cli, const gh_error_t *error)
     gh_cli_fail_error(cli, error);
     if (strcmp(error->code, "ledger_denied") == 0) {
         gh_cli_advise("run this as root or as the owner of %s; `gatehouse init%s` repairs owners and modes", gh_cli_ledger(cli),
-            gh_cli_store_words(cli));
+            gh_cli_init_words(cli));
     } else {
         gh_cli_advise("gatehouse init%s   (nothing was changed; without their ledger it cannot be known that workers obey)",
-            gh_cli_store_words(cli));
+            gh_cli_init_words(cli));
     }
     return GH_EXIT_ERROR;
 }

@@ -106,6 +106,10 @@ extern const char gh_cli_fleet_words[];
 #define GH_CLI_HOME    "/var/lib/gatehouse"
 #define GH_CLI_SECRETS "/etc/gatehouse"
 
+/* Who owns the home and which group its workers have, when init is run as root and not told otherwise. */
+#define GH_CLI_USER    "gatehouse"
+#define GH_CLI_GROUP   "www-data"
+
 /* ---- options.c ---- */
 
 /* Reads argv[0..argc) into cli. GH_EXIT_DONE, or GH_EXIT_USAGE after a message on stderr. */
@@ -122,6 +126,9 @@ const char *gh_cli_ledger(const gh_cli_t *cli);    /* arena-owned, or borrowed *
 
 /* " --home X --secrets Y --ledger Z" as far as they differ from the defaults: for commands that messages suggest. Arena-owned. */
 const char *gh_cli_store_words(const gh_cli_t *cli);
+
+/* The same for `gatehouse init`, with --user and --group of the home that stands there, where they are not the default. */
+const char *gh_cli_init_words(const gh_cli_t *cli);
 
 void gh_cli_print_help(const gh_cli_command_t *command);
 

@@ -344,7 +344,7 @@ tell_outcome(story_t *story, const json_t *line)
         { "complete", "completely" },
         { "cut", "but cut short" },
         { "client_left", "but the client left" },
-        { "denied_late", "because a later revision or its time denied the rest" },
+        { "denied_late", "but ended early: a later revision, or time, denied the rest" },
         { "failed", "as a failure" },
     };
     const json_t *attempts = json_object_get(line, "attempts"), *attempt, *usage = json_object_get(line, "usage");

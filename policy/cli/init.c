@@ -41,7 +41,7 @@ find_user(gh_init_t *init)
         return GH_EXIT_DONE;
     }
 
-    init->user = name ? name : "gatehouse";
+    init->user = name ? name : GH_CLI_USER;
     entry = getpwnam(init->user);
 
     if (entry == NULL) {
@@ -77,7 +77,7 @@ find_group(gh_init_t *init)
         return GH_EXIT_DONE;
     }
 
-    init->group = name ? name : "www-data";
+    init->group = name ? name : GH_CLI_GROUP;
     entry = getgrnam(init->group);
 
     if (entry == NULL) {
@@ -280,6 +280,13 @@ make_store(gh_init_t *init, int home)
     }
 
     init->store_made = faccessat(fd, "data.mdb", F_OK, AT_SYMLINK_NOFOLLOW) == -1;
+    if (init->store_made && faccessat(fd, "identity", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        gh_cli_fail(init->cli, "%s/store/data.mdb is gone: a policy store was there, as %s/store/identity says", init->home, init->home);
+        gh_cli_advise("gatehouse restore FILE%s   puts a backup in force", gh_cli_store_words(init->cli));
+        gh_cli_advise("or, to begin with an empty store, move %s/store away first: every API key is then gone", init->home);
+        close(fd);
+        return GH_EXIT_ERROR;
+    }
 
     status = own_store_files(init, fd);
     if (status == GH_EXIT_DONE) {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "policy/cli/policy.h"
 #include "policy/cli/schema_data.h"
@@ -28,6 +29,11 @@ list_all(gh_cli_t *cli)
 static int
 write_all(gh_cli_t *cli, const char *directory)
 {
+    if (mkdir(directory, 0777) != 0 && errno != EEXIST) {
+        gh_cli_fail(cli, "cannot make the directory %s: %s", directory, strerror(errno));
+        gh_cli_advise("only the last directory of the path is made: make those above it, or name another one with --out");
+        return GH_EXIT_ERROR;
+    }
     for (size_t i = 0; i < gh_cli_schema_count; i++) {
         const gh_cli_schema_t *schema = &gh_cli_schemas[i];
         size_t                 len = (size_t) (schema->end - schema->begin);
@@ -76,7 +82,7 @@ run(gh_cli_t *cli)
 }
 
 static const gh_cli_option_t options[] = {
-    { "out", "DIR", "writes all of them into DIR, under the names that they have in conf/schema", false },
+    { "out", "DIR", "writes all of them into DIR, which is made, under the names that they have in conf/schema", false },
     { "json", NULL, "prints the list as an object: schemas", false },
     { 0 }
 };

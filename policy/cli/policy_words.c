@@ -191,7 +191,6 @@ static void
 print_prohibitions(gh_policy_words_t *words)
 {
     gh_policy_words_heading(words, "WHAT IS PROHIBITED WHATEVER IS PERMITTED");
-    gh_policy_words_say(words, "With a feature that the deployment does not list, it is unknown where content is processed and stored.");
     print_rules(words, words->policy, GH_RULE_FORBID, 0);
 }
 
@@ -326,7 +325,8 @@ print_unknown(gh_policy_words_t *words)
     }
     gh_policy_words_heading(words, "WHAT IS UNKNOWN");
     gh_policy_words_say(words, "A fact that is not stated with evidence, or whose evidence has ended, is unknown. A permission that states it never "
-        "fits, and a prohibition that states it always stands. Unknown at present, of the deployments that serve those bound:");
+        "fits, and a prohibition that states it always stands. With a feature that the deployment does not list, it is unknown where content is processed "
+        "and stored. Unknown at present, of the deployments that serve those bound:");
     for (uint32_t i = 0; i < gaps.count; i++) {
         if (serves(words, gaps.items[i].deployment)) {
             gh_policy_words_item(words, "%.*s%s%.*s, %s: %.*s;", GH_STR_ARG(words->model->deployments[gaps.items[i].deployment].id),

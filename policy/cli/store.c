@@ -1,8 +1,10 @@
 /* Opening the policy store for a command, and what to say when it does not open. */
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +13,38 @@
 
 #define BUSY_TRIES    100
 #define BUSY_PAUSE_MS 20
+
+const char *
+gh_cli_init_words(const gh_cli_t *cli)
+{
+    const char          *words = gh_cli_store_words(cli);
+    const struct passwd *user;
+    const struct group  *group;
+    struct stat          home;
+    gh_str_t             text;
+
+    if (geteuid() != 0 || stat(gh_cli_home(cli), &home) != 0) {
+        return words;
+    }
+    user = getpwuid(home.st_uid);
+    group = getgrgid(home.st_gid);
+    text = gh_str_format(cli->arena, "%s%s%s%s%s", words,
+        user != NULL && strcmp(user->pw_name, GH_CLI_USER) != 0 ? " --user " : "",
+        user != NULL && strcmp(user->pw_name, GH_CLI_USER) != 0 ? user->pw_name : "",
+        group != NULL && strcmp(group->gr_name, GH_CLI_GROUP) != 0 ? " --group " : "",
+        group != NULL && strcmp(group->gr_name, GH_CLI_GROUP) != 0 ? group->gr_name : "");
+
+    return text.data ? text.data : words;
+}
+
+/* Whether a store was there once: its identity still is. */
+static bool
+was_there(const gh_cli_t *cli)
+{
+    gh_str_t path = gh_str_format(cli->arena, "%s/store/identity", gh_cli_home(cli));
+
+    return path.data != NULL && access(path.data, F_OK) == 0;
+}
 
 /* Advice by the error's code; commands carry the --home and --secrets of this call. */
 static void
@@ -22,15 +56,18 @@ advise(const gh_cli_t *cli, const char *code)
         return;
     }
 
-    if (strcmp(code, "store_missing") == 0) {
-        gh_cli_advise("gatehouse init%s", words);
+    if (strcmp(code, "store_replaced") == 0 || (strcmp(code, "store_missing") == 0 && was_there(cli))) {
+        gh_cli_advise("gatehouse restore FILE%s   puts a backup in force", words);
+
+    } else if (strcmp(code, "store_missing") == 0) {
+        gh_cli_advise("gatehouse init%s", gh_cli_init_words(cli));
 
     } else if (strcmp(code, "store_empty") == 0) {
         gh_cli_advise("gatehouse policy apply DIR%s", words);
 
     } else if (strcmp(code, "store_denied") == 0) {
         gh_cli_advise("run this as root or as the owner of %s; `gatehouse init%s` repairs owners and modes",
-            gh_cli_home(cli), words);
+            gh_cli_home(cli), gh_cli_init_words(cli));
 
     } else if (strcmp(code, "store_moved") == 0) {
         gh_cli_advise("another edit came in between; look at it and run this again");
@@ -39,8 +76,8 @@ advise(const gh_cli_t *cli, const char *code)
         gh_cli_advise("run this again: other editors kept the store busy for seconds");
 
     } else if (strcmp(code, "store_damaged") == 0) {
-        gh_cli_advise("bring %s/store back from a copy, or check that %s/store.key is the key it was made with",
-            gh_cli_home(cli), gh_cli_secrets(cli));
+        gh_cli_advise("gatehouse restore FILE%s   puts a backup in force; or %s/store.key is not the key that the store was made with",
+            words, gh_cli_secrets(cli));
 
     } else if (strcmp(code, "store_full") == 0) {
         gh_cli_advise("make room on the disk of %s and run this again; nothing was changed", gh_cli_home(cli));
@@ -115,7 +152,7 @@ gh_cli_store_open(const gh_cli_t *cli, bool writable)
 
     if (gh_store_key_read(key.data, options.key, &error) != GH_OK) {
         gh_cli_fail_error(cli, &error);
-        gh_cli_advise("gatehouse init%s", gh_cli_store_words(cli));
+        gh_cli_advise("gatehouse init%s", gh_cli_init_words(cli));
         return NULL;
     }
 

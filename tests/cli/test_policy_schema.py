@@ -33,8 +33,8 @@ def test_unknown_kinds(cli):
 
 def test_out_makes_a_folder_that_an_editor_can_use(cli):
     folder = cli.tmp / "schemas"
-    assert "cannot write" in cli.run("policy", "schema", "--out", folder, code=1).stderr
-    folder.mkdir()
+    assert "cannot make the directory" in cli.run("policy", "schema", "--out", folder / "deeper", code=1).stderr
+    cli.run("policy", "schema", "--out", folder)
     cli.run("policy", "schema", "--out", folder)
     assert sorted(path.name for path in folder.iterdir()) == sorted(KINDS.values())
     schemas = {name: json.loads((folder / name).read_text()) for name in KINDS.values()}
