@@ -147,7 +147,7 @@ const gh_cli_command_t gh_cli_restore = {
         "was used. From the store that stands there, when it can be relied on, all revisions and documents are kept,\n"
         "and every key; one that is revoked in it or in the backup stays revoked. When it is lost (damaged, removed,\n"
         "replaced by a copy) nothing is done without --keys-as-saved, which says what that costs. Running workers take\n"
-        "up the new store at once, and the command waits for them as `policy apply` does.\n",
+        "up the new store within a second, and the command waits for them as `policy apply` does.\n",
     .options = options,
     .exits = GH_CLI_BARRIER_EXITS,
     .least = 1,

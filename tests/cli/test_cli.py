@@ -1,6 +1,8 @@
 """The command line's manners: help, spelling, exit codes, init, owners and modes, what happens without a store or room."""
 
+import grp
 import os
+import pwd
 import re
 import resource
 import stat
@@ -231,6 +233,23 @@ def test_init_never_makes_a_new_key_for_an_old_store(cli):
     done = cli.init(code=1)
     assert "store.key is missing, but" in done.stderr and "bring the key back from a copy" in done.stderr
     assert not (cli.secrets / "store.key").exists()
+
+
+def test_a_lost_store_is_not_made_anew(ready):
+    (ready.home / "store" / "data.mdb").unlink()
+    done = ready.init(code=1)
+    assert "data.mdb is gone: a policy store was there" in done.stderr and "do: gatehouse restore FILE" in done.stderr
+    assert not (ready.home / "store" / "data.mdb").exists()
+    assert "do: gatehouse restore FILE" in ready.run("policy", "show", code=1).stderr
+
+
+def test_advice_names_the_owner_of_the_home(ready):
+    (ready.home / "ledger").unlink()
+    advice = ready.run("policy", "wait", code=1).stderr
+    entry = ready.home.stat()
+    words = [f" --user {pwd.getpwuid(entry.st_uid).pw_name}", f" --group {grp.getgrgid(entry.st_gid).gr_name}"]
+    for word, default in zip(words, (" --user gatehouse", " --group www-data")):
+        assert (word in advice) == (os.geteuid() == 0 and word != default)
 
 
 def test_init_refuses_links_inside_the_home(cli):
