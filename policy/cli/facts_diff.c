@@ -292,7 +292,7 @@ const gh_cli_command_t gh_cli_facts_diff = {
         "Compares two artefacts, each the name of one in this program or a file: sets that gained or lost countries,\n"
         "regions added, removed or moved, homes of operators, and what SKUs, profiles and hosts do; with the sources.\n"
         "Without B: against the newest. Without A: from the one before it.",
-    .exits = " (0: nothing that decides is different), 2 something is",
+    .exits = ", 2 something that decides is different",
     .options = options,
     .least = 0,
     .most = 2,

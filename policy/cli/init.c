@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "policy/cli/init.h"
+#include "policy/cli/policy.h"
 #include "policy/store/store.h"
 #include "policy/store/store_write.h"
 
@@ -393,6 +394,27 @@ make_home(gh_init_t *init)
 }
 
 static int
+print(const gh_init_t *init)
+{
+    const gh_cli_t *cli = init->cli;
+
+    if (gh_cli_flag(cli, "json")) {
+        return gh_cli_print_json(cli, json_pack("{s:s, s:b, s:s, s:s, s:s+, s:b, s:s, s:b}", "home", init->home, "store_made", init->store_made,
+            "user", init->user, "group", init->group, "key", init->secrets, "/store.key", "key_made", init->key_made, "ledger", init->ledger,
+            "ledger_made", init->ledger_made));
+    }
+    printf("%s: %s, owner %s, group %s\n", init->home, init->store_made ? "store made" : "store kept", init->user, init->group);
+    printf("%s/store.key: %s\n", init->secrets, init->key_made ? "made; keep a copy, the store cannot be read without it" : "kept");
+    printf("%s: %s\n", init->ledger, init->ledger_made ? "made" : "kept");
+    if (init->ledger_made && init->ledger_on_disk && geteuid() == 0) {
+        gh_cli_say("note: %s is not on a tmpfs, where it never waits for a disk", init->ledger);
+    }
+    printf("next: gatehouse policy apply DIR%s\n", gh_cli_store_words(cli));
+
+    return gh_cli_flush(cli);
+}
+
+static int
 run(gh_cli_t *cli)
 {
     gh_init_t init = { .cli = cli, .home = gh_cli_home(cli), .secrets = gh_cli_secrets(cli) };
@@ -408,15 +430,7 @@ run(gh_cli_t *cli)
     }
     explicit_bzero(init.key, sizeof(init.key));
 
-    printf("%s: %s, owner %s, group %s\n", init.home, init.store_made ? "store made" : "store kept", init.user, init.group);
-    printf("%s/store.key: %s\n", init.secrets, init.key_made ? "made; keep a copy, the store cannot be read without it" : "kept");
-    printf("%s: %s\n", init.ledger, init.ledger_made ? "made" : "kept");
-    if (init.ledger_made && init.ledger_on_disk && geteuid() == 0) {
-        gh_cli_say("note: %s is not on a tmpfs, where it never waits for a disk", init.ledger);
-    }
-    printf("next: gatehouse policy apply DIR%s\n", gh_cli_store_words(cli));
-
-    return gh_cli_flush(cli);
+    return print(&init);
 }
 
 static const gh_cli_option_t options[] = {
@@ -424,6 +438,7 @@ static const gh_cli_option_t options[] = {
     GH_CLI_LEDGER_OPTION,
     { "user", "USER", "who owns the home (default: gatehouse; without root: you)", false },
     { "group", "GROUP", "what nginx's workers run with (default: www-data; without\nroot: your group)", false },
+    { "json", NULL, "prints an object: home, store_made, user, group, key, key_made,\nledger, ledger_made", false },
     { 0 }
 };
 

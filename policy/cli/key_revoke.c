@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "policy/cli/barrier.h"
+#include "policy/cli/policy.h"
 #include "policy/store/store_write.h"
 
 #define NEAR_KEYS 10000
@@ -47,6 +48,18 @@ advise(const gh_cli_t *cli, gh_store_t *store, const gh_cli_path_t *path)
 }
 
 static int
+print(const gh_cli_t *cli, const gh_cli_barrier_t *barrier, bool before)
+{
+    if (gh_cli_flag(cli, "json")) {
+        return gh_cli_print_json(cli, gh_cli_barrier_json(barrier, json_pack("{s:s, s:b}", "revoked", cli->arguments[0], "before", before)));
+    }
+    printf(before ? "%s was revoked before\n" : "revoked %s\n", cli->arguments[0]);
+    gh_cli_barrier_print(barrier);
+
+    return gh_cli_flush(cli);
+}
+
+static int
 run(gh_cli_t *cli)
 {
     gh_error_t    error = { 0 };
@@ -74,17 +87,13 @@ run(gh_cli_t *cli)
 
     if (status == GH_OK) {
         obeyed = gh_cli_barrier_obeyed(&barrier, "the revocation");
-        printf("revoked %s\n", cli->arguments[0]);
-        gh_cli_barrier_print(&barrier);
-        status = gh_cli_flush(cli);
+        status = print(cli, &barrier, false);
         status = status != GH_EXIT_DONE ? status : obeyed;
 
     } else if (error.code != NULL && strcmp(error.code, "key_revoked") == 0) {
         /* what was asked for is so, or will be when every worker has seen it */
         obeyed = gh_cli_barrier_again(&barrier, "the revocation");
-        printf("%s was revoked before\n", cli->arguments[0]);
-        gh_cli_barrier_print(&barrier);
-        status = gh_cli_flush(cli);
+        status = print(cli, &barrier, true);
         status = status != GH_EXIT_DONE ? status : obeyed;
 
     } else {
@@ -103,6 +112,7 @@ run(gh_cli_t *cli)
 static const gh_cli_option_t options[] = {
     GH_CLI_STORE_OPTIONS,
     GH_CLI_BARRIER_OPTIONS,
+    { "json", NULL, "prints an object: revoked, before, obeyed, workers, cut, finishing, waiting", false },
     { 0 }
 };
 

@@ -1,6 +1,7 @@
 """The command line's manners: help, spelling, exit codes, init, owners and modes, what happens without a store or room."""
 
 import grp
+import json
 import os
 import pwd
 import re
@@ -158,6 +159,13 @@ def test_init_makes_everything_once(cli):
     assert "store kept" in done.stdout and "store.key: kept" in done.stdout
     assert (cli.secrets / "store.key").read_bytes() == key
     assert (cli.home / "store" / "data.mdb").stat().st_ino == inode
+
+
+def test_init_as_json(cli):
+    cli.init()
+    found = json.loads(cli.init("--json").stdout)
+    assert found["home"] == str(cli.home) and found["key"] == f"{cli.secrets}/store.key" and found["ledger"].endswith("ledger")
+    assert (found["store_made"], found["key_made"], found["ledger_made"]) == (False, False, False)
 
 
 def test_two_inits_make_two_keys(tmp_path):

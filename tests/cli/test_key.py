@@ -58,6 +58,13 @@ def test_revoke(ready):
     assert states(ready) == {"sdk": "revoked"}
 
 
+def test_revoke_as_json(ready):
+    ready.key()
+    found = [json.loads(ready.run("key", "revoke", "nordbank/retail/chat/sdk", "--json").stdout) for _ in range(2)]
+    assert [one["revoked"] for one in found] == ["nordbank/retail/chat/sdk"] * 2 and [one["before"] for one in found] == [False, True]
+    assert found[0]["obeyed"] is True and found[0]["workers"] == 0
+
+
 def test_revoke_of_an_unknown_key_names_the_nearest(ready):
     ready.key()
     done = ready.run("key", "revoke", "nordbank/retail/chat/skd", code=1)

@@ -388,6 +388,30 @@ def covers(who, path):
     return path == who or path.startswith(who + "/")
 
 
+GROUP = re.compile(r"(?:[Dd]ata )?of (?P<who>.+?)(?: may (?:now|no longer) get)? to (?P<now>.+?)(?: and later to (?P<later>.+?))?(?P<only> \(later\))?$")
+
+
+def said_by_tenant(part):
+    """{tenant: (countries now, countries later)} of "Data of a/b, a/c may now get to DE, of d/e to FR and later to US, in the classes told below"."""
+    found = {}
+    for group in re.split(r", (?=of )", part.removesuffix(", in the classes told below")):
+        match = GROUP.match(group)
+        first, later = places_of(match["now"], edits.FACTS), places_of(match["later"] or "", edits.FACTS)
+        for who in match["who"].split(", "):
+            found[who] = (set(), set(first)) if match["only"] else (set(first), set(later))
+    return found
+
+
+def new_to_tenants(mine, now):
+    found = {}
+    for (instant, path, _, _), countries in mine.items():
+        found.setdefault("/".join(path.split("/")[:2]), (set(), set()))[instant > now].update(countries)
+    for tenant, sides in found.items():
+        first, later = ({"?"} if "?" in side else side for side in sides)
+        found[tenant] = (first, set() if "?" in first else later if "?" in later else later - first)
+    return found
+
+
 def test_the_first_line_of_random_edits(cli):
     cli.init()
     checked = 0
@@ -422,6 +446,12 @@ def test_the_first_line_of_random_edits(cli):
                 assert int(counted[1]) == len({"/".join(path.split("/")[:2]) for _, path, _, _ in mine}), (line, mine)
                 continue
             if " and 1 more" in line or " more:" in line:
+                continue
+            grouped = [part for part in line.rstrip(".").split("; ") if part.endswith(", in the classes told below")
+                       and (" may now get to " in part) == gained]
+            if grouped:
+                assert said_by_tenant(grouped[0]) == new_to_tenants(mine, now), (line, mine)
+                checked += 1
                 continue
             found = told(line, gained, now)
             for (instant, who, one, kind), several in found.items():
