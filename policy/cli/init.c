@@ -409,7 +409,9 @@ print(const gh_init_t *init)
     if (init->ledger_made && init->ledger_on_disk && geteuid() == 0) {
         gh_cli_say("note: %s is not on a tmpfs, where it never waits for a disk", init->ledger);
     }
-    printf("next: gatehouse policy apply DIR%s\n", gh_cli_store_words(cli));
+    if (init->store_made) {
+        printf("next: gatehouse policy apply DIR%s\n", gh_cli_store_words(cli));
+    }
 
     return gh_cli_flush(cli);
 }
