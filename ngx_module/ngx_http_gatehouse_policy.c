@@ -94,6 +94,8 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
                                         verdict);
     }
 
+    /* whatever the attempt before it was excused for */
+    ngx_http_gatehouse_finishing(ctx, 0);
     ngx_http_gatehouse_checked(ctx, image, &decision);
 
     return NGX_OK;

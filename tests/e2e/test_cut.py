@@ -322,6 +322,24 @@ def test_let_finish_is_not_for_a_retry(one):
     assert not one.se.requests
 
 
+def test_let_finish_ends_with_its_attempt(one):
+    """What was left to finish failed, and its request runs elsewhere, where nothing forbids it: no worker says that it is left to finish."""
+    permit(one, "us", "se")
+    one.start()
+    one.us.play(Script(wait(fail := threading.Event(), 20), send(b"HTTP/1.1 503 x\r\nContent-Length: 2\r\n\r\n{}")))
+    one.se.play(Script(wait(go := threading.Event(), 20), send(STREAM_HEAD + chunk(role()) + chunk(DONE) + LAST_CHUNK)))
+    with Client(one.port, timeout=30) as client:
+        client.request(body=body_of(stream=True), key=one.key())
+        one.us.wait_requests(1)
+        time.sleep(0.15)
+        assert "0 dispatches cut, 1 left to finish" in forbid_us(one, "--let-finish", places=("us", "se")).stdout
+        fail.set()
+        one.se.wait_requests(1)
+        assert "obeyed by 1 worker; 0 dispatches cut, 0 left to finish" in one.command("policy", "wait").stdout
+        go.set()
+        assert client.answer().body.endswith(DONE)
+
+
 def test_rollback_is_an_edit(one):
     """It counts, cuts and waits like any other."""
     forbid_us(one)
