@@ -186,7 +186,7 @@ ngx_http_gatehouse_look(ngx_event_t *ev)
 static void
 ngx_http_gatehouse_sweep(void)
 {
-    uint64_t                   transaction, snapshot;
+    uint64_t                   transaction, snapshot, inode;
     gh_slot_t                 *slot;
     gh_image_t                *image;
     gh_error_t                 error;
@@ -205,6 +205,9 @@ ngx_http_gatehouse_sweep(void)
     if (transaction == ngx_http_gatehouse_running.swept) {
         return;
     }
+
+    slot = ngx_http_gatehouse_held_slot();
+    inode = slot ? gh_slot_get(slot, store_inode) : 0;
 
     /* what is cut may end others with it: each is taken from one list to the other before it is looked at */
 
@@ -233,7 +236,8 @@ ngx_http_gatehouse_sweep(void)
 
     slot = ngx_http_gatehouse_held_slot();
 
-    if (slot) {
+    if (slot && gh_slot_get(slot, store_inode) == inode) {
+        /* else a route that went on has opened another store, whose numbers are others: all are judged again */
         gh_slot_set(slot, swept, snapshot);
         gh_trace(slot, "sweep", snapshot);
     }
