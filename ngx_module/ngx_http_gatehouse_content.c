@@ -371,6 +371,9 @@ ngx_http_gatehouse_decide(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
                                          "The policy cannot be applied.");
     }
 
+    /* before the record, whose opening looks at the store again: a key revoked by then was good when this was decided */
+    ngx_http_gatehouse_checked(ctx, ctx->image, &ctx->decision);
+
     ngx_memzero(&record, sizeof(gh_record_request_t));
     record.id = (gh_str_t) { (char *) ctx->id, GH_ID_LEN };
     record.now_ms = ctx->input.now_ms;
@@ -402,7 +405,6 @@ ngx_http_gatehouse_decide(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
     }
 
     ctx->decided = 1;
-    ngx_http_gatehouse_checked(ctx, ctx->image, &ctx->decision);
 
     return NGX_OK;
 }
