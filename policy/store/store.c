@@ -100,11 +100,11 @@ static int
 in_place(const char *path, dev_t device, ino_t inode, struct stat *st, gh_error_t *error)
 {
     if (stat(path, st) != 0) {
-        return gh_error_at(error, "store_replaced", path, 0, 0, "the store's file is gone: %s", strerror(errno));
+        return gh_error_at(error, "store_replaced", path, 0, 0, "the store's %s is gone: %s", strrchr(path, '/') + 1, strerror(errno));
     }
     if (st->st_dev != device || st->st_ino != inode) {
         return gh_error_at(error, "store_replaced", path, 0, 0,
-            "the store's file was replaced by another one while it was in use: restart what uses it");
+            "the store's %s was replaced by another one while it was in use: restart what uses it", strrchr(path, '/') + 1);
     }
     return GH_OK;
 }

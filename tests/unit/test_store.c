@@ -581,7 +581,7 @@ test_lock_lost(void)
     CHECK(unlink(path) == 0);
     CHECK_INT(gh_store_current(reader, WORLD_NOW, &image, &error), GH_ERROR);
     CHECK(is(&error, "store_replaced"));
-    CHECK(strstr(error.source, "lock.mdb") != NULL);
+    CHECK(strstr(error.source, "lock.mdb") != NULL && strstr(error.text, "lock.mdb") != NULL);
 
     /* as "gatehouse init" does */
     CHECK(close(open(path, O_RDWR | O_CREAT | O_EXCL, 0660)) == 0);
