@@ -4,6 +4,8 @@
     tests/model/accept.py TRACE...          each is accepted, or rejected with the event that the model cannot get past
     tests/model/accept.py --bad TRACE       also plants faults in it, each of which must be rejected
 
+The exit code is 0 when all is as it must be, 1 when something is not, 3 when a search was not done in its time.
+
 A trace is what programs built with -DGH_TRACE append to $GATEHOUSE_TRACE: "<clock_ns> <pid> <slot> <event> <number>", in the order in which
 the lines were appended (policy/ledger/trace.h).
 
@@ -190,35 +192,37 @@ def with_events(trace, events):
     return other
 
 
-def judge(name, trace, folder, expected):
-    found, said = accepted(trace, folder)
+def judge(name, trace, folder, expected, seconds):
+    """True: as expected; False: not; None: the search was not done in its time."""
+    found, said = accepted(trace, folder, seconds)
     words = "accepted" if found else "rejected" if found is False else "UNDECIDED: %s" % said
     good = found is expected
     print("%-40s %5d events, %2d workers, %2d edits: %s%s" % (name, len(trace.events), len(trace.workers), len(trace.commits), words,
-                                                            "" if good else ", WHICH IT MUST NOT BE"))
+                                                            "" if good or found is None else ", WHICH IT MUST NOT BE"))
     sys.stdout.flush()
-    return good
+    return None if found is None else good
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trace", nargs="+")
     parser.add_argument("--bad", action="store_true", help="plant faults too")
+    parser.add_argument("--seconds", type=int, default=300, help="for each search")
     parser.add_argument("--keep", metavar="DIR")
     options = parser.parse_args()
-    good = True
+    found = []
     with tempfile.TemporaryDirectory() as scratch:
         for path in options.trace:
             with open(path) as source:
                 trace = Trace(source.read().splitlines())
-            good &= judge(os.path.basename(path), trace, os.path.join(options.keep or scratch, "trace"), True)
+            found.append(judge(os.path.basename(path), trace, os.path.join(options.keep or scratch, "trace"), True, options.seconds))
             for name in FAULTS if options.bad else ():
                 events = planted(trace, name)
                 if events is None:
                     print("%-40s no room for it" % name)
                 else:
-                    good &= judge(name, with_events(trace, events), os.path.join(options.keep or scratch, name), False)
-    return 0 if good else 1
+                    found.append(judge(name, with_events(trace, events), os.path.join(options.keep or scratch, name), False, options.seconds))
+    return 1 if False in found else 3 if None in found else 0
 
 
 if __name__ == "__main__":
