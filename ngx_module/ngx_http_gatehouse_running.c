@@ -57,12 +57,6 @@ ngx_http_gatehouse_running_begin(ngx_http_gatehouse_ctx_t *ctx)
 
     slot = ngx_http_gatehouse_held_slot();
 
-    if (slot && ngx_http_gatehouse_running.count == 0) {
-        /* nothing runs that was not judged by what is in force */
-        ngx_http_gatehouse_running.swept = ngx_http_gatehouse_transaction();
-        gh_slot_set(slot, swept, ngx_http_gatehouse_snapshot());
-    }
-
     ngx_http_gatehouse_running.count++;
 
     if (slot) {
