@@ -256,13 +256,17 @@ ngx_http_gatehouse_would(ngx_http_gatehouse_ctx_t *ctx,
 }
 
 
-/* Begun under a revision that the edits since have let finish: it goes on until the next edit, whatever the time. */
+/*
+ * Begun under a revision that the edits since have let finish: it goes on until the next edit, whatever the time. Where no edit came since,
+ * time alone forbids it, and nobody said to let it finish.
+ */
 static ngx_int_t
 ngx_http_gatehouse_excused(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image)
 {
     if (attempt->begun == 0
-        || attempt->begun < ngx_http_gatehouse_finish_from())
+        || attempt->begun < ngx_http_gatehouse_finish_from()
+        || (image && gh_image_revision(image) == attempt->begun))
     {
         return NGX_ERROR;
     }
