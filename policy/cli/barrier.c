@@ -261,7 +261,7 @@ gh_cli_barrier_again(gh_cli_barrier_t *barrier, const char *what)
 void
 gh_cli_barrier_print(const gh_cli_barrier_t *barrier)
 {
-    uint64_t cut = gh_barrier_cut(&barrier->before, &barrier->after), finishing = gh_barrier_finishing(&barrier->after);
+    uint64_t cut = gh_barrier_cut(barrier->ledger, &barrier->before, &barrier->after), finishing = gh_barrier_finishing(&barrier->after);
     size_t   count = barrier->after.count;
 
     if (count == 0) {
@@ -299,7 +299,7 @@ gh_cli_barrier_json(const gh_cli_barrier_t *barrier, json_t *object)
 {
     json_t *waiting = waiting_json(barrier);
     json_t *more = waiting == NULL ? NULL : json_pack("{s:b, s:I, s:I, s:I, s:o}", "obeyed", barrier->obeyed, "workers",
-        (json_int_t) barrier->after.count, "cut", (json_int_t) gh_barrier_cut(&barrier->before, &barrier->after), "finishing",
+        (json_int_t) barrier->after.count, "cut", (json_int_t) gh_barrier_cut(barrier->ledger, &barrier->before, &barrier->after), "finishing",
         (json_int_t) gh_barrier_finishing(&barrier->after), "waiting", waiting);
 
     if (object == NULL || more == NULL || json_object_update(object, more) != 0) {

@@ -177,23 +177,41 @@ gh_barrier_look(gh_ledger_t *ledger, gh_arena_t *arena, gh_barrier_report_t *rep
     return wait_for(ledger, &wanted, 0, arena, report, error);
 }
 
+static bool
+same_worker(const gh_barrier_worker_t *a, const gh_barrier_worker_t *b)
+{
+    return a->slot == b->slot && a->pid == b->pid && a->start_ms == b->start_ms;
+}
+
+/* NULL: it is not in the report. */
+static const gh_barrier_worker_t *
+find_worker(const gh_barrier_report_t *report, const gh_barrier_worker_t *worker)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        if (same_worker(&report->workers[i], worker)) {
+            return &report->workers[i];
+        }
+    }
+    return NULL;
+}
+
 uint64_t
-gh_barrier_cut(const gh_barrier_report_t *before, const gh_barrier_report_t *after)
+gh_barrier_cut(const gh_ledger_t *ledger, const gh_barrier_report_t *before, const gh_barrier_report_t *after)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < after->count; i++) {
-        const gh_barrier_worker_t *now = &after->workers[i];
-        uint32_t                   then = 0;
+        const gh_barrier_worker_t *then = find_worker(before, &after->workers[i]);
 
-        for (size_t k = 0; k < before->count; k++) {
-            const gh_barrier_worker_t *old = &before->workers[k];
+        sum += after->workers[i].cut - (then != NULL ? then->cut : 0);
+    }
+    for (size_t i = 0; ledger != NULL && i < before->count; i++) {
+        const gh_barrier_worker_t *then = &before->workers[i];
+        const gh_slot_t           *slot = &ledger->slots[then->slot];
 
-            if (old->slot == now->slot && old->pid == now->pid && old->start_ms == now->start_ms) {
-                then = old->cut;
-            }
+        if (find_worker(after, then) == NULL && gh_slot_get(slot, pid) == then->pid && gh_slot_get(slot, start_ms) == then->start_ms) {
+            sum += gh_slot_get(slot, cut) - then->cut;
         }
-        sum += now->cut - then;
     }
     return sum;
 }

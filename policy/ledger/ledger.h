@@ -140,8 +140,11 @@ int gh_barrier_propose(gh_ledger_t *ledger, uint64_t number, uint64_t inode, uin
 /* The living workers as they are, none of them waited for. */
 int gh_barrier_look(gh_ledger_t *ledger, gh_arena_t *arena, gh_barrier_report_t *report, gh_error_t *error);
 
-/* Dispatches cut between two looks, by workers that lived at the second. */
-uint64_t gh_barrier_cut(const gh_barrier_report_t *before, const gh_barrier_report_t *after);
+/*
+ * Dispatches cut between two looks. A worker that ended in between, as one that drains does with its last dispatch, has left its number in its
+ * slot until another takes it. ledger NULL: those are not counted.
+ */
+uint64_t gh_barrier_cut(const gh_ledger_t *ledger, const gh_barrier_report_t *before, const gh_barrier_report_t *after);
 
 /* The sum of one number over a report's workers. */
 uint64_t gh_barrier_finishing(const gh_barrier_report_t *report);

@@ -302,7 +302,7 @@ test_numbers(void)
     CHECK_INT(gh_barrier_look(ledger, &heap.arena, &before, &error), GH_OK);
     two = worker(&(pose_t) { .cut = 5, .finishing = 2, .running = 4, .proposal_seen = 88, .proposal_forbidden = 3 });
     CHECK_INT(gh_barrier_look(ledger, &heap.arena, &after, &error), GH_OK);
-    CHECK_INT(gh_barrier_cut(&before, &after), 5);       /* what the first one cut before is not counted */
+    CHECK_INT(gh_barrier_cut(ledger, &before, &after), 5);       /* what the first one cut before is not counted */
     CHECK_INT(gh_barrier_finishing(&after), 3);
 
     CHECK_INT(gh_barrier_propose(ledger, 88, STORE_INODE, 0, &heap.arena, &after, &error), GH_OK);
