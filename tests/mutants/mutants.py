@@ -230,7 +230,7 @@ MUTANTS = [
             (RUNNING, "    rc = ngx_http_gatehouse_still(ctx, attempt, image, &heap.arena);\n", "    rc = NGX_OK;\n")],
            ["e2e:test_residency.py -k edit_during"]),
     Mutant("finish-from-ignored", "an edit that says cut lets what runs finish",
-           [(POLICY, "    if (attempt->begun == 0\n        || attempt->begun < ngx_http_gatehouse_finish_from())\n    {\n        return NGX_ERROR;\n    }\n",
+           [(POLICY, "    if (attempt->begun == 0\n        || attempt->begun < ngx_http_gatehouse_finish_from()\n        || (image && gh_image_revision(image) == attempt->begun))\n    {\n        return NGX_ERROR;\n    }\n",
              "    if (attempt->begun == 0) {\n        return NGX_ERROR;\n    }\n")],
            ["e2e:test_residency.py -k edit_during"]),
     Mutant("window-closed-early", "a worker says that it has written before it writes",
