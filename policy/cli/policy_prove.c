@@ -67,7 +67,7 @@ write_cases(const gh_cli_prove_t *prove, const char *path)
         return GH_EXIT_DONE;
     }
 
-    file = fopen(path, "w");
+    file = fopen(path, "wx");
     if (file == NULL) {
         json_decref(cases);
         return gh_cli_fail(prove->cli, "cannot write %s: %m", path);
@@ -159,7 +159,7 @@ run(gh_cli_t *cli)
 static const gh_cli_option_t options[] = {
     { "policy", "DIR", "the documents below DIR instead of the revision in force;\nno store is needed then", false },
     { "at", "TIME", "from this time on (RFC 3339 or a day; default: now)", false },
-    { "case", "FILE", "writes the counter-examples as cases, for policy test", false },
+    { "case", "FILE", "writes the counter-examples as cases, for policy test; FILE must be new", false },
     GH_CLI_STORE_OPTIONS,
     { "json", NULL, "prints an object: holds, claims, examined", false },
     { 0 }

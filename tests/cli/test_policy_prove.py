@@ -177,3 +177,11 @@ def test_places_of_two_policies(cli):
     (policy / "fjord-tenants.json").write_text(json.dumps(changed(TENANTS, lambda t: t["organisations"][0].update(id="fjord"))))
     assert 'say for which tenants it is' in prove(cli, policy, "never public outside home", code=1).stderr
     assert prove(cli, policy, "never public outside home for fjord", code=3).stdout.startswith("VACUOUS")
+
+
+def test_a_file_that_is_there_is_kept(cli):
+    policy = write_policy(cli.tmp / "abroad", residency=changed(RESIDENCY, lambda residency: residency["allow"][1]["process"].update(within=["ANYWHERE"])))
+    cases = cli.tmp / "kept.json"
+    cases.write_text("mine")
+    done = prove(cli, policy, OUTSIDE, "--case", cases, code=1)
+    assert f"cannot write {cases}: File exists" in done.stderr and cases.read_text() == "mine"
