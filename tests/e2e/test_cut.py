@@ -196,6 +196,21 @@ def test_cut_over_http2(one, authority, stage):
     run.go.set()
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_cut_of_an_old_generation(one, stage):
+    """It drains, and may end with its last answer before the edit looks again: what it cut is in the number."""
+    permit(one)
+    one.start()
+    run = Running(one, stage)
+    one.reload()
+    time.sleep(1)
+    assert re.search(r"obeyed by [12] workers?; 1 dispatch cut, 0 left to finish", forbid_us(one, "--cut").stdout)
+    found = run.answer()
+    assert not found.body.endswith(DONE)
+    run.go.set()
+    expect_error(ask(one), 403, "residency_denied")
+
+
 def test_cut_goes_on_elsewhere(one):
     """Before its head the route goes on to what is still allowed: the client has its answer from there."""
     permit(one, "us", "se")
