@@ -70,8 +70,8 @@ class Edits:
         return done
 
 
-def step(rng, gateway, edits):
-    what = rng.choice(("edit", "edit", "edit", "edit", "kill", "reload", "stop"))
+def step(rng, gateway, edits, calm):
+    what = "edit" if calm else rng.choice(("edit", "edit", "edit", "edit", "kill", "reload", "stop"))
     how = rng.choice(("--cut", "--let-finish"))
     pids = gateway.worker_pids()
     if what == "edit":
@@ -90,7 +90,7 @@ def step(rng, gateway, edits):
     time.sleep(rng.random() * 0.15)
 
 
-def record(path, seed, steps):
+def record(path, seed, steps, calm=False):
     """The statuses of the requests and the exit codes of the edits."""
     rng = random.Random(seed)
     mocks = [MockBackend("127.0.0.%d" % (91 + number), name=name) for number, name in enumerate(("outside", "inside"))]
@@ -111,7 +111,7 @@ def record(path, seed, steps):
         load.start()
         time.sleep(0.2)
         for _ in range(steps):
-            step(rng, gateway, edits)
+            step(rng, gateway, edits, calm)
         load.over.set()
         load.join(10)
     finally:
@@ -126,8 +126,9 @@ def main():
     parser.add_argument("file")
     parser.add_argument("--seed", default=str(time.time()))
     parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--calm", action="store_true", help="edits only: the same workers from beginning to end")
     options = parser.parse_args()
-    answers, exits = record(options.file, options.seed, options.steps)
+    answers, exits = record(options.file, options.seed, options.steps, options.calm)
     print("requests: %s; edits ended with %s" % ({status: answers.count(status) for status in sorted(set(answers))}, exits))
     return 0
 
