@@ -1,5 +1,6 @@
 # make          build/ngx_http_gatehouse_module.so against the installed nginx, and build/gatehouse
 # make core     build/libgatehouse.a: the core without nginx
+# make agent    build/libgatehouse_agent.a: what talks to other machines; for the command alone
 # make unit     builds and runs the unit tests
 # make install  renames both into place (a running master keeps the old library mapped)
 
@@ -9,10 +10,12 @@ PREFIX  ?= /usr/local
 MODULES ?= /usr/lib/nginx/modules
 CFLAGS  ?= -O2 -g
 GH_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -fPIC -I. $(CFLAGS) $(SANITIZE)
-GH_LIBS   = -llmdb -ljansson -lmaxminddb -lpcre2-8 -lcrypto
+GH_LIBS   = -llmdb -ljansson -lmaxminddb -lpcre2-8 -lcrypto -lz
+AGENT_LIBS = -lcurl -lpthread
 
-CORE  := $(sort $(filter-out policy/cli/% policy/agent/%, $(wildcard policy/*/*.c residency/*.c ngx_module/wire/*.c)))
+CORE  := $(sort $(filter-out policy/cli/% policy/agent/%, $(wildcard policy/*/*.c residency/*.c ngx_module/wire/*.c ngx_module/wire/*/*.c)))
 CLI   := $(sort $(wildcard policy/cli/*.c))
+AGENT := $(sort $(wildcard policy/agent/*.c))
 UNIT  := $(sort $(wildcard tests/unit/test_*.c))
 TOOLS := $(sort $(wildcard tests/oracle/*.c tests/tools/*.c))
 LAWS  := $(sort $(wildcard tests/laws/*.c))
@@ -24,6 +27,7 @@ all: module cli
 module: $(BUILD)/ngx_http_gatehouse_module.so
 cli:    $(BUILD)/gatehouse
 core:   $(BUILD)/libgatehouse.a
+agent:  $(BUILD)/libgatehouse_agent.a
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -37,8 +41,17 @@ $(BUILD)/libgatehouse.a: $(CORE_OBJECTS)
 	rm -f $@
 	ar rcs $@ $^
 
-$(BUILD)/gatehouse: $(CLI:%.c=$(BUILD)/%.o) $(BUILD)/libgatehouse.a
-	$(CC) $(GH_CFLAGS) -o $@ $^ $(GH_LIBS)
+$(BUILD)/libgatehouse_agent.a: $(AGENT:%.c=$(BUILD)/%.o)
+	rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/gatehouse: $(CLI:%.c=$(BUILD)/%.o) $(BUILD)/libgatehouse_agent.a $(BUILD)/libgatehouse.a
+	$(CC) $(GH_CFLAGS) -o $@ $^ $(AGENT_LIBS) $(GH_LIBS)
+
+# Tests of the agent's parts have servers of their own, with TLS.
+$(BUILD)/tests/unit/test_agent_%: tests/unit/test_agent_%.c $(BUILD)/libgatehouse_agent.a $(BUILD)/libgatehouse.a
+	@mkdir -p $(@D)
+	$(CC) $(GH_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libgatehouse_agent.a $(BUILD)/libgatehouse.a $(AGENT_LIBS) -lssl $(GH_LIBS) -lm
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libgatehouse.a
 	@mkdir -p $(@D)
@@ -49,6 +62,19 @@ unit: $(UNIT:tests/%.c=$(BUILD)/tests/%)
 
 $(BUILD)/tests/laws/laws: $(LAWS:%.c=$(BUILD)/%.o) $(BUILD)/libgatehouse.a
 	$(CC) $(GH_CFLAGS) -o $@ $^ $(GH_LIBS)
+
+# What dies on purpose inside the ledger's protocol: its own build of the ledger, with the points at which it may.
+KILLED := $(patsubst %.c,$(BUILD)/killed/%.o,$(sort $(wildcard policy/ledger/*.c policy/base/*.c)))
+
+$(BUILD)/killed/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(GH_CFLAGS) -DGH_KILL_POINTS -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/kill/kill $(BUILD)/tests/counters/histories $(BUILD)/tests/counters/reuse $(BUILD)/tests/counters/crowd: $(BUILD)/%: %.c $(KILLED)
+	@mkdir -p $(@D)
+	$(CC) $(GH_CFLAGS) -DGH_KILL_POINTS -MMD -MP -o $@ $< $(KILLED) -lcrypto -lz
+
+killed: $(BUILD)/tests/kill/kill $(BUILD)/tests/counters/histories $(BUILD)/tests/counters/reuse $(BUILD)/tests/counters/crowd
 
 tools: $(TOOLS:tests/%.c=$(BUILD)/tests/%) $(BUILD)/tests/laws/laws
 
@@ -68,10 +94,11 @@ clean:
 
 FORCE:
 
-.PHONY: all module cli core unit tools install clean FORCE
+.PHONY: all module cli core agent unit tools killed install clean FORCE
 
 # What .incbin brings in, the compiler does not tell.
 $(BUILD)/policy/cli/schema_data.o: $(wildcard conf/schema/*.json)
 $(BUILD)/residency/facts_data.o: $(wildcard residency/data/*.json)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not those of builds below this one, which may be in the making.
+-include $(shell find $(addprefix $(BUILD)/,policy residency ngx_module tests killed) -type f -name '*.d' 2>/dev/null)

@@ -1,5 +1,5 @@
 /*
- * Answers that are ours. Every refusal, nginx's own error pages included, leaves as an error in OpenAI's shape: a header and a body filter
+ * Answers that are ours. Every refusal, nginx's own error pages included, leaves as an error in the client's dialect: a header and a body filter
  * replace the special response in our locations. (error_page would clear every context.) Every answer carries x-request-id.
  */
 
@@ -16,10 +16,14 @@ static ngx_buf_t *ngx_http_gatehouse_provider_answer(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t *status);
 static ngx_buf_t *ngx_http_gatehouse_own_answer(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t *status);
+static gh_str_t ngx_http_gatehouse_own_words(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t *status);
+static void ngx_http_gatehouse_speak(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx);
+static ngx_int_t ngx_http_gatehouse_id_headers(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx);
 static ngx_int_t ngx_http_gatehouse_replace(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
-static ngx_int_t ngx_http_gatehouse_add_header(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -47,8 +51,8 @@ static const struct {
       "The connection is for another server name." },
     { 431, 431, "headers_too_large", "The request's headers are too large." },
     { 494, 400, "headers_too_large", "The request's headers are too large." },
-    { 495, 400, "certificate_error", "The client certificate is not valid." },
-    { 496, 400, "certificate_required", "A client certificate is needed." },
+    { 495, 401, "certificate_error", "The client certificate is not valid." },
+    { 496, 401, "certificate_required", "A client certificate is needed." },
     { 497, 400, "https_required", "This port takes HTTPS." },
     { 500, 500, "internal_error", "The gateway failed." },
     { 501, 501, "not_implemented", "The gateway does not know this method." },
@@ -144,7 +148,6 @@ static ngx_int_t
 ngx_http_gatehouse_header_filter(ngx_http_request_t *r)
 {
     ngx_int_t                       rc;
-    ngx_str_t                       id, name;
     ngx_http_gatehouse_ctx_t       *ctx;
     ngx_http_gatehouse_loc_conf_t  *glcf;
 
@@ -171,17 +174,18 @@ ngx_http_gatehouse_header_filter(ngx_http_request_t *r)
     if (!ctx->answered) {
         ctx->answered = 1;
 
-        ngx_str_set(&name, "x-request-id");
-        id.data = ctx->id;
-        id.len = GH_ID_LEN;
-
-        if (ngx_http_gatehouse_add_header(r, &name, &id) != NGX_OK) {
+        if (ngx_http_gatehouse_id_headers(r, ctx) != NGX_OK
+            || ngx_http_gatehouse_limit_headers(r, ctx) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
 
-    if (ctx->event_stream && r->upstream && r->err_status == 0) {
-        /* the usage chunk may be taken out */
+    if (r->upstream && r->err_status == 0
+        && (ctx->event_stream || gh_hub_traits(ctx->url.client)->walked
+            || ngx_http_gatehouse_ids_shape(ctx)))
+    {
+        /* the usage chunk may be taken out, ids are others */
         r->headers_out.content_length_n = -1;
 
         if (r->headers_out.content_length) {
@@ -204,6 +208,36 @@ ngx_http_gatehouse_header_filter(ngx_http_request_t *r)
     }
 
     return rc;
+}
+
+
+/* The request's id, under the names that the client's SDK looks for. */
+static ngx_int_t
+ngx_http_gatehouse_id_headers(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    ngx_str_t  id, name;
+
+    ngx_http_gatehouse_speak(r, ctx);
+
+    id.data = ctx->id;
+    id.len = GH_ID_LEN;
+    ngx_str_set(&name, "x-request-id");
+
+    if (ngx_http_gatehouse_add_header(r, &name, &id) != NGX_OK
+        || ngx_http_gatehouse_session_header(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (gh_hub_traits(ctx->url.client)->id_header == NULL) {
+        return NGX_OK;
+    }
+
+    name.data = (u_char *) gh_hub_traits(ctx->url.client)->id_header;
+    name.len = ngx_strlen(name.data);
+
+    return ngx_http_gatehouse_add_header(r, &name, &id);
 }
 
 
@@ -309,32 +343,88 @@ ngx_http_gatehouse_provider_answer(ngx_http_request_t *r,
 }
 
 
+/*
+ * Refused before its path was read, as a body that is too large is: the path says all the same in whose words.
+ */
+static void
+ngx_http_gatehouse_speak(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
+{
+    gh_error_t  error;
+
+    if (ctx->url.allow == NULL && r->unparsed_uri.len) {
+        (void) gh_url_read(&ctx->arena, ngx_http_gatehouse_str(r->method_name),
+                           ngx_http_gatehouse_str(r->unparsed_uri),
+                           ngx_http_gatehouse_str(r->uri), &ctx->url, &error);
+    }
+}
+
+
+/*
+ * nginx's own error, in words. It answers 494 to 497 as 400: which it was, its traces tell. After a head that is too large alone it goes on reading what the client
+ * sends for a while.
+ */
+static gh_str_t
+ngx_http_gatehouse_own_words(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t *status)
+{
+    gh_str_t     message;
+    ngx_uint_t   i, refused;
+    const char  *why;
+
+    why = "";
+
+    if (*status == NGX_HTTP_BAD_REQUEST) {
+        refused = ngx_http_gatehouse_tls_refused(r, &why);
+
+        if (refused) {
+            *status = refused;
+
+        } else if (r->lingering_close) {
+            *status = NGX_HTTP_REQUEST_HEADER_TOO_LARGE;
+        }
+    }
+
+    ctx->error_code = *status >= 500 ? "internal_error" : "bad_request";
+    message = GH_STR("The request is refused.");
+
+    for (i = 0; ngx_http_gatehouse_errors[i].status; i++) {
+        if (ngx_http_gatehouse_errors[i].status == *status) {
+            *status = ngx_http_gatehouse_errors[i].given;
+            ctx->error_code = ngx_http_gatehouse_errors[i].code;
+            message = gh_str_from(ngx_http_gatehouse_errors[i].message);
+            break;
+        }
+    }
+
+    if (*why) {
+        message.len--;
+        message = gh_str_format(&ctx->arena, "%.*s: %s.", GH_STR_ARG(message),
+                                why);
+    }
+
+    return message;
+}
+
+
 /* A refusal of ours, or nginx's own error in words. */
 static ngx_buf_t *
 ngx_http_gatehouse_own_answer(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t *status)
 {
-    size_t       size;
-    gh_str_t     message;
-    ngx_buf_t   *b;
-    ngx_uint_t   i;
+    int                 given;
+    size_t              size;
+    gh_str_t            message;
+    ngx_buf_t          *b;
+    ngx_str_t           name, value;
+    const char         *type;
+    gh_answer_error_t   error;
 
     if (ctx->error_code) {
         *status = ctx->error_status;
         message = ngx_http_gatehouse_str(ctx->error_message);
 
     } else {
-        ctx->error_code = *status >= 500 ? "internal_error" : "bad_request";
-        message = GH_STR("The request is refused.");
-
-        for (i = 0; ngx_http_gatehouse_errors[i].status; i++) {
-            if (ngx_http_gatehouse_errors[i].status == *status) {
-                *status = ngx_http_gatehouse_errors[i].given;
-                ctx->error_code = ngx_http_gatehouse_errors[i].code;
-                message = gh_str_from(ngx_http_gatehouse_errors[i].message);
-                break;
-            }
-        }
+        message = ngx_http_gatehouse_own_words(r, ctx, status);
     }
 
     size = 2 * message.len + 1024;
@@ -344,12 +434,27 @@ ngx_http_gatehouse_own_answer(ngx_http_request_t *r,
         return NULL;
     }
 
-    b->last += gh_answer_error((char *) b->last, size, *status,
-                               gh_str_from(ctx->error_code), message,
-                               gh_str_from(ctx->error_param
-                                           ? ctx->error_param : ""));
+    error.status = *status;
+    error.code = gh_str_from(ctx->error_code);
+    error.message = message;
+    error.param = gh_str_from(ctx->error_param ? ctx->error_param : "");
+    error.request_id = (gh_str_t) { (char *) ctx->id, GH_ID_LEN };
+
+    b->last += gh_answer_error(ctx->url.client, (char *) b->last, size, &error,
+                               &given, &type);
+    *status = given;
 
     ngx_str_set(&r->headers_out.content_type, "application/json");
+
+    if (type) {
+        ngx_str_set(&name, "x-amzn-errortype");
+        value.data = (u_char *) type;
+        value.len = ngx_strlen(type);
+
+        if (ngx_http_gatehouse_add_header(r, &name, &value) != NGX_OK) {
+            return NULL;
+        }
+    }
 
     return b;
 }
@@ -405,19 +510,21 @@ ngx_http_gatehouse_replace(ngx_http_request_t *r,
     ngx_http_clear_last_modified(r);
     ngx_http_clear_etag(r);
 
-    if (ctx->allow && status == NGX_HTTP_NOT_ALLOWED) {
+    if (ctx->url.allow && status == NGX_HTTP_NOT_ALLOWED) {
         ngx_str_set(&name, "Allow");
-        value.data = (u_char *) ctx->allow;
-        value.len = ngx_strlen(ctx->allow);
+        value.data = (u_char *) ctx->url.allow;
+        value.len = ngx_strlen(ctx->url.allow);
 
         if (ngx_http_gatehouse_add_header(r, &name, &value) != NGX_OK) {
             return NGX_ERROR;
         }
     }
 
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE && ctx->decided
-        && ctx->error_code
-        && ngx_strcmp(ctx->error_code, "no_healthy_backend") == 0)
+    if (ctx->wait_ms
+        || (status == NGX_HTTP_SERVICE_UNAVAILABLE
+            && (ctx->decided || ctx->gap)
+            && ctx->error_code
+            && ngx_strcmp(ctx->error_code, "no_healthy_backend") == 0))
     {
         return ngx_http_gatehouse_wait_header(r, ctx);
     }
@@ -426,33 +533,15 @@ ngx_http_gatehouse_replace(ngx_http_request_t *r,
 }
 
 
-/* When every eligible deployment asked to be left alone: until the first may be tried. */
+/* When no eligible deployment may be asked: until the first may. Or until the caller may ask again. */
 ngx_int_t
 ngx_http_gatehouse_wait_header(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx)
 {
-    uint32_t     i;
-    uint64_t     now, at, wait;
-    ngx_str_t    name, value;
-    gh_target_t  target;
+    uint64_t   wait;
+    ngx_str_t  name, value;
 
-    now = ngx_http_gatehouse_now_ms();
-    wait = 0;
-
-    for (i = 0; i < ctx->decision.route_count; i++) {
-        gh_image_target(ctx->image, ctx->decision.route[i], &target);
-
-        at = ngx_http_gatehouse_retry_at(ngx_http_gatehouse_worker_conf(),
-                                         target.deployment,
-                                         target.upstream_model);
-        if (at <= now) {
-            return NGX_OK;
-        }
-
-        if (wait == 0 || at - now < wait) {
-            wait = at - now;
-        }
-    }
+    wait = ctx->wait_ms ? ctx->wait_ms : ngx_http_gatehouse_route_wait(ctx);
 
     if (wait == 0) {
         return NGX_OK;
@@ -483,7 +572,7 @@ ngx_http_gatehouse_wait_header(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_gatehouse_add_header(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {

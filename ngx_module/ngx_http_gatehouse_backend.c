@@ -12,6 +12,7 @@ static ngx_int_t ngx_http_gatehouse_backend_upstream(ngx_conf_t *cf,
     ngx_http_gatehouse_backend_t *backend);
 static ngx_int_t ngx_http_gatehouse_backend_tls(ngx_conf_t *cf,
     ngx_http_gatehouse_backend_t *backend);
+static ngx_uint_t ngx_http_gatehouse_service(ngx_str_t *name);
 static void ngx_http_gatehouse_conf_defaults(ngx_http_upstream_conf_t *conf);
 
 
@@ -178,6 +179,7 @@ ngx_http_gatehouse_backend_line(ngx_conf_t *cf, ngx_command_t *cmd,
         { ngx_string("upstream"), &backend->group, NULL },
         { ngx_string("tls"), &backend->server_name, NULL },
         { ngx_string("credential"), &backend->credential, NULL },
+        { ngx_string("aws_signature"), &backend->signature, NULL },
         { ngx_string("trusted_certificate"), &backend->trusted, NULL },
         { ngx_string("path"), &backend->path, NULL },
         { ngx_string("connect_timeout"), NULL,
@@ -197,7 +199,18 @@ ngx_http_gatehouse_backend_line(ngx_conf_t *cf, ngx_command_t *cmd,
             continue;
         }
 
-        if (cf->args->nelts != 2) {
+        if (w->string == &backend->credential && cf->args->nelts == 3) {
+            if (ngx_strcmp(value[2].data, "readable_by=everybody") != 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"credential\" in gatehouse_backend knows "
+                                   "\"readable_by=everybody\" behind its file, "
+                                   "not \"%V\"", &value[2]);
+                return NGX_CONF_ERROR;
+            }
+
+            backend->everybody = 1;
+
+        } else if (cf->args->nelts != 2) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"%V\" in gatehouse_backend takes one value",
                                &value[0]);
@@ -211,7 +224,8 @@ ngx_http_gatehouse_backend_line(ngx_conf_t *cf, ngx_command_t *cmd,
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "unknown \"%V\" in gatehouse_backend: it knows "
-                       "upstream, tls, credential, trusted_certificate, path, "
+                       "upstream, tls, credential, aws_signature, "
+                       "trusted_certificate, path, "
                        "connect_timeout, read_timeout and send_timeout",
                        &value[0]);
 
@@ -343,6 +357,18 @@ ngx_http_gatehouse_backend_upstream(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
+    if (backend->signature.len
+        && (backend->credential.len == 0
+            || !ngx_http_gatehouse_service(&backend->signature)))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "gatehouse_backend \"%V\": aws_signature \"%V\" must be "
+                      "a service such as \"bedrock\", beside a \"credential\" "
+                      "to sign with, in %V:%ui", &backend->name,
+                      &backend->signature, &backend->file, backend->line);
+        return NGX_ERROR;
+    }
+
     if (backend->credential.len) {
 
         if (backend->credential.len < sizeof("file:x") - 1
@@ -390,6 +416,9 @@ ngx_http_gatehouse_backend_upstream(ngx_conf_t *cf,
             backend->credential.data = p;
             backend->credential.len = len;
         }
+
+        backend->refusals =
+            gh_refusal_number(ngx_http_gatehouse_str(backend->name));
     }
 
     ngx_http_gatehouse_conf_defaults(&backend->conf);
@@ -400,6 +429,24 @@ ngx_http_gatehouse_backend_upstream(ngx_conf_t *cf,
     }
 
     return ngx_http_gatehouse_backend_tls(cf, backend);
+}
+
+
+static ngx_uint_t
+ngx_http_gatehouse_service(ngx_str_t *name)
+{
+    size_t  i;
+
+    for (i = 0; i < name->len; i++) {
+        if ((name->data[i] < 'a' || name->data[i] > 'z')
+            && (name->data[i] < '0' || name->data[i] > '9')
+            && name->data[i] != '-')
+        {
+            return 0;
+        }
+    }
+
+    return name->len <= 64;
 }
 
 
@@ -484,95 +531,6 @@ ngx_http_gatehouse_backend_tls(ngx_conf_t *cf,
     backend->conf.ssl_session_reuse = 1;
     backend->conf.ssl_server_name = 1;
     backend->conf.ssl_verify = 1;
-
-    return NGX_OK;
-}
-
-
-/*
- * The credential in this worker's memory, read again when its file has
- * changed; looked at once a second at most. NGX_OK or NGX_ERROR (said in the log).
- */
-ngx_int_t
-ngx_http_gatehouse_secret(ngx_http_gatehouse_backend_t *backend,
-    ngx_log_t *log)
-{
-    u_char           *data;
-    ssize_t           n;
-    ngx_fd_t          fd;
-    ngx_file_info_t   fi;
-
-    if (backend->credential.len == 0) {
-        return NGX_OK;
-    }
-
-    if (backend->secret_read
-        && ngx_current_msec - backend->secret_checked < 1000)
-    {
-        return backend->secret.len ? NGX_OK : NGX_ERROR;
-    }
-
-    backend->secret_read = 1;
-    backend->secret_checked = ngx_current_msec;
-
-    if (ngx_file_info(backend->credential.data, &fi) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                      "gatehouse: credential of backend \"%V\" is not there",
-                      &backend->name);
-        backend->secret.len = 0;
-        return NGX_ERROR;
-    }
-
-    if (backend->secret.len && ngx_file_mtime(&fi) == backend->secret_mtime
-        && ngx_file_uniq(&fi) == backend->secret_uniq
-        && ngx_file_mtime(&fi) + 2 < ngx_time())
-    {
-        return NGX_OK;
-    }
-
-    backend->secret.len = 0;
-
-    if (backend->secret.data == NULL) {
-        data = ngx_alloc(8192, log);
-        if (data == NULL) {
-            return NGX_ERROR;
-        }
-
-        backend->secret.data = data;
-    }
-
-    fd = ngx_open_file(backend->credential.data, NGX_FILE_RDONLY,
-                       NGX_FILE_OPEN, 0);
-    if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                      "gatehouse: credential of backend \"%V\" cannot be "
-                      "read", &backend->name);
-        return NGX_ERROR;
-    }
-
-    n = read(fd, backend->secret.data, 8192);
-    ngx_close_file(fd);
-
-    while (n > 0 && (backend->secret.data[n - 1] == '\n'
-                     || backend->secret.data[n - 1] == '\r'))
-    {
-        n--;
-    }
-
-    if (n <= 0 || n > 8000
-        || ngx_strlchr(backend->secret.data, backend->secret.data + n, '\n')
-        || ngx_strlchr(backend->secret.data, backend->secret.data + n, '\r')
-        || ngx_strlchr(backend->secret.data, backend->secret.data + n, '\0'))
-    {
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "gatehouse: credential of backend \"%V\" is not one "
-                      "line of text", &backend->name);
-        return NGX_ERROR;
-    }
-
-    backend->secret.len = n;
-    backend->secret_mtime = ngx_file_mtime(&fi);
-    backend->secret_uniq = ngx_file_uniq(&fi);
 
     return NGX_OK;
 }

@@ -4,6 +4,13 @@
  */
 
 #include "ngx_http_gatehouse.h"
+#include "ngx_http_gatehouse_sign.h"
+
+#include "policy/store/evidence.h"
+
+
+#define NGX_HTTP_GATEHOUSE_EVIDENCE_DAYS  14
+#define NGX_HTTP_GATEHOUSE_EVIDENCE_ENDS  64
 
 
 static void ngx_http_gatehouse_read_key(ngx_conf_t *cf,
@@ -13,6 +20,8 @@ static void ngx_http_gatehouse_check_ledger(ngx_conf_t *cf,
 static void ngx_http_gatehouse_clear_text(ngx_conf_t *cf,
     ngx_http_gatehouse_main_conf_t *gmcf, gh_image_t *image,
     ngx_http_gatehouse_backend_t *backend);
+static void ngx_http_gatehouse_check_evidence(ngx_conf_t *cf,
+    gh_image_t *image);
 static void ngx_http_gatehouse_compare(ngx_conf_t *cf,
     ngx_http_gatehouse_main_conf_t *gmcf, gh_image_t *image);
 
@@ -36,7 +45,7 @@ ngx_http_gatehouse_check_store(ngx_conf_t *cf,
     }
 
     ngx_memzero(&options, sizeof(gh_store_options_t));
-    ngx_memzero(&error, sizeof(gh_error_t));
+    gh_error_clear(&error);
 
     options.home = (char *) gmcf->home.data;
     options.unlocked = 1;
@@ -55,6 +64,7 @@ ngx_http_gatehouse_check_store(ngx_conf_t *cf,
         == GH_OK)
     {
         ngx_http_gatehouse_compare(cf, gmcf, image);
+        ngx_http_gatehouse_check_evidence(cf, image);
 
     } else {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
@@ -75,7 +85,7 @@ ngx_http_gatehouse_check_ledger(ngx_conf_t *cf,
     gh_error_t    error;
     gh_ledger_t  *ledger;
 
-    ngx_memzero(&error, sizeof(gh_error_t));
+    gh_error_clear(&error);
 
     ledger = gh_ledger_open((char *) gmcf->ledger.data, false, &error);
 
@@ -111,7 +121,7 @@ ngx_http_gatehouse_read_key(ngx_conf_t *cf,
     }
 
     ngx_sprintf(path, "%V/store.key%Z", &gmcf->secrets);
-    ngx_memzero(&error, sizeof(gh_error_t));
+    gh_error_clear(&error);
 
     if (gh_store_key_read((char *) path, gmcf->key, &error) == GH_OK) {
         gmcf->key_read = 1;
@@ -162,6 +172,7 @@ ngx_http_gatehouse_compare(ngx_conf_t *cf,
     for (b = 0; b < gmcf->backends.nelts; b++) {
 
         ngx_http_gatehouse_clear_text(cf, gmcf, image, backend[b]);
+        ngx_http_gatehouse_check_signature(cf, image, backend[b]);
 
         for (i = 0; i < n; i++) {
             name = gh_image_deployment_backend(image, i);
@@ -181,6 +192,41 @@ ngx_http_gatehouse_compare(ngx_conf_t *cf,
 }
 
 
+/* A fact whose evidence ends is unknown from then on, and what is unknown is denied: said while there is time. */
+static void
+ngx_http_gatehouse_check_evidence(ngx_conf_t *cf, gh_image_t *image)
+{
+    size_t              i, n, first;
+    uint64_t            now;
+    gh_evidence_end_t   ends[NGX_HTTP_GATEHOUSE_EVIDENCE_ENDS];
+
+    now = (uint64_t) ngx_time() * 1000;
+
+    n = gh_evidence_ending(image, now
+                       + NGX_HTTP_GATEHOUSE_EVIDENCE_DAYS * (uint64_t) 86400000,
+                       ends, NGX_HTTP_GATEHOUSE_EVIDENCE_ENDS);
+    if (n == 0) {
+        return;
+    }
+
+    first = 0;
+
+    for (i = 1; i < ngx_min(n, NGX_HTTP_GATEHOUSE_EVIDENCE_ENDS); i++) {
+        if (ends[i].until_ms < ends[first].until_ms) {
+            first = i;
+        }
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "gatehouse: evidence of %uz facts ends within %d days, that "
+                  "of %s of deployment \"%*s\" %s; \"gatehouse agent status\" "
+                  "lists them", n, NGX_HTTP_GATEHOUSE_EVIDENCE_DAYS,
+                  ends[first].fact, ends[first].deployment.len,
+                  ends[first].deployment.data,
+                  ends[first].until_ms <= now ? "is over" : "first");
+}
+
+
 /* Prompts and credentials that leave the host unencrypted, and credentials that everybody may read. */
 static void
 ngx_http_gatehouse_clear_text(ngx_conf_t *cf,
@@ -194,11 +240,12 @@ ngx_http_gatehouse_clear_text(ngx_conf_t *cf,
 
     if (backend->credential.len
         && ngx_file_info(backend->credential.data, &fi) != NGX_FILE_ERROR
-        && (ngx_file_access(&fi) & 07))
+        && !backend->everybody && (ngx_file_access(&fi) & 07))
     {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "gatehouse_backend \"%V\": everybody may read its "
-                      "credential \"%V\": mode 0640 is enough in %V:%ui",
+                      "gatehouse_backend \"%V\": everybody may read or write "
+                      "its credential \"%V\", which is not used: chmod 0640, "
+                      "or say \"readable_by=everybody\" in %V:%ui",
                       &backend->name, &backend->credential, &backend->file,
                       backend->line);
     }

@@ -169,6 +169,13 @@ ngx_http_gatehouse_client_gone(ngx_http_request_t *r,
         ngx_del_timer(c->write);
     }
 
+    if (u == NULL && ctx->synced) {
+        /* it waited for its decision to be on the disk: nobody was asked */
+        ngx_http_gatehouse_sync_forget(ctx);
+        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+        return;
+    }
+
     if (u == NULL || u->cleanup == NULL) {
         return;
     }
@@ -191,9 +198,10 @@ ngx_http_gatehouse_client_gone(ngx_http_request_t *r,
     }
 
     if (peer == NULL || peer->sent == 0
+        || ctx->intake.operation != GH_OPERATION_CREATE
         || !ngx_http_gatehouse_drain_start(r, ctx))
     {
-        /* nothing was asked of a backend yet, or too many are being read on */
+        /* nothing was asked of a backend yet, or nothing it says is to be counted, or too many are being read on */
         ngx_http_gatehouse_end_upstream(r);
         return;
     }

@@ -9,13 +9,13 @@
 #include "ngx_http_gatehouse.h"
 
 
+/* Bedrock: the model behind it failed in the middle of its stream; another may not. */
+#define NGX_HTTP_GATEHOUSE_FAILED_MODEL  424
+
+
 static ngx_int_t ngx_http_gatehouse_hold(ngx_http_request_t *r);
 static ngx_int_t ngx_http_gatehouse_hold_decode(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
-static ngx_int_t ngx_http_gatehouse_hold_more(ngx_http_request_t *r,
-    ngx_http_gatehouse_ctx_t *ctx, ngx_msec_t wait);
-static ngx_int_t ngx_http_gatehouse_stream_error(ngx_http_request_t *r,
-    ngx_http_gatehouse_ctx_t *ctx, int status);
 static void ngx_http_gatehouse_hold_timeout(ngx_event_t *ev);
 static ssize_t ngx_http_gatehouse_one_byte(ngx_connection_t *c, u_char *buf,
     size_t size);
@@ -26,15 +26,7 @@ ngx_int_t
 ngx_http_gatehouse_hold_start(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, size_t size)
 {
-    if (ctx->hold_size < size) {
-        ctx->held.data = ngx_palloc(r->pool, size);
-        if (ctx->held.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        ctx->hold_size = size;
-    }
-
+    ctx->hold_size = size;
     ctx->holding = 1;
     ctx->held.len = 0;
     ctx->hold_seen = 0;
@@ -72,13 +64,13 @@ ngx_http_gatehouse_hold(ngx_http_request_t *r)
             return NGX_HTTP_UPSTREAM_INVALID_HEADER;
         }
 
-        switch (gh_commit_look(ctx->held, &status)) {
+        switch (gh_commit_look(ctx->url.client, ctx->held, &status)) {
 
         case GH_COMMIT_ERROR:
             return ngx_http_gatehouse_stream_error(r, ctx, status);
 
         case GH_COMMIT_HOLD:
-            if (ctx->body_done) {
+            if (ctx->body_done && ctx->held.len < ctx->hold_size) {
                 /* a stream that ended without saying anything */
                 ngx_http_gatehouse_attempt(ctx)->record.error = "empty_stream";
                 ngx_http_gatehouse_hold_stop(ctx);
@@ -97,6 +89,7 @@ ngx_http_gatehouse_hold(ngx_http_request_t *r)
             break;
 
         case GH_COMMIT_GO:
+            ngx_http_gatehouse_tell_event(ctx, ngx_http_gatehouse_attempt(ctx));
             break;
         }
 
@@ -108,6 +101,36 @@ ngx_http_gatehouse_hold(ngx_http_request_t *r)
     ngx_http_gatehouse_hold_stop(ctx);
     ctx->holding = 0;
     r->upstream->peer.tries = 1;
+
+    return NGX_OK;
+}
+
+
+/* Room for so many bytes more, twice what there was: most streams say something useful at once. */
+static ngx_int_t
+ngx_http_gatehouse_hold_room(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, size_t len)
+{
+    u_char  *p;
+    size_t   size;
+
+    if (ctx->held.data && len <= ctx->hold_room - ctx->held.len) {
+        return NGX_OK;
+    }
+
+    size = ngx_max(2 * ctx->hold_room, ngx_max(ctx->held.len + len, 2048));
+
+    p = ngx_palloc(r->pool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->held.len) {
+        ngx_memcpy(p, ctx->held.data, ctx->held.len);
+    }
+
+    ctx->held.data = (char *) p;
+    ctx->hold_room = size;
 
     return NGX_OK;
 }
@@ -136,6 +159,11 @@ ngx_http_gatehouse_hold_decode(ngx_http_request_t *r,
 
         if (!u->headers_in.chunked) {
             size = ngx_min((size_t) (b.last - b.pos), room);
+
+            if (ngx_http_gatehouse_hold_room(r, ctx, size) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
             ngx_memcpy((char *) ctx->held.data + ctx->held.len, b.pos, size);
             ctx->held.len += size;
             b.pos = b.last;
@@ -153,6 +181,13 @@ ngx_http_gatehouse_hold_decode(ngx_http_request_t *r,
 
         if (rc == NGX_OK) {
             size = ngx_min((off_t) (b.last - b.pos), ctx->hold_chunked.size);
+
+            if (ngx_http_gatehouse_hold_room(r, ctx, ngx_min(size, room))
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
             ngx_memcpy((char *) ctx->held.data + ctx->held.len, b.pos,
                        ngx_min(size, room));
             ctx->held.len += ngx_min(size, room);
@@ -183,13 +218,13 @@ ngx_http_gatehouse_hold_decode(ngx_http_request_t *r,
 
 
 /* NGX_AGAIN: wait for more. NGX_OK: no room for more, commit what is here. */
-static ngx_int_t
+ngx_int_t
 ngx_http_gatehouse_hold_more(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_msec_t wait)
 {
     ngx_buf_t  *b = &r->upstream->buffer;
 
-    if (b->last == b->end
+    if (b->last == b->end && ctx->hold_seen
         && (size_t) (b->end - b->start) >= 4 * ctx->hold_size + 65536)
     {
         return ctx->hold_error ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_OK;
@@ -272,7 +307,7 @@ ngx_http_gatehouse_hold_stop(ngx_http_gatehouse_ctx_t *ctx)
 
 
 /* A 200 whose stream begins with an error is that error. */
-static ngx_int_t
+ngx_int_t
 ngx_http_gatehouse_stream_error(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, int status)
 {
@@ -288,8 +323,11 @@ ngx_http_gatehouse_stream_error(ngx_http_request_t *r,
 
     if (status == 401 || status == 403) {
         ctx->credentials = 1;
+        ngx_http_gatehouse_refusal_status(ctx, attempt, status, GH_STR(""));
 
-    } else if (!ngx_http_gatehouse_retriable(status)) {
+    } else if (!ngx_http_gatehouse_retriable(status)
+               && status != NGX_HTTP_GATEHOUSE_FAILED_MODEL)
+    {
         ctx->closed = 1;
     }
 
@@ -338,6 +376,14 @@ ngx_http_gatehouse_keep_error(ngx_http_request_t *r,
     provider = &ctx->provider;
     body = ctx->held;
 
+    if (ctx->stream_failed && gh_hub_traits(ctx->url.client)->walked
+        && !ngx_http_gatehouse_translated(ctx,
+                                          ngx_http_gatehouse_attempt(ctx)))
+    {
+        body = gh_responses_error(&ctx->arena, ctx->held);
+        ctx->stream_failed = 0;
+    }
+
     if (ctx->stream_failed) {
         body = ngx_http_gatehouse_event_json(ctx->held);
         ctx->stream_failed = 0;
@@ -353,9 +399,19 @@ ngx_http_gatehouse_keep_error(ngx_http_request_t *r,
         return;
     }
 
-    ngx_memcpy(provider->body.data, body.data, body.len);
+    if (body.len) {
+        ngx_memcpy(provider->body.data, body.data, body.len);
+    }
+
     provider->body.len = body.len;
     provider->status = ctx->real_status;
+
+    if (ngx_http_gatehouse_translated(ctx, ngx_http_gatehouse_attempt(ctx))
+        && ngx_http_gatehouse_translate_error(r, ctx, provider) != NGX_OK)
+    {
+        provider->status = 0;
+        return;
+    }
 
     part = &r->upstream->headers_in.headers.part;
     h = part->elts;
@@ -373,7 +429,10 @@ ngx_http_gatehouse_keep_error(ngx_http_request_t *r,
         }
 
         if (ngx_http_gatehouse_is(h[i].key, "content-type")) {
-            if (!ctx->event_stream) {
+            if (!ctx->event_stream && provider->content_type.len == 0
+                && !ngx_http_gatehouse_translated(ctx,
+                                          ngx_http_gatehouse_attempt(ctx)))
+            {
                 provider->content_type = h[i].value;
             }
 

@@ -21,6 +21,7 @@ static struct {
     uint64_t      fits;           /* the store's state whose ids are the ledger's */
     uint64_t      store_inode;    /* of the store that is open; 0: none */
     uint64_t      revision;       /* highest used */
+    uint32_t      number;         /* of the openings: which ledger it is */
     unsigned      failed:1;
 } ngx_http_gatehouse_ledger;
 
@@ -40,7 +41,7 @@ ngx_http_gatehouse_take_slot(ngx_log_t *log, gh_error_t *error)
             return ngx_http_gatehouse_ledger.slot;
         }
 
-        ngx_memzero(error, sizeof(gh_error_t));
+        gh_error_clear(error);
         ngx_http_gatehouse_ledger.looked = ngx_current_msec;
 
         if (gh_ledger_still(ngx_http_gatehouse_ledger.ledger, error) == GH_OK) {
@@ -77,6 +78,16 @@ ngx_http_gatehouse_held_slot(void)
 }
 
 
+/* The ledger in which this worker has its slot, NULL: none. *number tells it from the ones before. */
+gh_ledger_t *
+ngx_http_gatehouse_held_ledger(uint32_t *number)
+{
+    *number = ngx_http_gatehouse_ledger.number;
+
+    return ngx_http_gatehouse_ledger.ledger;
+}
+
+
 static gh_slot_t *
 ngx_http_gatehouse_ledger_open(ngx_log_t *log, gh_error_t *error)
 {
@@ -84,7 +95,7 @@ ngx_http_gatehouse_ledger_open(ngx_log_t *log, gh_error_t *error)
     gh_ledger_t      *ledger;
     gh_slot_owner_t   owner;
 
-    ngx_memzero(error, sizeof(gh_error_t));
+    gh_error_clear(error);
 
     ngx_http_gatehouse_ledger.failed = 1;
     ngx_http_gatehouse_ledger.tried = ngx_current_msec;
@@ -113,9 +124,11 @@ ngx_http_gatehouse_ledger_open(ngx_log_t *log, gh_error_t *error)
     ngx_http_gatehouse_ledger.slot = slot;
     ngx_http_gatehouse_ledger.fits = 0;
     ngx_http_gatehouse_ledger.failed = 0;
+    ngx_http_gatehouse_ledger.number++;
 
     gh_slot_set(slot, used_revision, ngx_http_gatehouse_ledger.revision);
     ngx_http_gatehouse_running_tell(slot);
+    ngx_http_gatehouse_gap_slot();
     gh_slot_store(slot, ngx_http_gatehouse_ledger.store_inode);
 
     return slot;
@@ -235,6 +248,19 @@ ngx_http_gatehouse_window_event(const char *event)
 #endif
 
 
+/* Moves with every edit that is announced, before its command looks at this worker; 0: it cannot be known. */
+uint64_t
+ngx_http_gatehouse_edits(void)
+{
+    if (ngx_http_gatehouse_ledger.ledger == NULL) {
+        return 0;
+    }
+
+    return 1 + __atomic_load_n(&gh_ledger_header(ngx_http_gatehouse_ledger.ledger)
+                                   ->edits, __ATOMIC_ACQUIRE);
+}
+
+
 /* The edit that asks what it would forbid, or 0. */
 uint64_t
 ngx_http_gatehouse_proposal(void)
@@ -245,4 +271,12 @@ ngx_http_gatehouse_proposal(void)
 
     return __atomic_load_n(&gh_ledger_header(ngx_http_gatehouse_ledger.ledger)
                                ->proposal, __ATOMIC_ACQUIRE);
+}
+
+
+/* The ledger that the slot is in; only while there is one. */
+gh_ledger_t *
+ngx_http_gatehouse_slot_ledger(void)
+{
+    return ngx_http_gatehouse_ledger.ledger;
 }

@@ -3,11 +3,13 @@
  */
 
 #include "ngx_http_gatehouse.h"
+#include "ngx_http_gatehouse_sign.h"
 
 
 ngx_int_t
 ngx_http_gatehouse_log_handler(ngx_http_request_t *r)
 {
+    uint64_t                   ticket;
     ngx_uint_t                 i;
     gh_record_attempt_t        attempts[NGX_HTTP_GATEHOUSE_STEPS];
     gh_record_outcome_t        outcome;
@@ -20,16 +22,35 @@ ngx_http_gatehouse_log_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_gatehouse_get_ctx(r);
 
-    if (ctx == NULL || !ctx->decided || ctx->logged) {
+    if (ctx == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_http_gatehouse_signed_end(r, ctx);
+    ngx_http_gatehouse_record_undecided(r, ctx);
+    ngx_http_gatehouse_quota_end(ctx);
+    ngx_http_gatehouse_tell_rest(ctx);
+
+    if (ctx->logged || (!ctx->decided && !ctx->gap)) {
         return NGX_OK;
     }
 
     ctx->logged = 1;
 
+    if (!ctx->decided) {
+        ngx_http_gatehouse_gap_ended(ctx);
+        return NGX_OK;
+    }
+
     ngx_memzero(&outcome, sizeof(gh_record_outcome_t));
 
     for (i = 0; i < ctx->steps; i++) {
-        attempts[i] = ctx->attempts[i].record;
+        attempts[i] = ctx->attempts[i]->record;
+
+        if (ngx_http_gatehouse_charged(ctx->attempts[i])) {
+            outcome.usage = ctx->attempts[i]->charge.usage;
+            outcome.usage_source = ctx->attempts[i]->charge.source;
+        }
     }
 
     outcome.id = (gh_str_t) { (char *) ctx->id, GH_ID_LEN };
@@ -42,13 +63,18 @@ ngx_http_gatehouse_log_handler(ngx_http_request_t *r)
                                                          : "failed";
     outcome.attempts = attempts;
     outcome.attempt_count = ctx->steps;
-    outcome.usage = *ngx_http_gatehouse_usage(ctx);
+    outcome.more.write = ngx_http_gatehouse_record_charged;
+    outcome.more.context = ctx;
     outcome.bytes_out = ctx->bytes_out;
+
+    ngx_http_gatehouse_responses_told(ctx, &outcome.response);
 
     line = ngx_http_gatehouse_line();
     gh_record_outcome(line, &outcome);
 
-    if (ngx_http_gatehouse_record(line, r->connection->log) != NGX_OK) {
+    if (ngx_http_gatehouse_record_later(line, &ticket, r->connection->log)
+        != NGX_OK)
+    {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
                       "gatehouse: the outcome of request %*s is not in the "
                       "record", (size_t) GH_ID_LEN, ctx->id);
@@ -58,19 +84,10 @@ ngx_http_gatehouse_log_handler(ngx_http_request_t *r)
 }
 
 
-/* What the backend reported; reported is false when it said nothing. */
-const gh_usage_t *
-ngx_http_gatehouse_usage(ngx_http_gatehouse_ctx_t *ctx)
+/* Has it cost anything, were it 0? */
+ngx_uint_t
+ngx_http_gatehouse_charged(ngx_http_gatehouse_attempt_t *attempt)
 {
-    static const gh_usage_t  none;
-
-    if (ctx->event_stream && ctx->stream.usage_seen) {
-        return &ctx->stream.usage;
-    }
-
-    if (ctx->scan && ctx->scan->found) {
-        return &ctx->scan->usage;
-    }
-
-    return &none;
+    return attempt->charge.source
+           && ngx_strcmp(attempt->charge.source, "nothing") != 0;
 }

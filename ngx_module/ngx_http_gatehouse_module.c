@@ -16,8 +16,6 @@ static char *ngx_http_gatehouse_enable(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gatehouse_path(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_gatehouse_audit(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_http_gatehouse_node(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
@@ -69,15 +67,8 @@ static ngx_command_t  ngx_http_gatehouse_commands[] = {
       NULL },
 
     { ngx_string("gatehouse_audit"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_gatehouse_audit,
-      NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
-      NULL },
-
-    { ngx_string("gatehouse_zone"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_gatehouse_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -122,6 +113,20 @@ static ngx_command_t  ngx_http_gatehouse_commands[] = {
       ngx_conf_set_size_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_gatehouse_loc_conf_t, commit_size),
+      NULL },
+
+    { ngx_string("gatehouse_stream_keepalive"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_gatehouse_loc_conf_t, stream_keepalive),
+      NULL },
+
+    { ngx_string("gatehouse_translate_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_gatehouse_loc_conf_t, translate_size),
       NULL },
 
     { ngx_string("gatehouse_commit_time"),
@@ -237,11 +242,10 @@ ngx_http_gatehouse_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_str_set(&gmcf->secrets, "/etc/gatehouse");
     }
 
-    if (gmcf->zone_size == 0) {
-        gmcf->zone_size = 1024 * 1024;
-    }
-
     if (gmcf->audit.data == NULL) {
+        gmcf->audit_segment = GH_RECORD_SEGMENT;
+        gmcf->audit_roll = GH_RECORD_ROLL_MS;
+
         p = ngx_pnalloc(cf->pool, gmcf->home.len + sizeof("/audit"));
         if (p == NULL) {
             return NGX_CONF_ERROR;
@@ -288,6 +292,8 @@ ngx_http_gatehouse_create_loc_conf(ngx_conf_t *cf)
     glcf->tries = NGX_CONF_UNSET_UINT;
     glcf->commit_size = NGX_CONF_UNSET_SIZE;
     glcf->commit_time = NGX_CONF_UNSET_MSEC;
+    glcf->translate_size = NGX_CONF_UNSET_SIZE;
+    glcf->stream_keepalive = NGX_CONF_UNSET_MSEC;
     glcf->drain_time = NGX_CONF_UNSET_MSEC;
     glcf->drain_size = NGX_CONF_UNSET;
 
@@ -322,8 +328,12 @@ ngx_http_gatehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->route_timeout, prev->route_timeout,
                               600000);
     ngx_conf_merge_uint_value(conf->tries, prev->tries, 3);
-    ngx_conf_merge_size_value(conf->commit_size, prev->commit_size, 65536);
+    ngx_conf_merge_size_value(conf->commit_size, prev->commit_size, 262144);
     ngx_conf_merge_msec_value(conf->commit_time, prev->commit_time, 5000);
+    ngx_conf_merge_msec_value(conf->stream_keepalive, prev->stream_keepalive,
+                              15000);
+    ngx_conf_merge_size_value(conf->translate_size, prev->translate_size,
+                              16 * 1024 * 1024);
     ngx_conf_merge_msec_value(conf->drain_time, prev->drain_time, 30000);
     ngx_conf_merge_off_value(conf->drain_size, prev->drain_size,
                              8 * 1024 * 1024);
@@ -369,9 +379,7 @@ ngx_http_gatehouse_init(ngx_conf_t *cf)
 
     ngx_http_gatehouse_check_store(cf, gmcf);
 
-    if (ngx_http_gatehouse_zone_add(cf, gmcf) != NGX_OK
-        || ngx_http_gatehouse_filters_init(cf) != NGX_OK)
-    {
+    if (ngx_http_gatehouse_filters_init(cf) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -453,32 +461,6 @@ ngx_http_gatehouse_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_gatehouse_audit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_gatehouse_main_conf_t *gmcf = conf;
-
-    char       *rv;
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (cf->args->nelts == 3
-        && ngx_strcmp(value[2].data, "sync=written") != 0)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\": the record supports "
-                           "\"sync=written\"", &value[2]);
-        return NGX_CONF_ERROR;
-    }
-
-    cmd->offset = offsetof(ngx_http_gatehouse_main_conf_t, audit);
-    rv = ngx_http_gatehouse_path(cf, cmd, gmcf);
-
-    return rv;
 }
 
 

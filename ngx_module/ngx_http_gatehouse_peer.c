@@ -12,9 +12,9 @@ static ngx_int_t ngx_http_gatehouse_peer_get(ngx_peer_connection_t *pc,
     void *data);
 static void ngx_http_gatehouse_peer_free(ngx_peer_connection_t *pc,
     void *data, ngx_uint_t state);
-static ngx_http_gatehouse_attempt_t *ngx_http_gatehouse_next_attempt(
-    ngx_http_gatehouse_ctx_t *ctx);
 static ngx_int_t ngx_http_gatehouse_prepare(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
+static ngx_int_t ngx_http_gatehouse_record_further(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt);
 static ngx_int_t ngx_http_gatehouse_unfit(ngx_connection_t *c,
     ngx_http_gatehouse_backend_t *backend);
@@ -73,124 +73,6 @@ ngx_http_gatehouse_own(ngx_peer_connection_t *pc,
 }
 
 
-/* The step that is running, or was last; NULL before the first. */
-ngx_http_gatehouse_attempt_t *
-ngx_http_gatehouse_attempt(ngx_http_gatehouse_ctx_t *ctx)
-{
-    return ctx->steps ? &ctx->attempts[ctx->steps - 1] : NULL;
-}
-
-
-/* May a further deployment be tried now? Pure look: nothing is taken. */
-ngx_uint_t
-ngx_http_gatehouse_more(ngx_http_gatehouse_ctx_t *ctx)
-{
-    uint32_t                         i;
-    uint64_t                         now;
-    gh_target_t                      target;
-    ngx_http_gatehouse_main_conf_t  *gmcf;
-
-    if (ctx->closed || ctx->client_left || ctx->request->connection->error
-        || ctx->dispatches >= ctx->conf->tries
-        || ctx->steps >= NGX_HTTP_GATEHOUSE_STEPS
-        || ngx_current_msec - ctx->begun >= ctx->conf->route_timeout)
-    {
-        return 0;
-    }
-
-    now = ngx_http_gatehouse_now_ms();
-    gmcf = ngx_http_gatehouse_worker_conf();
-
-    for (i = ctx->next; i < ctx->decision.route_count; i++) {
-        gh_image_target(ctx->image, ctx->decision.route[i], &target);
-
-        if (ngx_http_gatehouse_find_backend(gmcf, target.backend)
-            && ngx_http_gatehouse_retry_at(gmcf, target.deployment,
-                                           target.upstream_model)
-               <= now)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/* Takes the next step; a deployment that cannot be tried is passed over and noted. NULL: the route is at its end. */
-static ngx_http_gatehouse_attempt_t *
-ngx_http_gatehouse_next_attempt(ngx_http_gatehouse_ctx_t *ctx)
-{
-    uint64_t                         until;
-    ngx_http_gatehouse_attempt_t    *attempt, *previous;
-    ngx_http_gatehouse_main_conf_t  *gmcf;
-
-    gmcf = ngx_http_gatehouse_worker_conf();
-
-    if (ctx->closed || ctx->client_left
-        || ctx->steps >= NGX_HTTP_GATEHOUSE_STEPS
-        || ngx_current_msec - ctx->begun >= ctx->conf->route_timeout)
-    {
-        return NULL;
-    }
-
-    if (ctx->repeat) {
-        ctx->repeat = 0;
-
-        previous = ngx_http_gatehouse_attempt(ctx);
-        attempt = &ctx->attempts[ctx->steps++];
-        attempt->target = previous->target;
-        attempt->facts = previous->facts;
-        attempt->backend = previous->backend;
-        attempt->servers = previous->servers;
-        attempt->record.deployment = previous->record.deployment;
-        attempt->record.upstream_model = previous->record.upstream_model;
-        attempt->record.revision = previous->record.revision;
-        attempt->stale = previous->stale_next;
-
-        return attempt;
-    }
-
-    while (ctx->next < ctx->decision.route_count
-           && ctx->dispatches < ctx->conf->tries
-           && ctx->steps < NGX_HTTP_GATEHOUSE_STEPS)
-    {
-        attempt = &ctx->attempts[ctx->steps++];
-        attempt->target = ctx->decision.route[ctx->next++];
-        attempt->record.connect_us = -1;
-        attempt->record.first_byte_us = -1;
-        attempt->record.total_us = -1;
-
-        gh_image_target(ctx->image, attempt->target, &attempt->facts);
-
-        attempt->record.deployment = attempt->facts.deployment;
-        attempt->record.upstream_model = attempt->facts.upstream_model;
-        attempt->record.revision = gh_image_revision(ctx->image);
-        attempt->backend = ngx_http_gatehouse_find_backend(gmcf,
-                                                     attempt->facts.backend);
-
-        if (attempt->backend == NULL) {
-            attempt->record.error = "no_backend";
-            attempt->ended = 1;
-            continue;
-        }
-
-        until = ngx_http_gatehouse_retry_at(gmcf, attempt->facts.deployment,
-                                            attempt->facts.upstream_model);
-
-        if (until > ngx_http_gatehouse_now_ms()) {
-            attempt->record.error = "retry_after";
-            attempt->ended = 1;
-            continue;
-        }
-
-        return attempt;
-    }
-
-    return NULL;
-}
-
-
 static ngx_int_t
 ngx_http_gatehouse_peer_get(ngx_peer_connection_t *pc, void *data)
 {
@@ -207,7 +89,9 @@ ngx_http_gatehouse_peer_get(ngx_peer_connection_t *pc, void *data)
     ngx_http_gatehouse_running_begin(ctx);
 
     for ( ;; ) {
-        attempt = ngx_http_gatehouse_next_attempt(ctx);
+        attempt = ctx->first ? ctx->first
+                             : ngx_http_gatehouse_next_attempt(ctx);
+        ctx->first = NULL;
 
         if (attempt == NULL) {
             pc->tries = 0;
@@ -217,6 +101,7 @@ ngx_http_gatehouse_peer_get(ngx_peer_connection_t *pc, void *data)
         }
 
         ngx_gettimeofday(&attempt->clock);
+        attempt->clock_msec = ngx_current_msec;
         attempt->record.connect_us = -1;
         attempt->record.first_byte_us = -1;
         attempt->record.total_us = -1;
@@ -232,6 +117,8 @@ ngx_http_gatehouse_peer_get(ngx_peer_connection_t *pc, void *data)
         }
 
         attempt->ended = 1;
+        ngx_http_gatehouse_unreserve(ctx);
+        ngx_http_gatehouse_tell_nothing(ctx, attempt);
 
         if (rc == NGX_ABORT) {
             ctx->closed = 1;
@@ -248,13 +135,11 @@ static ngx_int_t
 ngx_http_gatehouse_prepare(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt)
 {
-    gh_str_t           id;
-    gh_json_writer_t  *line;
-
     if (ngx_http_gatehouse_adopt(ctx, attempt) != NGX_OK) {
         attempt->denied = 1;
-        attempt->record.error = "denied";
-        return NGX_DECLINED;
+        attempt->record.error = ctx->unrecorded ? "audit_unavailable"
+                                                : "denied";
+        return ctx->unrecorded ? NGX_ABORT : NGX_DECLINED;
     }
 
     attempt->backend = ngx_http_gatehouse_find_backend(
@@ -265,11 +150,15 @@ ngx_http_gatehouse_prepare(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    if (ngx_http_gatehouse_secret(attempt->backend, r->connection->log)
-        != NGX_OK)
-    {
-        attempt->record.error = "credential";
+    attempt->record.error =
+        ngx_http_gatehouse_credential_lacks(attempt->backend);
+
+    if (attempt->record.error) {
         ctx->credentials = 1;
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_gatehouse_reserve_attempt(ctx, attempt) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -284,13 +173,8 @@ ngx_http_gatehouse_prepare(ngx_http_request_t *r,
         || attempt->record.revision != ctx->decision.revision)
     {
         /* the decision's own line names neither this deployment nor this revision */
-        id = (gh_str_t) { (char *) ctx->id, GH_ID_LEN };
 
-        line = ngx_http_gatehouse_line();
-        gh_record_attempt(line, id, ngx_http_gatehouse_now_ms(),
-                          ctx->recorded, &attempt->record);
-
-        if (ngx_http_gatehouse_record(line, r->connection->log) != NGX_OK) {
+        if (ngx_http_gatehouse_record_further(r, ctx, attempt) != NGX_OK) {
             attempt->record.error = "audit_unavailable";
             ctx->unrecorded = 1;
             return NGX_ABORT;
@@ -298,6 +182,42 @@ ngx_http_gatehouse_prepare(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/* The attempt's own line. Of a request that has none in the record, and where there can be none now, a gap has it if it may. */
+static ngx_int_t
+ngx_http_gatehouse_record_further(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt)
+{
+    gh_str_t           id;
+    ngx_int_t          rc;
+    gh_json_writer_t  *line;
+
+    if (ctx->gap && !ctx->decided) {
+        return ngx_http_gatehouse_gap_attempt(ctx);
+    }
+
+    id = (gh_str_t) { (char *) ctx->id, GH_ID_LEN };
+
+    attempt->record.reserve.write = ngx_http_gatehouse_record_reserve_attempt;
+    attempt->record.reserve.context = ctx;
+
+    line = ngx_http_gatehouse_line();
+    gh_record_attempt(line, id, ngx_http_gatehouse_now_ms(), ctx->recorded,
+                      &attempt->record);
+
+    rc = ngx_http_gatehouse_record(line, r->connection->log);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_gatehouse_gap_attempt(ctx);
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_gatehouse_sync_line(ctx, ngx_http_gatehouse_record_ticket());
+    }
+
+    return rc;
 }
 
 
@@ -347,6 +267,7 @@ ngx_http_gatehouse_engage(ngx_http_request_t *r,
 
     if (rc != NGX_OK) {
         attempt->record.error = "no_address";
+        ngx_http_gatehouse_tell_unreached(ctx, attempt);
         return NGX_DECLINED;
     }
 
@@ -473,6 +394,7 @@ ngx_http_gatehouse_peer_free(ngx_peer_connection_t *pc, void *data,
     attempt = ngx_http_gatehouse_attempt(ctx);
 
     ngx_http_gatehouse_hold_stop(ctx);
+    ngx_http_gatehouse_held_end(pc, ctx, attempt);
     ngx_http_gatehouse_attempt_end(pc, peer, attempt, state);
     ngx_http_gatehouse_connection_done(peer->request, ctx);
 
@@ -495,6 +417,11 @@ ngx_http_gatehouse_peer_free(ngx_peer_connection_t *pc, void *data,
             && attempt->record.error
             && ngx_strcmp(attempt->record.error, "timeout") != 0;
 
+    if (!stale) {
+        ngx_http_gatehouse_tell_end(ctx, attempt,
+                                    pc->connection && pc->connection->sent);
+    }
+
     peer->free(pc, peer->data, inner);
 
     if (state == 0) {
@@ -506,6 +433,11 @@ ngx_http_gatehouse_peer_free(ngx_peer_connection_t *pc, void *data,
 
     if (stale) {
         attempt->stale_next = 1;
+        ctx->repeat = 1;
+
+    } else if (attempt->clock_next && !ctx->closed && !ctx->client_left
+               && ctx->dispatches < ctx->conf->tries)
+    {
         ctx->repeat = 1;
 
     } else if ((state & NGX_PEER_FAILED) && attempt->record.status == 0
@@ -597,6 +529,9 @@ ngx_http_gatehouse_attempt_end(ngx_peer_connection_t *pc,
         attempt->record.error = c && c->read->timedout ? "timeout"
                                                        : "cut";
     }
+
+    ngx_http_gatehouse_settle(peer->request, peer->ctx, attempt,
+                              c && c->sent);
 
     if ((state & NGX_PEER_FAILED) && attempt->record.status) {
         ngx_http_gatehouse_keep_error(peer->request, peer->ctx);

@@ -5,6 +5,8 @@
 
 #include "ngx_http_gatehouse.h"
 
+#include "policy/audit/mode.h"
+
 
 static ngx_int_t ngx_http_gatehouse_judge(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, gh_image_t **image,
@@ -17,8 +19,8 @@ static const gh_target_verdict_t *ngx_http_gatehouse_decide_again(
     const gh_identity_t *identity, uint64_t now, gh_decision_t *decision,
     ngx_uint_t proposed);
 static ngx_int_t ngx_http_gatehouse_same_bytes(
-    ngx_http_gatehouse_attempt_t *attempt, const gh_image_t *image,
-    const gh_target_verdict_t *verdict);
+    ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt,
+    const gh_image_t *image, const gh_target_verdict_t *verdict);
 static void ngx_http_gatehouse_take_verdict(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, gh_image_t *image,
     const gh_decision_t *decision, const gh_target_verdict_t *verdict);
@@ -75,6 +77,10 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
                                          &image)
             != NGX_OK)
         {
+            return NGX_ERROR;
+        }
+
+        if (ngx_http_gatehouse_gap_over(ctx, attempt)) {
             return NGX_ERROR;
         }
 
@@ -148,7 +154,7 @@ ngx_http_gatehouse_still(ngx_http_gatehouse_ctx_t *ctx,
 
 /*
  * NGX_OK: eligible. NGX_DONE: as it was found last. NGX_DECLINED: policy forbids it; NGX_ERROR: its key is revoked or over, or nothing can
- * be read; ctx->late says which. An edit that moves the deployment elsewhere, or asks for other bytes, forbids it too. *image may become
+ * be read; ctx->late says which; or it has no line and needs one by now, which ctx->unrecorded says. An edit that moves the deployment elsewhere, or asks for other bytes, forbids it too. *image may become
  * a newer one.
  */
 static ngx_int_t
@@ -165,6 +171,10 @@ ngx_http_gatehouse_judge(ngx_http_gatehouse_ctx_t *ctx,
         return rc;
     }
 
+    if (ngx_http_gatehouse_gap_over(ctx, attempt)) {
+        return NGX_ERROR;
+    }
+
     if (gh_image_revision(*image) == ctx->checked_revision
         && now < ctx->checked_until_ms)
     {
@@ -175,7 +185,8 @@ ngx_http_gatehouse_judge(ngx_http_gatehouse_ctx_t *ctx,
                                               &identity, now, decision, 0);
 
     if (verdict
-        && ngx_http_gatehouse_same_bytes(attempt, *image, verdict) == NGX_OK)
+        && ngx_http_gatehouse_same_bytes(ctx, attempt, *image, verdict)
+           == NGX_OK)
     {
         return NGX_OK;
     }
@@ -193,8 +204,9 @@ ngx_http_gatehouse_judge(ngx_http_gatehouse_ctx_t *ctx,
 
 /* Would the same bytes still go to the same place? */
 static ngx_int_t
-ngx_http_gatehouse_same_bytes(ngx_http_gatehouse_attempt_t *attempt,
-    const gh_image_t *image, const gh_target_verdict_t *verdict)
+ngx_http_gatehouse_same_bytes(ngx_http_gatehouse_ctx_t *ctx,
+    ngx_http_gatehouse_attempt_t *attempt, const gh_image_t *image,
+    const gh_target_verdict_t *verdict)
 {
     gh_target_t  facts;
 
@@ -202,8 +214,14 @@ ngx_http_gatehouse_same_bytes(ngx_http_gatehouse_attempt_t *attempt,
 
     return gh_str_eq(facts.backend, attempt->facts.backend)
            && gh_str_eq(facts.api_version, attempt->facts.api_version)
+           && gh_str_eq(facts.inference_geo, attempt->facts.inference_geo)
            && facts.dialect == attempt->facts.dialect
            && (!verdict->store_false || attempt->store_false)
+           && (attempt->body.data == NULL
+               || gh_endpoint_upstream(facts.endpoints, ctx->url.endpoint,
+                                       gh_target_words(&facts),
+                                       ctx->asked.express, NULL)
+                  == attempt->endpoint)
            ? NGX_OK : NGX_DECLINED;
 }
 
@@ -249,7 +267,7 @@ ngx_http_gatehouse_would(ngx_http_gatehouse_ctx_t *ctx,
                                               arena, &identity, now,
                                               &decision, 1);
 
-    return verdict ? ngx_http_gatehouse_same_bytes(attempt,
+    return verdict ? ngx_http_gatehouse_same_bytes(ctx, attempt,
                                                    gh_proposal_image(proposal),
                                                    verdict)
                    : NGX_DECLINED;
@@ -302,7 +320,7 @@ ngx_http_gatehouse_checked(ngx_http_gatehouse_ctx_t *ctx, gh_image_t *image,
 
 /*
  * Is the key that asked still one that may ask? *image is of the same snapshot, borrowed as ngx_http_gatehouse_image's: what the caller
- * is known by holds in that one alone. NGX_DECLINED: the key is good, but tenants/1 does not list its app any more; NGX_ERROR: anything
+ * is known by holds in that one alone, but for an audit mode that is tighter now: that one is the request's from here on. NGX_DECLINED: the key is good, but tenants/1 does not list its app any more; NGX_ERROR: anything
  * else.
  */
 ngx_int_t
@@ -313,7 +331,7 @@ ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx,
     gh_store_t  *store;
     gh_error_t   error;
 
-    ngx_memzero(&error, sizeof(gh_error_t));
+    gh_error_clear(&error);
 
     store = ngx_http_gatehouse_store(ctx->request->connection->log, &error);
 
@@ -323,10 +341,17 @@ ngx_http_gatehouse_key_holds(ngx_http_gatehouse_ctx_t *ctx,
            == GH_OK
         && ngx_http_gatehouse_ledger_fits(store, &error) == NGX_OK)
     {
+        if (identity->audit != GH_AUDIT_BEST_EFFORT) {
+            ctx->identity.audit = identity->audit;
+        }
+
         return NGX_OK;
     }
 
-    ctx->late = error.code && ngx_strncmp(error.code, "key_", 4) == 0
+    ctx->late = error.code
+                && (ngx_strncmp(error.code, "key_", 4) == 0
+                    || ngx_strncmp(error.code, "token_", 6) == 0
+                    || ngx_strncmp(error.code, "certificate_", 12) == 0)
                 ? "invalid_api_key" : "policy_unavailable";
 
     return error.code && ngx_strcmp(error.code, "key_unknown") == 0
@@ -373,6 +398,8 @@ ngx_http_gatehouse_take_verdict(ngx_http_gatehouse_ctx_t *ctx,
     attempt->node_country = gh_image_node_country(image, ctx->input.node);
 
     gh_image_target(image, verdict->target, &attempt->facts);
+    attempt->facts.price = gh_image_price(image, verdict->target,
+                                          ctx->intake.service_tier);
 
     attempt->record.deployment = attempt->facts.deployment;
     attempt->record.upstream_model = attempt->facts.upstream_model;

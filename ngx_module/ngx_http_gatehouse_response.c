@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_gatehouse.h"
+#include "ngx_http_gatehouse_sign.h"
 
 
 static ngx_int_t ngx_http_gatehouse_process_headers(ngx_http_request_t *r);
@@ -13,6 +14,8 @@ static ngx_int_t ngx_http_gatehouse_push_header(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_gatehouse_head_done(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
+static ngx_int_t ngx_http_gatehouse_translated_head(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_gatehouse_status_failed(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t status);
 
@@ -30,6 +33,10 @@ ngx_http_gatehouse_answer_begin(ngx_http_request_t *r,
     u = r->upstream;
 
     ngx_http_gatehouse_answer_reset(r, ctx);
+
+    /* a translated stream may have begun to be written */
+    u->out_bufs = NULL;
+    ctx->bytes_out = 0;
 
     if (u->buffer.start == NULL) {
         return NGX_OK;
@@ -63,10 +70,12 @@ ngx_http_gatehouse_answer_reset(ngx_http_request_t *r,
     ngx_memzero(&ctx->chunked, sizeof(ngx_http_chunked_t));
     ngx_memzero(&ctx->hold_chunked, sizeof(ngx_http_chunked_t));
 
+    ctx->translation = NULL;
     ctx->held.len = 0;
     ctx->hold_seen = 0;
     ctx->real_status = 0;
     ctx->event_stream = 0;
+    ctx->alike = 0;
     ctx->holding = 0;
     ctx->hold_error = 0;
     ctx->commit_now = 0;
@@ -78,6 +87,8 @@ ngx_http_gatehouse_answer_reset(ngx_http_request_t *r,
     ctx->stream_failed = 0;
     ngx_str_null(&ctx->retry_after);
     ngx_str_null(&ctx->retry_after_ms);
+    ngx_str_null(&ctx->backend_date);
+    ngx_str_null(&ctx->error_type);
 
     r->state = 0;
     r->upstream->process_header = ngx_http_gatehouse_process_status;
@@ -255,6 +266,47 @@ ngx_http_gatehouse_grow(ngx_http_request_t *r, size_t limit)
 }
 
 
+/* What clients get; of another dialect's answer, nothing that speaks of its API. */
+static ngx_int_t
+ngx_http_gatehouse_pass_header(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_attempt_t *attempt,
+    ngx_str_t *name, ngx_str_t *value)
+{
+    if ((name->data[0] | 0x20) == 'x' || (name->data[0] | 0x20) == 'a') {
+
+        if (gh_provider_header(&ctx->arena, &attempt->record.said,
+                               ngx_http_gatehouse_str(*name),
+                               ngx_http_gatehouse_str(*value),
+                               ngx_http_gatehouse_now_ms()))
+        {
+            return NGX_OK;
+        }
+    }
+
+    if (!gh_dialect_response_header(attempt->facts.dialect,
+                                    ngx_http_gatehouse_str(*name))
+        || (ngx_http_gatehouse_translated(ctx, attempt)
+            && ngx_strncasecmp(name->data, (u_char *) "openai-", 7) == 0)
+        || (ngx_http_gatehouse_rewritten(ctx, attempt)
+            && ngx_strncasecmp(name->data, (u_char *) "x-amzn-", 7) == 0))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_gatehouse_push_header(r, name, value);
+}
+
+
+static ngx_uint_t
+ngx_http_gatehouse_type(ngx_str_t *value, const char *type)
+{
+    size_t  len = ngx_strlen(type);
+
+    return value->len >= len
+           && ngx_strncasecmp(value->data, (u_char *) type, len) == 0;
+}
+
+
 static ngx_int_t
 ngx_http_gatehouse_header(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 {
@@ -327,7 +379,22 @@ ngx_http_gatehouse_header(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
     } else if (ngx_http_gatehouse_is(name, "retry-after-ms")) {
         ctx->retry_after_ms = value;
 
+    } else if (ngx_http_gatehouse_is(name, "date")) {
+        ctx->backend_date = value;
+
+    } else if (ngx_http_gatehouse_is(name, NGX_HTTP_GATEHOUSE_TOKENS)) {
+        ctx->input_tokens = value;
+    } else if (ngx_http_gatehouse_is(name, "x-amzn-errortype")) {
+        ctx->error_type = value;
+
+        if (gh_hub_framed(ctx->url.client)
+            && !ngx_http_gatehouse_translated(ctx, attempt))
+        {
+            return ngx_http_gatehouse_push_header(r, &name, &value);
+        }
+
     } else if (ngx_http_gatehouse_is(name, "x-request-id")
+               || ngx_http_gatehouse_is(name, "request-id")
                || ngx_http_gatehouse_is(name, "apim-request-id")
                || ngx_http_gatehouse_is(name, "x-amzn-requestid"))
     {
@@ -340,22 +407,21 @@ ngx_http_gatehouse_header(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx)
 
     } else if (ngx_http_gatehouse_is(name, "content-type")) {
 
-        ctx->event_stream = value.len >= sizeof("text/event-stream") - 1
-                            && ngx_strncasecmp(value.data,
-                                   (u_char *) "text/event-stream",
-                                   sizeof("text/event-stream") - 1)
-                               == 0;
+        ctx->event_stream =
+            ngx_http_gatehouse_type(&value,
+                                    gh_hub_framed(gh_hub_dialect_of(
+                                                     attempt->endpoint, GH_WORDS_PLAIN))
+                                    ? "application/vnd.amazon.eventstream"
+                                    : "text/event-stream");
+
+        if (ngx_http_gatehouse_translated(ctx, attempt)) {
+            return NGX_OK;
+        }
 
         return ngx_http_gatehouse_push_header(r, &name, &value);
     }
 
-    if (gh_dialect_response_header(attempt->facts.dialect,
-                                   ngx_http_gatehouse_str(name)))
-    {
-        return ngx_http_gatehouse_push_header(r, &name, &value);
-    }
-
-    return NGX_OK;
+    return ngx_http_gatehouse_pass_header(r, ctx, attempt, &name, &value);
 
 framing:
 
@@ -462,17 +528,26 @@ ngx_http_gatehouse_head_done(ngx_http_request_t *r,
                                  ngx_http_gatehouse_str(ctx->retry_after),
                                  ngx_http_gatehouse_now_ms());
 
-        if (wait && status != 401 && status != 403) {
-            ngx_http_gatehouse_retry_set(ngx_http_gatehouse_worker_conf(),
-                                         attempt->facts.deployment,
-                                         attempt->facts.upstream_model,
-                                         ngx_http_gatehouse_now_ms() + wait);
+        if (wait == 0 && status == NGX_HTTP_TOO_MANY_REQUESTS) {
+            /* what its account has left there tells as much */
+            wait = gh_provider_wait_ms(attempt->record.said);
         }
+
+        ngx_http_gatehouse_tell_status(ctx, attempt, status,
+                                       status == 401 || status == 403 ? 0
+                                                                      : wait);
 
         return ngx_http_gatehouse_status_failed(r, ctx, status);
     }
 
-    if (status == 200 && ctx->event_stream) {
+    if (ngx_http_gatehouse_translated(ctx, attempt)) {
+        return ngx_http_gatehouse_translated_head(r, ctx, status);
+    }
+
+    if (status == 200 && ctx->event_stream
+        && ctx->intake.operation == GH_OPERATION_CREATE)
+    {
+        /* what is kept lies nowhere else: there is nothing to wait for */
         return ngx_http_gatehouse_hold_start(r, ctx, ctx->conf->commit_size);
     }
 
@@ -482,17 +557,74 @@ ngx_http_gatehouse_head_done(ngx_http_request_t *r,
 }
 
 
+/* An answer that is none to be passed on: read whole, or event by event; an error that no other deployment answers better ends the route. */
+static ngx_int_t
+ngx_http_gatehouse_translated_head(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t status)
+{
+    ngx_str_t  name, type;
+
+    if (status >= NGX_HTTP_BAD_REQUEST) {
+        ctx->closed = 1;
+        return ngx_http_gatehouse_translate_head(r, ctx, 1);
+    }
+
+    if (status != NGX_HTTP_OK) {
+        ngx_http_gatehouse_attempt(ctx)->record.error = "unexpected_status";
+        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+    }
+
+    ngx_str_set(&name, "Content-Type");
+    type = ngx_http_gatehouse_translated_type(ctx);
+
+    if (ngx_http_gatehouse_push_header(r, &name, &type) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (gh_endpoint_alike(ctx->url.endpoint)
+        == ngx_http_gatehouse_attempt(ctx)->endpoint
+        && !ctx->event_stream && !ctx->intake.stream)
+    {
+        /* from here on it is an answer like one of the client's own dialect */
+        ctx->alike = 1;
+        r->upstream->peer.tries = 1;
+
+        return NGX_OK;
+    }
+
+    return ngx_http_gatehouse_translate_head(r, ctx, 0);
+}
+
+
 static ngx_int_t
 ngx_http_gatehouse_status_failed(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_uint_t status)
 {
+    gh_str_t                       body;
+    ngx_http_gatehouse_attempt_t  *attempt;
+
+    attempt = ngx_http_gatehouse_attempt(ctx);
+
+    if (ngx_http_gatehouse_learn_clock(ctx, attempt, status)) {
+        attempt->clock_next = 1;
+        ctx->credentials = 1;
+        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+    }
+
     if (status == 401 || status == 403) {
         /* its credential is ours: never the client's business */
         ctx->credentials = 1;
+        body.data = (char *) r->upstream->buffer.pos;
+        body.len = r->upstream->buffer.last - r->upstream->buffer.pos;
+        ngx_http_gatehouse_refusal_status(ctx, attempt, status, body);
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "gatehouse: backend \"%V\" answered %ui to its "
                       "credential", &ctx->peer.backend->name, status);
         return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+    }
+
+    if (ngx_http_gatehouse_translated(ctx, attempt)) {
+        return ngx_http_gatehouse_translate_head(r, ctx, 1);
     }
 
     if (!ngx_http_gatehouse_more(ctx)) {

@@ -269,7 +269,7 @@ ngx_http_gatehouse_answer_proposal(uint64_t number)
     slot = ngx_http_gatehouse_held_slot();
     store = ngx_http_gatehouse_store(ngx_cycle->log, &error);
 
-    ngx_memzero(&error, sizeof(gh_error_t));
+    gh_error_clear(&error);
 
     if (slot == NULL || store == NULL) {
         return;

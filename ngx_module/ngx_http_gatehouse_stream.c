@@ -8,10 +8,12 @@
 
 static ngx_int_t ngx_http_gatehouse_deliver(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, u_char *data, size_t len);
-static ngx_int_t ngx_http_gatehouse_pass(ngx_http_request_t *r, u_char *data,
+static void ngx_http_gatehouse_stream_out(void *context, const char *data,
     size_t len);
 static void ngx_http_gatehouse_piece_out(void *context, const char *data,
     size_t len);
+static void ngx_http_gatehouse_deliver_end(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx);
 static void ngx_http_gatehouse_break_stream(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx);
 static void ngx_http_gatehouse_route_end(ngx_http_request_t *r,
@@ -41,9 +43,7 @@ ngx_http_gatehouse_input_init(void *data)
     u = r->upstream;
     ctx = ngx_http_gatehouse_get_ctx(r);
 
-    if (ctx->deadline.timer_set) {
-        ngx_del_timer(&ctx->deadline);
-    }
+    ngx_http_gatehouse_deadline_end(ctx);
 
     if (u->headers_in.status_n == NGX_HTTP_NO_CONTENT) {
         u->length = 0;
@@ -64,27 +64,52 @@ ngx_http_gatehouse_input_init(void *data)
     r->write_event_handler = ngx_http_gatehouse_write_client;
 
     if (ctx->event_stream) {
-        carry = ngx_palloc(r->pool, GH_STREAM_CARRY);
-        if (carry == NULL) {
+        ngx_http_gatehouse_silence_start(r, ctx);
+    }
+
+    if (ngx_http_gatehouse_translated(ctx, ngx_http_gatehouse_attempt(ctx))) {
+        ngx_http_gatehouse_translate_init(r, ctx);
+        return NGX_OK;
+    }
+
+    /* an earlier attempt, translated, may have left a block, of another size than this one's answer is given */
+
+    ctx->out = NULL;
+    ctx->out_size = 0;
+    ctx->out_used = 0;
+
+    if (gh_hub_traits(ctx->url.client)->walked) {
+        return ngx_http_gatehouse_responses_init(r, ctx);
+    }
+
+    if (ctx->event_stream) {
+        /* one piece: of the carry hardly a stream uses more than a corner */
+        ctx->stream = ngx_palloc(r->pool,
+                                 sizeof(gh_stream_t) + GH_STREAM_CARRY);
+        if (ctx->stream == NULL) {
             return NGX_ERROR;
         }
 
-        gh_stream_init(&ctx->stream, !ctx->intake.include_usage, carry);
+        carry = (char *) ctx->stream + sizeof(gh_stream_t);
+
+        /* only chat has a chunk that is there because it was asked for */
+        gh_stream_init(ctx->stream, ctx->url.client,
+                       gh_hub_traits(ctx->url.client)->usage_asked
+                       && !ctx->intake.include_usage, carry);
 
         ctx->out_size = (u->buffer.end - u->buffer.start) + GH_STREAM_CARRY;
-        ctx->out = ngx_palloc(r->pool, ctx->out_size);
 
-        return ctx->out ? NGX_OK : NGX_ERROR;
+        return ngx_http_gatehouse_ids_init(r, ctx);
     }
 
-    ctx->scan = ngx_palloc(r->pool, sizeof(gh_usage_scan_t));
+    ctx->scan = ctx->arena.alloc(&ctx->arena, sizeof(gh_usage_scan_t));
     if (ctx->scan == NULL) {
         return NGX_ERROR;
     }
 
-    gh_usage_scan_init(ctx->scan);
+    gh_usage_scan_init(ctx->scan, ctx->url.client);
 
-    return NGX_OK;
+    return ngx_http_gatehouse_ids_init(r, ctx);
 }
 
 
@@ -110,6 +135,9 @@ ngx_http_gatehouse_input(void *data, ssize_t bytes)
 
     if (u->out_bufs == NULL && u->busy_bufs == NULL) {
         ctx->out_used = 0;
+
+    } else {
+        ctx->client_slow = 1;
     }
 
     if (ctx->draining) {
@@ -120,6 +148,10 @@ ngx_http_gatehouse_input(void *data, ssize_t bytes)
             u->keepalive = 0;
             return NGX_OK;
         }
+    }
+
+    if (ngx_http_gatehouse_translated(ctx, ngx_http_gatehouse_attempt(ctx))) {
+        return ngx_http_gatehouse_translate_input(r, ctx, &raw);
     }
 
     if (u->length == 0) {
@@ -202,9 +234,12 @@ ngx_http_gatehouse_deliver(ngx_http_request_t *r,
         ctx->first_byte_ms = ngx_http_gatehouse_now_ms();
     }
 
-    if (!ctx->event_stream) {
+    if (!ctx->event_stream && ctx->responses == NULL) {
         gh_usage_scan_feed(ctx->scan, (char *) data, len);
-        return ngx_http_gatehouse_pass(r, data, len);
+
+        if (ctx->ids == NULL) {
+            return ngx_http_gatehouse_pass(r, data, len);
+        }
     }
 
     feed.request = r;
@@ -213,10 +248,44 @@ ngx_http_gatehouse_deliver(ngx_http_request_t *r,
     feed.end = data + len;
     feed.rc = NGX_OK;
 
-    gh_stream_feed(&ctx->stream, (char *) data, len,
-                   ngx_http_gatehouse_piece_out, &feed);
+    if (ctx->responses) {
+        gh_responses_feed(ctx->responses, (char *) data, len,
+                          ngx_http_gatehouse_piece_out, &feed);
+
+    } else if (ctx->stream) {
+        gh_stream_feed(ctx->stream, (char *) data, len,
+                       ngx_http_gatehouse_stream_out, &feed);
+
+    } else {
+        gh_ids_feed(ctx->ids, (char *) data, len,
+                    ngx_http_gatehouse_piece_out, &feed);
+        return feed.rc;
+    }
+
+    if (ctx->responses ? ctx->event_stream && ctx->responses->events
+                       : ctx->stream->events)
+    {
+        /* of a stream that was committed before it said anything */
+        ngx_http_gatehouse_tell_event(ctx, ngx_http_gatehouse_attempt(ctx));
+    }
 
     return feed.rc;
+}
+
+
+/* What a stream lets pass; ids in it are given out. */
+static void
+ngx_http_gatehouse_stream_out(void *context, const char *data, size_t len)
+{
+    ngx_http_gatehouse_feed_t *feed = context;
+
+    if (feed->ctx->ids) {
+        gh_ids_feed(feed->ctx->ids, data, len, ngx_http_gatehouse_piece_out,
+                    context);
+        return;
+    }
+
+    ngx_http_gatehouse_piece_out(context, data, len);
 }
 
 
@@ -226,6 +295,7 @@ ngx_http_gatehouse_piece_out(void *context, const char *data, size_t len)
     ngx_http_gatehouse_feed_t *feed = context;
 
     u_char                    *p;
+    size_t                     size;
     ngx_http_gatehouse_ctx_t  *ctx;
 
     ctx = feed->ctx;
@@ -239,16 +309,32 @@ ngx_http_gatehouse_piece_out(void *context, const char *data, size_t len)
 
         /* from the carry, which is used again: copied beside what is still on its way */
 
+        if (ctx->out == NULL) {
+            ctx->out = ngx_pnalloc(feed->request->pool, ctx->out_size);
+            if (ctx->out == NULL) {
+                feed->rc = NGX_ERROR;
+                return;
+            }
+        }
+
         if (len <= ctx->out_size - ctx->out_used) {
             p = ctx->out + ctx->out_used;
             ctx->out_used += len;
 
         } else {
-            p = ngx_pnalloc(feed->request->pool, len);
+            /* twice as much from now on: what is given up is less than what is used */
+
+            size = 2 * ctx->out_size + len;
+
+            p = ngx_pnalloc(feed->request->pool, size);
             if (p == NULL) {
                 feed->rc = NGX_ERROR;
                 return;
             }
+
+            ctx->out = p;
+            ctx->out_size = size;
+            ctx->out_used = len;
         }
 
         ngx_memcpy(p, data, len);
@@ -259,7 +345,7 @@ ngx_http_gatehouse_piece_out(void *context, const char *data, size_t len)
 
 
 /* Appends bytes to what nginx sends next; neighbours share a buf. */
-static ngx_int_t
+ngx_int_t
 ngx_http_gatehouse_pass(ngx_http_request_t *r, u_char *data, size_t len)
 {
     ngx_buf_t                 *b;
@@ -275,6 +361,7 @@ ngx_http_gatehouse_pass(ngx_http_request_t *r, u_char *data, size_t len)
     }
 
     ctx->bytes_out += len;
+    ctx->spoke = ngx_current_msec;
 
     for (cl = NULL, last = &u->out_bufs; *last; last = &(*last)->next) {
         cl = *last;
@@ -311,11 +398,9 @@ ngx_http_gatehouse_pass(ngx_http_request_t *r, u_char *data, size_t len)
 void
 ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
 {
-    ngx_uint_t                 complete;
-    ngx_chain_t               *out;
+    ngx_uint_t                 complete, error;
     ngx_http_upstream_t       *u;
     ngx_http_gatehouse_ctx_t  *ctx;
-    ngx_http_gatehouse_feed_t  feed;
 
     u = r->upstream;
     ctx = ngx_http_gatehouse_get_ctx(r);
@@ -326,10 +411,9 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
 
     ngx_http_gatehouse_hold_stop(ctx);
     ngx_http_gatehouse_drain_stop(ctx);
+    ngx_http_gatehouse_silence_stop(ctx);
 
-    if (ctx->deadline.timer_set) {
-        ngx_del_timer(&ctx->deadline);
-    }
+    ngx_http_gatehouse_deadline_end(ctx);
 
     ctx->finished = 1;
 
@@ -359,9 +443,16 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
                    || (u->length == -1 && u->peer.connection
                        && u->peer.connection->read->eof));
 
-    if (ctx->event_stream && ctx->stream.carry) {
+    if (ngx_http_gatehouse_translated(ctx, ngx_http_gatehouse_attempt(ctx))) {
+        complete = ngx_http_gatehouse_translate_end(r, ctx, complete);
 
-        if (!ctx->stream.done || ctx->stream.error) {
+    } else if (ctx->stream || (ctx->responses && ctx->event_stream)) {
+
+        error = ctx->responses ? ctx->responses->error : ctx->stream->error;
+
+        if (error
+            || !(ctx->responses ? ctx->responses->done : ctx->stream->done))
+        {
             /* the stream's own end must be there: no length proves it */
             complete = 0;
         }
@@ -370,28 +461,15 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
             complete = 0;
         }
 
-        if (complete && !ctx->client_left) {
-            feed.request = r;
-            feed.ctx = ctx;
-            feed.begin = NULL;
-            feed.end = NULL;
-            feed.rc = NGX_OK;
-            u->out_bufs = NULL;
-            ctx->out_used = 0;
+        if (complete) {
+            ngx_http_gatehouse_deliver_end(r, ctx);
 
-            gh_stream_finish(&ctx->stream, ngx_http_gatehouse_piece_out,
-                             &feed);
-
-            out = u->out_bufs;
-            u->out_bufs = NULL;
-
-            if (out) {
-                (void) ngx_http_output_filter(r, out);
-            }
-
-        } else if (!complete && !ctx->client_left && !ctx->stream.error) {
+        } else if (!ctx->client_left && !error) {
             ngx_http_gatehouse_break_stream(r, ctx);
         }
+
+    } else if (complete && (ctx->responses || ctx->ids)) {
+        ngx_http_gatehouse_deliver_end(r, ctx);
     }
 
     if (ctx->cut) {
@@ -405,6 +483,51 @@ ngx_http_gatehouse_finalize(ngx_http_request_t *r, ngx_int_t rc)
 }
 
 
+/* The backend's end: what of the answer was held goes to the client. */
+static void
+ngx_http_gatehouse_deliver_end(ngx_http_request_t *r,
+    ngx_http_gatehouse_ctx_t *ctx)
+{
+    ngx_chain_t               *out;
+    ngx_http_upstream_t       *u;
+    ngx_http_gatehouse_feed_t  feed;
+
+    if (ctx->client_left) {
+        return;
+    }
+
+    u = r->upstream;
+
+    feed.request = r;
+    feed.ctx = ctx;
+    feed.begin = NULL;
+    feed.end = NULL;
+    feed.rc = NGX_OK;
+    u->out_bufs = NULL;
+    ctx->out_used = 0;
+
+    if (ctx->responses) {
+        gh_responses_finish(ctx->responses, ngx_http_gatehouse_piece_out,
+                            &feed);
+    }
+
+    if (ctx->stream) {
+        gh_stream_finish(ctx->stream, ngx_http_gatehouse_stream_out, &feed);
+    }
+
+    if (ctx->ids) {
+        gh_ids_finish(ctx->ids, ngx_http_gatehouse_piece_out, &feed);
+    }
+
+    out = u->out_bufs;
+    u->out_bufs = NULL;
+
+    if (out) {
+        (void) ngx_http_output_filter(r, out);
+    }
+}
+
+
 /* An error event in the dialect, and no [DONE]. */
 static void
 ngx_http_gatehouse_break_stream(ngx_http_request_t *r,
@@ -412,6 +535,7 @@ ngx_http_gatehouse_break_stream(ngx_http_request_t *r,
 {
     u_char       *p;
     size_t        len;
+    gh_str_t      id, code, message;
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
@@ -421,23 +545,30 @@ ngx_http_gatehouse_break_stream(ngx_http_request_t *r,
     }
 
     p = b->last;
+    id = (gh_str_t) { (char *) ctx->id, GH_ID_LEN };
 
-    if (ctx->stream.passing) {
-        /* in the middle of an event that was passed on as it came: end it */
+    if (ctx->responses ? gh_ids_inside(&ctx->responses->ids)
+                       : !gh_stream_between(ctx->stream))
+    {
+        /* in the middle of what was passed on as it came: end it */
         p = ngx_cpymem(p, "\n\n", 2);
     }
 
     if (ctx->cut) {
-        len = gh_stream_error_event((char *) p, b->end - p,
-                                    gh_str_from(ctx->late),
-                                    ngx_http_gatehouse_late_text(ctx));
+        code = gh_str_from(ctx->late);
+        message = ngx_http_gatehouse_late_text(ctx);
 
     } else {
-        len = gh_stream_error_event((char *) p, b->end - p,
-                                    GH_STR("backend_stream_broken"),
-                                    GH_STR("The backend's stream ended before "
-                                           "its answer was complete."));
+        code = GH_STR("backend_stream_broken");
+        message = GH_STR("The backend's stream ended before its answer was "
+                         "complete.");
     }
+
+    len = ctx->responses
+          ? gh_responses_error_event(ctx->responses, (char *) p, b->end - p,
+                                     code, message)
+          : gh_stream_error_event(ctx->url.client, (char *) p, b->end - p,
+                                  code, message, id);
 
     b->last = p + len;
     b->flush = 1;
@@ -471,6 +602,12 @@ ngx_http_gatehouse_route_end(ngx_http_request_t *r,
     if (ctx->late) {
         /* the last word was policy's, whatever a provider said before */
         (void) ngx_http_gatehouse_refuse_late(r, ctx);
+        return;
+    }
+
+    if (ctx->passed_over) {
+        /* what is left of the route would have cost what is not there */
+        (void) ngx_http_gatehouse_refuse_limit(r, ctx);
         return;
     }
 

@@ -11,6 +11,7 @@ typedef enum {
     NGX_HTTP_GATEHOUSE_TENANT,
     NGX_HTTP_GATEHOUSE_APP,
     NGX_HTTP_GATEHOUSE_KEY,
+    NGX_HTTP_GATEHOUSE_SESSION,
     NGX_HTTP_GATEHOUSE_MODEL,
     NGX_HTTP_GATEHOUSE_CLASS,
     NGX_HTTP_GATEHOUSE_DEPLOYMENT,
@@ -21,6 +22,7 @@ typedef enum {
     NGX_HTTP_GATEHOUSE_ATTEMPTS,
     NGX_HTTP_GATEHOUSE_TOKENS_IN,
     NGX_HTTP_GATEHOUSE_TOKENS_OUT,
+    NGX_HTTP_GATEHOUSE_COST,
     NGX_HTTP_GATEHOUSE_TTFT
 } ngx_http_gatehouse_variable_e;
 
@@ -41,6 +43,7 @@ static ngx_http_variable_t  ngx_http_gatehouse_variables[] = {
     ngx_http_gatehouse_entry("gatehouse_tenant", NGX_HTTP_GATEHOUSE_TENANT),
     ngx_http_gatehouse_entry("gatehouse_app", NGX_HTTP_GATEHOUSE_APP),
     ngx_http_gatehouse_entry("gatehouse_key", NGX_HTTP_GATEHOUSE_KEY),
+    ngx_http_gatehouse_entry("gatehouse_session", NGX_HTTP_GATEHOUSE_SESSION),
     ngx_http_gatehouse_entry("gatehouse_model", NGX_HTTP_GATEHOUSE_MODEL),
     ngx_http_gatehouse_entry("gatehouse_class", NGX_HTTP_GATEHOUSE_CLASS),
     ngx_http_gatehouse_entry("gatehouse_deployment",
@@ -57,6 +60,7 @@ static ngx_http_variable_t  ngx_http_gatehouse_variables[] = {
                              NGX_HTTP_GATEHOUSE_TOKENS_IN),
     ngx_http_gatehouse_entry("gatehouse_tokens_out",
                              NGX_HTTP_GATEHOUSE_TOKENS_OUT),
+    ngx_http_gatehouse_entry("gatehouse_cost", NGX_HTTP_GATEHOUSE_COST),
     ngx_http_gatehouse_entry("gatehouse_ttft", NGX_HTTP_GATEHOUSE_TTFT),
     ngx_http_null_variable
 };
@@ -136,12 +140,41 @@ ngx_http_gatehouse_last(ngx_http_gatehouse_ctx_t *ctx)
     ngx_uint_t  i;
 
     for (i = ctx->steps; i > 0; i--) {
-        if (ctx->attempts[i - 1].dispatched) {
-            return &ctx->attempts[i - 1];
+        if (ctx->attempts[i - 1]->dispatched) {
+            return ctx->attempts[i - 1];
         }
     }
 
     return NULL;
+}
+
+
+/* What was charged, when something was: a price that is not known is not 0. */
+static gh_str_t
+ngx_http_gatehouse_used(ngx_http_request_t *r, ngx_http_gatehouse_ctx_t *ctx,
+    uintptr_t data)
+{
+    ngx_uint_t  i, charged, priced;
+
+    charged = 0;
+    priced = 1;
+
+    for (i = 0; i < ctx->steps; i++) {
+        if (ngx_http_gatehouse_charged(ctx->attempts[i])) {
+            charged = 1;
+            priced &= ctx->attempts[i]->facts.price.known;
+        }
+    }
+
+    if (!charged || (data == NGX_HTTP_GATEHOUSE_COST && !priced)) {
+        return GH_STR("");
+    }
+
+    return ngx_http_gatehouse_number(r,
+               data == NGX_HTTP_GATEHOUSE_COST
+               ? ctx->quota.charged.micro_dollars
+               : data == NGX_HTTP_GATEHOUSE_TOKENS_IN
+               ? ctx->quota.charged.input : ctx->quota.charged.output);
 }
 
 
@@ -150,7 +183,6 @@ ngx_http_gatehouse_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     gh_str_t                       value;
-    const gh_usage_t              *usage;
     ngx_http_gatehouse_ctx_t      *ctx;
     ngx_http_gatehouse_attempt_t  *last;
 
@@ -161,7 +193,6 @@ ngx_http_gatehouse_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    usage = ngx_http_gatehouse_usage(ctx);
     last = ngx_http_gatehouse_last(ctx);
     value = GH_STR("");
 
@@ -185,6 +216,10 @@ ngx_http_gatehouse_variable(ngx_http_request_t *r,
 
     case NGX_HTTP_GATEHOUSE_KEY:
         value = ctx->identity.key;
+        break;
+
+    case NGX_HTTP_GATEHOUSE_SESSION:
+        value = ngx_http_gatehouse_session_text(ctx);
         break;
 
     case NGX_HTTP_GATEHOUSE_MODEL:
@@ -222,7 +257,7 @@ ngx_http_gatehouse_variable(ngx_http_request_t *r,
         break;
 
     case NGX_HTTP_GATEHOUSE_DECISION:
-        if (ctx->decided) {
+        if (ctx->decided || ctx->gap) {
             value = GH_STR("allow");
 
         } else if (ctx->error_code) {
@@ -235,15 +270,9 @@ ngx_http_gatehouse_variable(ngx_http_request_t *r,
         break;
 
     case NGX_HTTP_GATEHOUSE_TOKENS_IN:
-        if (usage->reported) {
-            value = ngx_http_gatehouse_number(r, usage->input);
-        }
-        break;
-
     case NGX_HTTP_GATEHOUSE_TOKENS_OUT:
-        if (usage->reported) {
-            value = ngx_http_gatehouse_number(r, usage->output);
-        }
+    case NGX_HTTP_GATEHOUSE_COST:
+        value = ngx_http_gatehouse_used(r, ctx, data);
         break;
 
     case NGX_HTTP_GATEHOUSE_TTFT:

@@ -1,12 +1,23 @@
 /*
- * What one worker process holds: the policy store, the record's writer, the clock. Nothing here waits.
+ * What one worker process holds: the policy store and the clock. Nothing here waits.
  */
 
 #include "ngx_http_gatehouse.h"
 
+#include <malloc.h>
 #include <openssl/rand.h>
 
 
+/* memory that a worker keeps for its next request instead of giving it back to the system, bytes */
+#define NGX_HTTP_GATEHOUSE_KEEP         (32 * 1024 * 1024)
+#define NGX_HTTP_GATEHOUSE_KEEP_PIECE   (4 * 1024 * 1024)
+
+#define NGX_HTTP_GATEHOUSE_ID_ENTROPY   10      /* bytes that gh_uuid7 takes */
+#define NGX_HTTP_GATEHOUSE_ENTROPY                                            \
+    (100 * NGX_HTTP_GATEHOUSE_ID_ENTROPY)
+
+
+static void ngx_http_gatehouse_keep_memory(void);
 static void ngx_http_gatehouse_store_close(void);
 
 
@@ -14,15 +25,10 @@ static struct {
     ngx_http_gatehouse_main_conf_t  *conf;
     gh_store_t                      *store;
     gh_cells_t                      *cells;
-    gh_record_t                     *record;
     ngx_msec_t                       store_tried;
     unsigned                         store_failed:1;
     uint16_t                         openings;
     uint64_t                         revision;      /* the newest used: never a lower one again */
-    gh_json_writer_t                 line;
-    char                             buffer[GH_RECORD_LINE_MAX];
-    uint64_t                         record_errors;
-    ngx_msec_t                       record_error_logged;
 } ngx_http_gatehouse_worker;
 
 
@@ -43,20 +49,28 @@ ngx_http_gatehouse_now_ms(void)
 }
 
 
+/* Random bytes are drawn for many ids at once, in the worker: a draw costs as much as all else that an id does. */
 void
 ngx_http_gatehouse_make_id(u_char *id)
 {
-    size_t   i;
-    uint8_t  entropy[10];
+    size_t          i;
+    static size_t   used = NGX_HTTP_GATEHOUSE_ENTROPY;
+    static uint8_t  entropy[NGX_HTTP_GATEHOUSE_ENTROPY];
 
-    if (RAND_bytes(entropy, sizeof(entropy)) != 1) {
+    if (used == sizeof(entropy)) {
 
-        for (i = 0; i < sizeof(entropy); i++) {
-            entropy[i] = (uint8_t) ngx_random();
+        if (RAND_bytes(entropy, sizeof(entropy)) != 1) {
+
+            for (i = 0; i < sizeof(entropy); i++) {
+                entropy[i] = (uint8_t) ngx_random();
+            }
         }
+
+        used = 0;
     }
 
-    gh_uuid7(ngx_http_gatehouse_now_ms(), entropy, (char *) id);
+    gh_uuid7(ngx_http_gatehouse_now_ms(), &entropy[used], (char *) id);
+    used += NGX_HTTP_GATEHOUSE_ID_ENTROPY;
 }
 
 
@@ -87,22 +101,42 @@ ngx_http_gatehouse_init_process(ngx_cycle_t *cycle)
 
     ngx_http_gatehouse_worker.conf = gmcf;
 
+    ngx_http_gatehouse_keep_memory();
+
     (void) ngx_http_gatehouse_take_slot(cycle->log, &error);
     (void) ngx_http_gatehouse_store(cycle->log, &error);
 
+    ngx_http_gatehouse_credentials_start(cycle);
+    ngx_http_gatehouse_sweep_start(cycle);
+
     return NGX_OK;
+}
+
+
+/*
+ * By itself glibc gives the heap's end back when 128 KB of it are free, and takes it anew, page by page, for the next request with a prompt of
+ * that size: at 100 KB that costs more than reading the prompt.
+ */
+static void
+ngx_http_gatehouse_keep_memory(void)
+{
+#ifdef __GLIBC__
+    (void) mallopt(M_TRIM_THRESHOLD, NGX_HTTP_GATEHOUSE_KEEP);
+    (void) mallopt(M_MMAP_THRESHOLD, NGX_HTTP_GATEHOUSE_KEEP_PIECE);
+#endif
 }
 
 
 void
 ngx_http_gatehouse_exit_process(ngx_cycle_t *cycle)
 {
-    if (ngx_http_gatehouse_worker.record) {
-        gh_record_close(ngx_http_gatehouse_worker.record);
-        ngx_http_gatehouse_worker.record = NULL;
-    }
-
+    ngx_http_gatehouse_quota_exit();
+    ngx_http_gatehouse_sweep_stop();
+    ngx_http_gatehouse_credentials_stop();
+    ngx_http_gatehouse_record_close();
     ngx_http_gatehouse_store_close();
+    ngx_http_gatehouse_handles_exit();
+    ngx_http_gatehouse_sessions_exit();
 
     gh_cells_free(ngx_http_gatehouse_worker.cells);
     ngx_http_gatehouse_worker.cells = NULL;
@@ -131,6 +165,8 @@ ngx_http_gatehouse_store(ngx_log_t *log, gh_error_t *error)
     ngx_http_gatehouse_main_conf_t  *gmcf;
 
     if (ngx_http_gatehouse_worker.store) {
+        gh_store_edits(ngx_http_gatehouse_worker.store,
+                       ngx_http_gatehouse_edits());
         return ngx_http_gatehouse_worker.store;
     }
 
@@ -166,7 +202,7 @@ ngx_http_gatehouse_store(ngx_log_t *log, gh_error_t *error)
     options.opening = ngx_http_gatehouse_worker.openings++;
     ngx_memcpy(options.key, gmcf->key, sizeof(options.key));
 
-    ngx_memzero(error, sizeof(gh_error_t));
+    gh_error_clear(error);
     ngx_http_gatehouse_worker.store = gh_store_open(&options, error);
 
     ngx_memzero(options.key, sizeof(options.key));
@@ -207,7 +243,7 @@ again:
         return NULL;
     }
 
-    ngx_memzero(error, sizeof(gh_error_t));
+    gh_error_clear(error);
 
     if (gh_store_current(store, ngx_http_gatehouse_now_ms(), &image, error)
         == GH_OK
@@ -286,105 +322,4 @@ ngx_http_gatehouse_finish_from(void)
     return ngx_http_gatehouse_worker.store
            ? gh_store_finish_from(ngx_http_gatehouse_worker.store)
            : (uint64_t) -1;
-}
-
-
-/* An empty writer over this worker's line buffer: one line at a time. */
-gh_json_writer_t *
-ngx_http_gatehouse_line(void)
-{
-    gh_json_writer_init(&ngx_http_gatehouse_worker.line,
-                        ngx_http_gatehouse_worker.buffer,
-                        sizeof(ngx_http_gatehouse_worker.buffer));
-
-    return &ngx_http_gatehouse_worker.line;
-}
-
-
-static gh_record_t *
-ngx_http_gatehouse_open_record(ngx_log_t *log)
-{
-    int                              country;
-    char                            *directory;
-    gh_image_t                      *image;
-    gh_error_t                       error;
-    gh_record_options_t              options;
-    ngx_http_gatehouse_main_conf_t  *gmcf;
-
-    gmcf = ngx_http_gatehouse_worker.conf;
-
-    ngx_memzero(&options, sizeof(gh_record_options_t));
-
-    directory = ngx_alloc(gmcf->audit.len + 1, log);
-    if (directory == NULL) {
-        return NULL;
-    }
-
-    ngx_cpystrn((u_char *) directory, gmcf->audit.data, gmcf->audit.len + 1);
-
-    options.directory = directory;
-    options.node = ngx_http_gatehouse_str(gmcf->node);
-    options.version = GH_STR(GH_VERSION);
-    options.epoch_ms = ngx_http_gatehouse_now_ms();
-    options.worker = ngx_worker;
-    options.pid = ngx_pid;
-
-    image = ngx_http_gatehouse_image(log, &error);
-    if (image) {
-        country = gh_image_node_country(image, options.node);
-        if (country >= 0) {
-            options.country = (gh_str_t) { gh_country_codes[country], 2 };
-        }
-    }
-
-    ngx_http_gatehouse_worker.record = gh_record_open(&options);
-
-    ngx_free(directory);
-
-    return ngx_http_gatehouse_worker.record;
-}
-
-
-/* Appends the line. NGX_ERROR: it is not in the record; the caller must not dispatch. */
-ngx_int_t
-ngx_http_gatehouse_record(gh_json_writer_t *w, ngx_log_t *log)
-{
-    gh_error_t    error;
-    gh_record_t  *record;
-
-    ngx_memzero(&error, sizeof(gh_error_t));
-
-    record = ngx_http_gatehouse_worker.record;
-
-    if (record == NULL) {
-        record = ngx_http_gatehouse_open_record(log);
-    }
-
-    if (record == NULL) {
-        gh_error_set(&error, "audit_unavailable", "out of memory");
-
-    } else if (!gh_json_writer_ok(w)) {
-        gh_error_set(&error, "audit_unavailable",
-                     "a record above %d bytes", GH_RECORD_LINE_MAX);
-
-    } else if (gh_record_append(record, (gh_str_t) { w->data, w->len }, &error)
-               == GH_OK)
-    {
-        return NGX_OK;
-    }
-
-    ngx_http_gatehouse_worker.record_errors++;
-
-    if (ngx_http_gatehouse_worker.record_errors == 1
-        || ngx_current_msec - ngx_http_gatehouse_worker.record_error_logged
-           >= 1000)
-    {
-        ngx_http_gatehouse_worker.record_error_logged = ngx_current_msec;
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "gatehouse: the record cannot be written: %s "
-                      "(%uL times)", error.text,
-                      ngx_http_gatehouse_worker.record_errors);
-    }
-
-    return NGX_ERROR;
 }

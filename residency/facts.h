@@ -49,6 +49,7 @@ typedef struct {
     gh_str_t profile;     /* aws: a geographic prefix such as "eu.", "" when none */
     gh_str_t upstream;    /* aws: the upstream model id, for bare vendors, prefixes and ARNs */
     gh_str_t host;        /* openai */
+    gh_str_t inference_geo;   /* anthropic: what requests say, "us"; empty: nothing, which leaves it to the account */
     gh_str_t country;     /* self */
 } gh_facts_query_t;
 
@@ -69,6 +70,9 @@ typedef enum {
  * For UNKNOWN, places is gh_places_unknown().
  */
 gh_process_rule_t gh_facts_process(const gh_facts_t *facts, const gh_facts_query_t *query, gh_places_t *places);
+
+/* The values of inference_geo that the artefact has places for: "us". Returns how many; at most size are filled in. */
+size_t gh_facts_inference_geos(const gh_facts_t *facts, gh_str_t *names, size_t size);
 
 /*
  * The profile prefix of a Bedrock upstream model id: "eu." of "eu.anthropic.x"; empty for "anthropic.x", ARNs and ids

@@ -163,7 +163,7 @@ bedrock(const gh_facts_t *facts, const gh_facts_query_t *query)
     return row ? apply_row(row, country, WHY_MODEL_ID) : unknown(WHY_MODEL_ID);
 }
 
-/* openai by host, anthropic by inference_geo (which the gateway does not send: the "*" row), self by its one row. */
+/* openai by host, anthropic by inference_geo, self by its one row. */
 static answer_t
 by_key(const gh_facts_t *facts, const gh_facts_query_t *query, why_t why)
 {
@@ -176,7 +176,7 @@ by_key(const gh_facts_t *facts, const gh_facts_query_t *query, why_t why)
         if (row->host.len != 0 && !gh_str_is(row->host, "*") && !gh_str_eq(row->host, query->host)) {
             continue;
         }
-        if (row->inference_geo.len != 0 && !gh_str_is(row->inference_geo, "*")) {
+        if (row->inference_geo.len != 0 && !gh_str_is(row->inference_geo, "*") && !gh_str_eq(row->inference_geo, query->inference_geo)) {
             continue;
         }
         return apply_row(row, -1, why);
@@ -218,6 +218,19 @@ gh_facts_process(const gh_facts_t *facts, const gh_facts_query_t *query, gh_plac
 
     *places = a.places;
     return a.rule;
+}
+
+size_t
+gh_facts_inference_geos(const gh_facts_t *facts, gh_str_t *names, size_t size)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < facts->row_count && count < size; i++) {
+        if (facts->rows[i].inference_geo.len != 0 && !gh_str_is(facts->rows[i].inference_geo, "*")) {
+            names[count++] = facts->rows[i].inference_geo;
+        }
+    }
+    return count;
 }
 
 gh_str_t

@@ -148,3 +148,15 @@ gh_pattern_covers(gh_str_t pattern, gh_str_t name)
     }
     return name.len == pattern.len || name.data[pattern.len] == '/';
 }
+
+bool
+gh_pattern_permits(gh_str_t pattern, gh_str_t model)
+{
+    return gh_pattern_covers(pattern, model) && (pattern.data[pattern.len - 1] == '*' || pattern.len == model.len);
+}
+
+bool
+gh_rule_names(uint8_t kind, gh_str_t pattern, gh_str_t model)
+{
+    return kind == GH_RULE_FORBID ? gh_pattern_covers(pattern, model) : gh_pattern_permits(pattern, model);
+}

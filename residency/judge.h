@@ -87,7 +87,15 @@ uint32_t gh_rule_allow_misses(const gh_rule_t *rule, const gh_judged_facts_t *fa
 /* Scope and classes already matched by the caller. True when any stated fact is touched, or none is stated. */
 bool gh_rule_forbid_fires(const gh_rule_t *rule, const gh_judged_facts_t *facts);
 
-/* "nordbank/retail" covers itself and everything below it; or one trailing '*'. Byte-exact. */
+/* Of tenants: "nordbank/retail" covers itself and everything below it; or one trailing '*'. Byte-exact. */
 bool gh_pattern_covers(gh_str_t pattern, gh_str_t name);
+
+/*
+ * Of models, where something is permitted or narrowed: the name alone, or one trailing '*'. A catalogue has nothing below a name: "meta" does not permit "meta/llama", which is another model.
+ */
+bool gh_pattern_permits(gh_str_t pattern, gh_str_t model);
+
+/* Of models, in a rule. What an allow names has to be it; what a forbid names is touched by what begins so and goes on with '/', too, as gh_pattern_covers says. */
+bool gh_rule_names(uint8_t kind, gh_str_t pattern, gh_str_t model);
 
 #endif

@@ -9,6 +9,8 @@ The house rules that a program can check. Every complaint is "FILE:LINE: NAME: s
     banned          a function the house does not use
     directive       each gatehouse_* directive of a command table has a section in conf/reference.md, and back
     unfinished      a note of work to do, or commented-out code
+    dialect         a dialect's name stands in its own files and in policy/base/dialects.h alone; what differs elsewhere is a trait or a member of its row
+    fuzzed          what reads bytes of clients, backends and files stands in a fuzzer, or is reached by one that is named
     machine         a mention of a machine's own path or of a package registry's host
 """
 import pathlib
@@ -30,6 +32,35 @@ LAYERS = {
     "ngx_module/wire": ("policy/base", "residency", "policy"), "ngx_module": ("policy/base", "residency", "policy", "ngx_module/wire"),
     "policy/cli": ("policy/base", "residency", "policy", "policy/agent", "ngx_module/wire"),
     "policy/agent": ("policy/base", "residency", "policy", "ngx_module/wire"), "tests": None,
+}
+
+
+# Which files a dialect's enumerators may stand in: its own, and those that have a reason.
+DIALECT_ROW = re.compile(r"\b[DEF]\((\w+),\s*\"([\w.-]+)\"")
+DIALECT_FILES = re.compile(r"ngx_module/wire/(hub/(chat|messages|converse|responses|invoke)(_\w+)?|dialect_\w+|fields(_\w+)?)\.[ch]$|policy/base/dialects\.h$")
+DIALECT_REASONS = {
+    "ngx_module/wire/url.c": "responses that are kept, lists of models, and in whose words it is said that a URL is unknown",
+    "ngx_module/wire/intake_kept.c": "responses that are kept",
+    "ngx_module/wire/intake_count.c": "a count of tokens holds the body of another endpoint",
+    "ngx_module/wire/hub/count.c": "a count of tokens holds the body of another endpoint",
+    "ngx_module/ngx_http_gatehouse_access.c": "one path of two APIs lists models: a header says which",
+    "ngx_module/ngx_http_gatehouse_translate.c": "models of embeddings fail in the words of InvokeModel",
+    "policy/decide/bedrock_model.c": "what the models of one host's catalogue offer",
+    "policy/agent/import_bedrock.c": "what the models of one host's catalogue offer",
+    "policy/document/fleet_document.c": "what stands against inference_geo is said by its name",
+    "policy/cli/cases_request.c": "the endpoint of a case that names none",
+    "policy/cli/explain.c": "the endpoint of a request that names none",
+}
+
+# What reads bytes of others, by its name and what it is given; and by way of what fuzzers reach those that they do not call.
+READERS = re.compile(r"\b(gh_\w+_(?:read|parse|feed|look|decode|verify|header|answer|opened|judge))\s*\(([^;{]*?)\)\s*;", re.S)
+READ_IN = ("ngx_module/wire", "policy/identity", "policy/audit", "policy/agent", "policy/store/image.h", "policy/base", "policy/document/model.h")
+REACHED = {
+    "gh_chunk_read": "gh_commit_look, gh_stream_feed", "gh_sse_read": "gh_commit_look, gh_stream_feed", "gh_hub_usage_read": "gh_hub_answer_read, gh_hub_stream_feed",
+    "gh_hub_counts_read": "gh_hub_answer_read, gh_ids_feed", "gh_dialect_response_header": "no reader: a list of names", "gh_hub_decode": "gh_hub_request_read",
+    "gh_fetch_header": "no reader: what curl has read", "gh_credential_why_read": "written by the agent itself", "gh_status_read": "written by the agent itself",
+    "gh_secret_read": "no reader: a value that goes along as it is", "gh_voids_look": "gh_line_read", "gh_ed25519_verify": "libcrypto",
+    "gh_intake_parse": "gh_intake_parse_url", "gh_intake_opened": "gh_intake_open", "gh_authority_read": "gh_documents_load", "gh_rules_read": "gh_documents_load", "gh_key_sets_look": "gh_key_file_read",
 }
 
 
@@ -138,6 +169,72 @@ class Lint:
             if word not in table:
                 self.complain("conf/reference.md", number, "directive", f"{word} is in no command table")
 
+    def dialects(self):
+        """The rows of the one table, and where else their enumerators stand."""
+        table = (ROOT / "policy/base/dialects.h").read_text()
+        names = {kind: [name for name, _ in DIALECT_ROW.findall(table.split(f"#define {kind}")[1].split("\n\n")[0])]
+                 for kind in ("GH_DIALECT_ROWS", "GH_ENDPOINT_ROWS", "GH_HUB_ROWS")}
+        word = re.compile(r"\b(GH_DIALECT|GH_ENDPOINT|GH_HUB)_(" + "|".join(sorted({one for all_ in names.values() for one in all_}, key=len, reverse=True)) + r")\b")
+        reasons = dict.fromkeys(DIALECT_REASONS, False)
+        for folder in ("policy", "residency", "ngx_module"):
+            for path in sorted((ROOT / folder).rglob("*.[ch]")):
+                name = path.relative_to(ROOT).as_posix()
+                self.checks += 1
+                for number, line in enumerate(blanked(path.read_text(errors="replace")).splitlines(), 1):
+                    found = word.search(line)
+                    if not found or DIALECT_FILES.match(name) or found.group(2) not in names[found.group(1) + "_ROWS"]:
+                        continue
+                    if name in reasons:
+                        reasons[name] = True
+                    else:
+                        self.complain(name, number, "dialect", f"{found.group(0)}: a trait of policy/base/dialects.h, or a member of its row, says what differs")
+        for name, used in reasons.items():
+            if not used:
+                self.complain("tests/lint.py", 1, "dialect", f"{name} needs no exception any more")
+        for _, form in DIALECT_ROW.findall(table.split("#define GH_HUB_ROWS")[1]):
+            if "-" not in form and not list((ROOT / "tests/data/dialects" / form).glob("*")):    # whose answers are those of the form before it
+                self.complain("tests/data/dialects", 1, "dialect", f"{form} has no folder of answers and streams")
+        for kind, names_of in (("GH_DIALECT_ROWS", ("fleet-1",)), ("GH_ENDPOINT_ROWS", ("fleet-1", "cases-1"))):
+            words = ", ".join(f'"{one}"' for _, one in DIALECT_ROW.findall(table.split(f"#define {kind}")[1].split("\n\n")[0]))
+            for schema in names_of:
+                if f"[{words}]" not in (ROOT / f"conf/schema/{schema}.schema.json").read_text():
+                    self.complain(f"conf/schema/{schema}.schema.json", 1, "dialect", f"no list of [{words}]")
+        if min(len(all_) for all_ in names.values()) < 6:
+            self.complain("policy/base/dialects.h", 1, "dialect", "the rows of the table are not found")
+
+    def readers(self):
+        """Of each reader of foreign bytes that headers offer, the fuzzer."""
+        fuzzers = "".join(path.read_text() for path in (ROOT / "tests/fuzz").glob("*.c"))
+        seen = set()
+        for path in sorted(ROOT.glob("ngx_module/wire/**/*.h")) + sorted(ROOT.glob("policy/**/*.h")):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith(READ_IN):
+                continue
+            self.checks += 1
+            for found in READERS.finditer(blanked(path.read_text())):
+                reader, given = found.groups()
+                if not re.search(r"gh_str_t (?!\*)|const (void|char|uint8_t) \*", given):
+                    continue
+                seen.add(reader)
+                if (reader in REACHED) == bool(re.search(rf"\b{reader}\b", fuzzers)):
+                    self.complain(name, 1, "fuzzed", f"{reader} is in no fuzzer of tests/fuzz, or in one and needs no reason in tests/lint.py")
+        for reader in sorted(set(REACHED) - seen):
+            self.complain("tests/lint.py", 1, "fuzzed", f"{reader} is gone")
+        if len(seen) < 30:
+            self.complain("tests/lint.py", 1, "fuzzed", "the readers are not found")
+
+    def mutants(self):
+        """A seeded fault whose place is gone is none."""
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, str(ROOT / "tests/mutants"))
+        from mutants import MUTANTS
+        self.checks += len(MUTANTS)
+        for one in MUTANTS:
+            for path, old, _ in one.edits:
+                found = (ROOT / path).read_text().count(old) if (ROOT / path).exists() else 0
+                if found != 1:
+                    self.complain(path, 1, "mutant", f"what {one.name} of tests/mutants changes stands here {found} times, not once: {old.splitlines()[0][:60]!r}")
+
     def text(self, path):
         """Scripts, Python and documents: words only."""
         name = path.relative_to(ROOT).as_posix()
@@ -147,6 +244,23 @@ class Lint:
             self.words(name, number, line, None)
         if path.suffix == ".py" and len(lines) > LINES_MAX:
             self.complain(name, len(lines), "long-file", f"{len(lines)} lines; {LINES_MAX} at most")
+
+
+    def containers(self):
+        """What the containers run is there, may be run, and is copied into the image; whoever has the store open beside the gateway sees its processes."""
+        compose, image = ((ROOT / "docker" / name).read_text() for name in ("compose.yaml", "Dockerfile"))
+        commands = re.findall(r'command: \["/usr/local/share/gatehouse/([^"]+)"', compose) + re.findall(r'CMD \["/usr/local/share/gatehouse/([^"]+)"', image)
+        if not commands:
+            self.complain("docker/compose.yaml", 1, "container", "no command of a container was found")
+        for command in sorted(set(commands)):
+            self.checks += 1
+            path = ROOT / ("conf" if command.startswith("demo/") else "docker") / command
+            copied = "conf/demo" if command.startswith("demo/") else f"docker/{command}"
+            if not path.is_file() or not path.stat().st_mode & 0o100 or not re.search(rf"^COPY (.* )?{re.escape(copied)} ", image, re.MULTILINE):
+                self.complain("docker/compose.yaml", 1, "container", f"{command} is not there, may not be run, or is not copied into the image")
+        agent = re.search(r"^  agent:\n((?:    .*\n|\n)*)", compose, re.MULTILINE)
+        if not agent or 'pid: "service:gateway"' not in agent[1] or "NODE:" not in agent[1]:
+            self.complain("docker/compose.yaml", 1, "container", "the agent has a NODE, and the gateway's PID namespace")
 
 
 def main():
@@ -163,6 +277,10 @@ def main():
         if (ROOT / name).exists():
             lint.text(ROOT / name)
     lint.directives()
+    lint.dialects()
+    lint.readers()
+    lint.mutants()
+    lint.containers()
     print("\n".join(lint.complaints))
     print(f"{lint.checks} checks")
     return 1 if lint.complaints else 0

@@ -1,11 +1,13 @@
 /* The commit point of a stream: is what came so far an answer, an error, or neither yet? */
 #include <string.h>
 
+#include "ngx_module/wire/hub/dialect.h"
 #include "ngx_module/wire/sse.h"
 #include "policy/base/json_reader.h"
 
 #define STATUS_BAD_GATEWAY 502
 #define LABEL_MAX          128
+#define EVENTS_MAX         64       /* held: more than that begins no stream that fails */
 
 /* A number, or a string that is one, when it is an error's HTTP status; else 0. */
 static int
@@ -123,7 +125,7 @@ gh_chunk_error_status(gh_str_t error_value)
 
 /* What one event of the head says. */
 static gh_commit_t
-look_at(const gh_sse_event_t *event, int *status)
+look_at(gh_hub_dialect_t dialect, const gh_sse_event_t *event, int *status)
 {
     gh_chunk_t chunk;
     gh_str_t   data;
@@ -132,7 +134,7 @@ look_at(const gh_sse_event_t *event, int *status)
         return event->is_error ? GH_COMMIT_ERROR : GH_COMMIT_HOLD;
     }
 
-    gh_chunk_read(event->data, &chunk);
+    gh_chunk_read(dialect, event->data, &chunk);
 
     if (chunk.error || event->is_error) {
         *status = gh_chunk_error_status(chunk.error_value.data != NULL ? chunk.error_value : event->data);
@@ -144,7 +146,7 @@ look_at(const gh_sse_event_t *event, int *status)
     }
 
     if (chunk.readable) {
-        return chunk.has_choices && chunk.choices_empty ? GH_COMMIT_HOLD : GH_COMMIT_GO;
+        return chunk.waits ? GH_COMMIT_HOLD : GH_COMMIT_GO;
     }
 
     /* an object our strict reader does not take may still be one to the client; anything else is no chunk */
@@ -153,42 +155,47 @@ look_at(const gh_sse_event_t *event, int *status)
 }
 
 gh_commit_t
-gh_commit_look(gh_str_t held, int *status)
+gh_commit_look(gh_hub_dialect_t dialect, gh_str_t held, int *status)
 {
     char           scratch[GH_STREAM_CARRY];
     gh_sse_event_t event;
     gh_chunk_t     chunk;
     gh_commit_t    found;
     gh_str_t       rest = held;
-    bool           first = true;
+    unsigned       events = 0;
     size_t         len;
 
     *status = STATUS_BAD_GATEWAY;
 
     if (held.len != 0 && held.data[0] == '{') {
         /* a JSON error that is called an event stream */
-        gh_chunk_read(held, &chunk);
+        gh_chunk_read(dialect, held, &chunk);
         if (chunk.readable && chunk.error) {
             *status = gh_chunk_error_status(chunk.error_value);
             return GH_COMMIT_ERROR;
         }
     }
 
+    if (gh_hub_rows[dialect]->commit != NULL) {
+        return gh_hub_rows[dialect]->commit(held, status);
+    }
+
     while ((len = gh_sse_end(rest)) != 0) {
-        if (len > sizeof(scratch)) {
-            return GH_COMMIT_GO;   /* too long to be anything but an answer */
+        if (len > sizeof(scratch) || events == EVENTS_MAX) {
+            return GH_COMMIT_GO;   /* too long, or too many, to be anything but an answer */
         }
 
-        gh_sse_read((gh_str_t) { rest.data, len }, first, scratch, &event);
-        found = look_at(&event, status);
+        gh_sse_read((gh_str_t) { rest.data, len }, events == 0, scratch, &event);
+        found = look_at(dialect, &event, status);
         if (found != GH_COMMIT_HOLD) {
             return found;
         }
 
-        first = false;
+        events++;
         rest.data += len;
         rest.len -= len;
     }
 
-    return GH_COMMIT_HOLD;
+    /* of an event that long nothing is kept: it is passed on as it comes */
+    return rest.len > sizeof(scratch) ? GH_COMMIT_GO : GH_COMMIT_HOLD;
 }

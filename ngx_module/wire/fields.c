@@ -9,7 +9,7 @@ static const char *const prediction_types[] = { "content", NULL };
 static const char *const answer_formats[] = { "text", "json_object", "json_schema", "structural_tag", "grammar", "ebnf", "regex", NULL };
 
 static const gh_field_table_t
-    response_format_fields, named_schema_fields, structured_outputs_fields, trigger_fields, repetition_fields,
+    stream_options_fields, response_format_fields, named_schema_fields, structured_outputs_fields, trigger_fields, repetition_fields,
     tool_choice_fields, allowed_tools_fields, name_fields, tool_choice_types, thinking_fields, reasoning_fields,
     prediction_fields, document_fields, template_fields, media_io_fields, media_io_kind_fields, processor_fields,
     size_fields, images_config_fields;
@@ -18,16 +18,16 @@ static const gh_field_t body_rows[] = {
 
     /* what every request has */
     READ(ALL, "model", GH_FIELD_MODEL),
-    READ(CE, "messages", GH_FIELD_MESSAGES),
+    LIST(CE, "messages", GH_FIELD_MESSAGES, gh_message_fields, NULL),
     READ(P, "prompt", GH_FIELD_TEXTS),
     READ(E, "input", GH_FIELD_TEXTS),
     READ(CP, "stream", GH_FIELD_STREAM),
-    READ(CP, "stream_options", GH_FIELD_STREAM_OPTIONS),
+    MEDIA(CP, "stream_options", GH_FIELD_STREAM_OPTIONS, stream_options_fields),
     READ(CP, "max_tokens", GH_FIELD_MAX_TOKENS),
     READ(CP, "max_completion_tokens", GH_FIELD_MAX_TOKENS),
     READ(CP, "n", GH_FIELD_COUNT),
     READ(CP, "best_of", GH_FIELD_COUNT),
-    READ(C, "tools", GH_FIELD_TOOLS),
+    LIST(C, "tools", GH_FIELD_OBJECTS, gh_tool_fields, &gh_tool_types),
 
     /* OpenAI */
     INERT(CP, "temperature"),
@@ -47,15 +47,15 @@ static const gh_field_t body_rows[] = {
     OBJECT(C, "prediction", prediction_fields),
     INERT(C, "reasoning_effort"),
     INERT(C, "verbosity"),
-    FREE(CP, "metadata"),                                    /* labels of the client's own, for its own filters */
+    ROW(CP, "metadata", GH_FIELD_FREE, .session = GH_SESSION_METADATA_SESSION),   /* labels of the client's own, for its own filters */
     INERT(ALL, "user"),
     INERT(CP, "safety_identifier"),
-    INERT(CP, "prompt_cache_key"),
+    ROW(CP, "prompt_cache_key", GH_FIELD_INERT, .session = GH_SESSION_CACHE_KEY),
     INERT(CP, "echo"),
     INERT(P, "suffix"),
     INERT(E, "dimensions"),
     INERT(E, "encoding_format"),
-    CHOICE(CP, "service_tier", GH_FIELD_CHOICE, NULL, service_tiers),
+    CHOICE(CP, "service_tier", GH_FIELD_SERVICE_TIER, NULL, service_tiers),
     CHOICE(CP, "prompt_cache_retention", GH_FIELD_CHOICE, "prompt_cache", retentions),
     FEATURE(CP, "prompt_cache_options", "prompt_cache"),
     CHOICE(C, "modalities", GH_FIELD_CHOICES, "audio_output", modalities),   /* audio answers are kept for a follow-up */
@@ -111,17 +111,17 @@ static const gh_field_t body_rows[] = {
     INERT(CE, "continue_final_message"),
     INERT(ALL, "add_special_tokens"),
     OBJECT(C, "documents", document_fields),
-    INERT(CE, "chat_template"),
+    ROW(CE, "chat_template", GH_FIELD_INERT, .unbounded = true),   /* a program that writes the prompt */
     OBJECT(CE, "chat_template_kwargs", template_fields),
-    OBJECT(CE, "media_io_kwargs", media_io_fields),
-    OBJECT(CE, "mm_processor_kwargs", processor_fields),
+    ROW(CE, "media_io_kwargs", GH_FIELD_OBJECT, .sizes = true, .table = &media_io_fields),
+    ROW(CE, "mm_processor_kwargs", GH_FIELD_OBJECT, .sizes = true, .table = &processor_fields),
     INERT(C, "separate_reasoning"),
     INERT(C, "stream_reasoning"),
     INERT(C, "task"),
-    INERT(C, "max_dynamic_patch"),
-    INERT(C, "min_dynamic_patch"),
+    SIZES(C, "max_dynamic_patch"),
+    SIZES(C, "min_dynamic_patch"),
     INERT(C, "use_audio_in_video"),
-    OBJECT(CP, "images_config", images_config_fields),
+    ROW(CP, "images_config", GH_FIELD_OBJECT, .sizes = true, .table = &images_config_fields),
 
     /* constrained output; SCHEMA: a JSON schema describes the answer and is free-form, only its references are looked at */
     OBJECT(CP, "structured_outputs", structured_outputs_fields),
@@ -226,25 +226,12 @@ static const gh_field_t body_rows[] = {
     FEATURE(ALL, "lora_path", "lora"),
     FEATURE(CP, "lora", "lora"),
     FEATURE(CP, "id_slot", "session"),
-    FEATURE(CP, "session_id", "session"),
+    ROW(CP, "session_id", GH_FIELD_FEATURE, .session = GH_SESSION_BODY, .feature = "session"),
     FEATURE(CP, "session_params", "session"),
     FEATURE(CP, "ngram_corpus_id", "ngram_corpus"),
     FEATURE(CP, "custom_labels", "metric_labels"),
 
-    /*
-     * Where the request goes is not the client's to say. A backend may itself be a proxy that obeys these (LiteLLM does),
-     * so they are refused rather than unknown: a rule that accepts unlisted features would forward them.
-     */
-    READ(ALL, "inference_geo", GH_FIELD_PLACES),
-    READ(ALL, "api_base", GH_FIELD_OVERRIDE),
-    READ(ALL, "base_url", GH_FIELD_OVERRIDE),
-    READ(ALL, "fallbacks", GH_FIELD_OVERRIDE),
-    READ(ALL, "context_window_fallbacks", GH_FIELD_OVERRIDE),
-    READ(ALL, "content_policy_fallbacks", GH_FIELD_OVERRIDE),
-    READ(ALL, "extra_body", GH_FIELD_OVERRIDE),
-    READ(ALL, "model_list", GH_FIELD_OVERRIDE),
-    READ(ALL, "user_config", GH_FIELD_OVERRIDE),
-    READ(ALL, "deployment_id", GH_FIELD_OVERRIDE),
+    STEERING(ALL),
 };
 
 static const gh_field_t stream_options_rows[] = {
@@ -304,14 +291,14 @@ static const gh_field_t tool_choice_rows[] = {
     OBJECT(C, "custom", name_fields),
     OBJECT(C, "allowed_tools", allowed_tools_fields),
     INERT(C, "mode"),
-    READ(C, "tools", GH_FIELD_TOOLS),
+    LIST(C, "tools", GH_FIELD_OBJECTS, gh_tool_fields, &gh_tool_types),
     INERT(C, "name"),
     INERT(C, "disable_parallel_tool_use"),
 };
 
 static const gh_field_t allowed_tools_rows[] = {
     INERT(C, "mode"),
-    READ(C, "tools", GH_FIELD_TOOLS),
+    LIST(C, "tools", GH_FIELD_OBJECTS, gh_tool_fields, &gh_tool_types),
 };
 
 static const gh_field_t name_rows[] = {
@@ -337,7 +324,7 @@ static const gh_field_t reasoning_rows[] = {
 
 static const gh_field_t prediction_rows[] = {
     CHOICE(C, "type", GH_FIELD_CHOICE, NULL, prediction_types),
-    READ(C, "content", GH_FIELD_CONTENT),
+    LIST(C, "content", GH_FIELD_CONTENT, gh_part_fields, &gh_part_types),
 };
 
 /* Retrieved texts for the template; a URL instead of the text is fetched. */
@@ -437,8 +424,8 @@ static const gh_field_t tool_choice_type_rows[] = {
     HOSTED_TOOLS,
 };
 
-TABLE(gh_body_fields, body_rows);
-TABLE(gh_stream_options_fields, stream_options_rows);
+TABLE(gh_chat_fields, body_rows);
+static TABLE(stream_options_fields, stream_options_rows);
 static TABLE(response_format_fields, response_format_rows);
 static TABLE(named_schema_fields, named_schema_rows);
 static TABLE(structured_outputs_fields, structured_outputs_rows);
@@ -460,6 +447,13 @@ static TABLE(size_fields, size_rows);
 static TABLE(images_config_fields, images_config_rows);
 
 _Static_assert(sizeof(body_rows) / sizeof(body_rows[0]) <= GH_FIELDS_MAX, "the reader's set of seen fields is full");
+
+/* Of Bedrock's count of tokens those of Converse, or those of InvokeModel: what is in it says which (intake_count.c). */
+const gh_field_table_t *const gh_body_tables[GH_ENDPOINTS] = {
+#define FIELDS_OF(name, word, api, client, form, open, fields, mounts, path, stream, traits, to) &gh_##fields##_fields,
+    GH_ENDPOINT_ROWS(FIELDS_OF)
+#undef FIELDS_OF
+};
 
 int
 gh_field_find(const gh_field_table_t *table, gh_str_t name, gh_endpoint_t endpoint)

@@ -2,17 +2,17 @@
 #include "ngx_module/wire/fields_rows.h"
 
 static const gh_field_table_t
-    call_fields, custom_fields, custom_call_fields, format_fields, grammar_fields, reasoning_detail_fields,
-    annotation_fields, context_fields, citation_fields, media_fields, file_fields, input_media_fields, embeds_fields;
+    tool_call_fields, tool_call_types, call_fields, custom_fields, custom_call_fields, format_fields, grammar_fields, reasoning_detail_fields,
+    audio_fields, annotation_fields, context_fields, citation_fields, media_fields, file_fields, input_media_fields, embeds_fields;
 
 static const char *const custom_formats[] = { "text", "grammar", NULL };
 
 static const gh_field_t message_rows[] = {
-    READ(ALL, "content", GH_FIELD_CONTENT),
+    LIST(ALL, "content", GH_FIELD_CONTENT, gh_part_fields, &gh_part_types),
     INERT(ALL, "role"),
     INERT(ALL, "name"),
     INERT(ALL, "tool_call_id"),
-    READ(ALL, "tool_calls", GH_FIELD_TOOL_CALLS),
+    LIST(ALL, "tool_calls", GH_FIELD_OBJECTS, tool_call_fields, &tool_call_types),
     OBJECT(ALL, "function_call", call_fields),
     INERT(ALL, "refusal"),
     OBJECT(ALL, "annotations", annotation_fields),
@@ -22,10 +22,18 @@ static const gh_field_t message_rows[] = {
     OBJECT(ALL, "context", context_fields),
     INERT(ALL, "prefix"),
     INERT(ALL, "partial"),
-    KEPT(ALL, "audio", "stored_audio"),      /* the id of an answer the provider kept */
+    ROW(ALL, "audio", GH_FIELD_HANDLE, .handle = GH_HANDLE_AUDIO, .whole = true, .unread = true, .feature = "stored_audio", .table = &audio_fields),
     FEATURE(ALL, "cache_control", "prompt_cache"),
     FEATURE(ALL, "prompt_cache_breakpoint", "prompt_cache"),
-    READ(C, "tools", GH_FIELD_TOOLS),
+    LIST(C, "tools", GH_FIELD_OBJECTS, gh_tool_fields, &gh_tool_types),
+};
+
+/* An answer that the provider kept, by its id; clients send back all of it. */
+static const gh_field_t audio_rows[] = {
+    HANDLE(ALL, "id", GH_HANDLE_AUDIO, "stored_audio"),
+    READ(ALL, "data", GH_FIELD_DATA),
+    INERT(ALL, "transcript"),
+    INERT(ALL, "expires_at"),
 };
 
 static const gh_field_t reasoning_detail_rows[] = {
@@ -48,7 +56,7 @@ static const gh_field_t annotation_rows[] = {
     INERT(ALL, "title"),
     INERT(ALL, "filename"),
     READ(ALL, "url", GH_FIELD_URL),
-    KEPT(ALL, "file_id", "files"),
+    HANDLE(ALL, "file_id", GH_HANDLE_FILE, "files"),
     OBJECT(ALL, "url_citation", annotation_fields),
     OBJECT(ALL, "file_citation", annotation_fields),
 };
@@ -78,7 +86,7 @@ static const gh_field_t part_rows[] = {
     READ(ALL, "type", GH_FIELD_TYPE),
     INERT(ALL, "text"),
     INERT(ALL, "refusal"),
-    READ(ALL, "thinking", GH_FIELD_CONTENT),
+    LIST(ALL, "thinking", GH_FIELD_CONTENT, gh_part_fields, &gh_part_types),
     INERT(ALL, "reasoning"),
     UNREAD(ALL, "signature"),
     OBJECT(ALL, "annotations", annotation_fields),
@@ -89,11 +97,11 @@ static const gh_field_t part_rows[] = {
     MEDIA(ALL, "input_video", GH_FIELD_DATA, input_media_fields),
     MEDIA(ALL, "image_embeds", GH_FIELD_DATA, embeds_fields),
     MEDIA(ALL, "audio_embeds", GH_FIELD_DATA, embeds_fields),
-    MEDIA(ALL, "image_url", GH_FIELD_MEDIA, media_fields),
+    IMAGE(ALL, "image_url", media_fields),
     MEDIA(ALL, "video_url", GH_FIELD_MEDIA, media_fields),
     MEDIA(ALL, "audio_url", GH_FIELD_MEDIA, media_fields),
     MEDIA(ALL, "file", GH_FIELD_FILE, file_fields),
-    KEPT(ALL, "file_id", "files"),
+    HANDLE(ALL, "file_id", GH_HANDLE_FILE, "files"),
     KEPT(ALL, "uuid", "media_cache"),        /* names media an earlier request left behind */
     FEATURE(ALL, "cache_control", "prompt_cache"),
     FEATURE(ALL, "prompt_cache_breakpoint", "prompt_cache"),
@@ -102,10 +110,10 @@ static const gh_field_t part_rows[] = {
 static const gh_field_t media_rows[] = {
     READ(ALL, "url", GH_FIELD_URL),
     INERT(ALL, "detail"),
-    INERT(ALL, "max_dynamic_patch"),
-    INERT(ALL, "min_dynamic_patch"),
+    SIZES(ALL, "max_dynamic_patch"),
+    SIZES(ALL, "min_dynamic_patch"),
     KEPT(ALL, "content_hash", "media_cache"),
-    KEPT(ALL, "file_id", "files"),
+    HANDLE(ALL, "file_id", GH_HANDLE_FILE, "files"),
     KEPT(ALL, "uuid", "media_cache"),
 };
 
@@ -115,7 +123,7 @@ static const gh_field_t input_media_rows[] = {
     INERT(ALL, "detail"),
     INERT(ALL, "fps"),
     READ(ALL, "url", GH_FIELD_URL),
-    KEPT(ALL, "file_id", "files"),
+    HANDLE(ALL, "file_id", GH_HANDLE_FILE, "files"),
     KEPT(ALL, "uuid", "media_cache"),
 };
 
@@ -130,7 +138,7 @@ static const gh_field_t embeds_rows[] = {
 static const gh_field_t file_rows[] = {
     READ(ALL, "file_data", GH_FIELD_DATA),
     INERT(ALL, "filename"),
-    KEPT(ALL, "file_id", "files"),
+    HANDLE(ALL, "file_id", GH_HANDLE_FILE, "files"),
     READ(ALL, "file_url", GH_FIELD_URL),
 };
 
@@ -217,10 +225,10 @@ static const gh_field_t tool_call_type_rows[] = {
 TABLE(gh_message_fields, message_rows);
 TABLE(gh_part_fields, part_rows);
 TABLE(gh_tool_fields, tool_rows);
-TABLE(gh_tool_call_fields, tool_call_rows);
+static TABLE(tool_call_fields, tool_call_rows);
 TABLE(gh_part_types, part_type_rows);
-TABLE(gh_tool_types, tool_type_rows);
-TABLE(gh_tool_call_types, tool_call_type_rows);
+LATE_TABLE(gh_tool_types, tool_type_rows);
+static TABLE(tool_call_types, tool_call_type_rows);
 TABLE(gh_function_fields, function_rows);
 static TABLE(call_fields, call_rows);
 static TABLE(custom_fields, custom_rows);
@@ -228,6 +236,7 @@ static TABLE(custom_call_fields, custom_call_rows);
 static TABLE(format_fields, format_rows);
 static TABLE(grammar_fields, grammar_rows);
 static TABLE(reasoning_detail_fields, reasoning_detail_rows);
+static TABLE(audio_fields, audio_rows);
 static TABLE(annotation_fields, annotation_rows);
 static TABLE(context_fields, context_rows);
 static TABLE(citation_fields, citation_rows);

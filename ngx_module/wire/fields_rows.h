@@ -14,11 +14,16 @@
 #define WORD(at, n, t)          ROW(at, n, GH_FIELD_WORD_OR_OBJECT, .table = &(t))
 #define FEATURE(at, n, f)       ROW(at, n, GH_FIELD_FEATURE, .feature = (f))
 #define KEPT(at, n, f)          ROW(at, n, GH_FIELD_FEATURE, .unread = true, .feature = (f))
+#define HANDLE(at, n, h, f)     ROW(at, n, GH_FIELD_HANDLE, .handle = (h), .unread = true, .feature = (f))
 #define FLAG(at, n, f)          ROW(at, n, GH_FIELD_FLAG, .feature = (f))
 #define READ(at, n, k)          ROW(at, n, k)
 #define MEDIA(at, n, k, t)      ROW(at, n, k, .table = &(t))
+#define LIST(at, n, k, t, y)    ROW(at, n, k, .table = &(t), .types = (y))   /* y: a table of types, or NULL */
+#define IMAGE(at, n, t)         ROW(at, n, GH_FIELD_MEDIA, .image = true, .table = &(t))
+#define SIZES(at, n)            ROW(at, n, GH_FIELD_INERT, .sizes = true)
 #define CHOICE(at, n, k, f, v)  ROW(at, n, k, .feature = (f), .values = (v))
-#define TABLE(name, rows)       const gh_field_table_t name = { (rows), sizeof(rows) / sizeof((rows)[0]) }
+#define TABLE(name, rows)       const gh_field_table_t name = { (rows), sizeof(rows) / sizeof((rows)[0]), false }
+#define LATE_TABLE(name, rows)  const gh_field_table_t name = { (rows), sizeof(rows) / sizeof((rows)[0]), true }
 
 #define C   GH_AT_CHAT
 #define P   GH_AT_COMPLETIONS
@@ -43,5 +48,28 @@
     FEATURE(ALL, "shell", "shell"), \
     FEATURE(ALL, "local_shell", "shell"), \
     FEATURE(ALL, "apply_patch", "apply_patch")
+
+/*
+ * Where the request goes is not the client's to say. A backend may itself be a proxy that obeys these (LiteLLM does),
+ * so they are refused rather than unknown: a rule that accepts unlisted features would forward them. inference_geo narrows,
+ * and is the gateway's own where it is sent.
+ */
+#define STEERING(at) \
+    ROW(at, "inference_geo", GH_FIELD_PLACES, .moved = 1 + GH_MOVED_GEO), \
+    READ(at, "api_base", GH_FIELD_OVERRIDE), \
+    READ(at, "base_url", GH_FIELD_OVERRIDE), \
+    READ(at, "fallbacks", GH_FIELD_OVERRIDE), \
+    READ(at, "context_window_fallbacks", GH_FIELD_OVERRIDE), \
+    READ(at, "content_policy_fallbacks", GH_FIELD_OVERRIDE), \
+    READ(at, "extra_body", GH_FIELD_OVERRIDE), \
+    READ(at, "model_list", GH_FIELD_OVERRIDE), \
+    READ(at, "user_config", GH_FIELD_OVERRIDE), \
+    READ(at, "deployment_id", GH_FIELD_OVERRIDE)
+
+/* Tables of OpenAI's messages, which lie in fields_message.c. */
+extern const gh_field_table_t gh_message_fields, gh_part_fields, gh_tool_fields, gh_function_fields, gh_part_types, gh_tool_types;
+
+/* The other dialects' bodies, a file each. */
+extern const gh_field_table_t gh_chat_fields, gh_messages_fields, gh_converse_fields, gh_responses_fields;
 
 #endif

@@ -50,6 +50,27 @@ gh_intake_path(const gh_intake_reader_t *r, char *buffer, size_t size)
     return (gh_str_t) { buffer, len };
 }
 
+/*
+ * Features that leave the prompt as long as the body makes it. All others may bring in more: tools the provider runs, stored content, what nobody
+ * knows. A URL is counted where it stands.
+ */
+static bool
+adds_no_input(gh_str_t name)
+{
+    static const char *const names[] = {
+        "store", "prompt_cache", "audio_output", "moderation", "user_security_context", "metric_labels", "fetched_url"
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (gh_str_is(name, names[i])) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
 void
 gh_intake_use_add(gh_intake_t *intake, gh_str_t name, gh_str_t where)
 {
@@ -62,6 +83,8 @@ gh_intake_use_add(gh_intake_t *intake, gh_str_t name, gh_str_t where)
             }
         }
     }
+
+    intake->unbounded += !adds_no_input(name);
 
     if (intake->feature_count == GH_FEATURES_MAX) {
         intake->features[GH_FEATURES_MAX - 1] = (gh_feature_use_t) { GH_STR(""), GH_STR("too many features") };
@@ -165,15 +188,153 @@ gh_intake_json_error(gh_intake_reader_t *r)
         why, r->json.error_offset, (unsigned) line, (unsigned) column);
 }
 
+/*
+ * Backends differ in which one they obey when there are several: the largest counts. llama.cpp alone knows n_predict, so alone it is no maximum, and
+ * -1 is none.
+ */
+static uint64_t
+largest_maximum(const gh_intake_t *intake)
+{
+    const gh_intake_maximum_t *maxima = intake->maxima;
+    uint64_t                   largest = 0;
+    unsigned                   i;
+
+    if (maxima[GH_MAX_TOKENS].tokens == 0 && maxima[GH_MAX_COMPLETION_TOKENS].tokens == 0 && maxima[GH_MAX_OUTPUT_TOKENS].tokens == 0) {
+        return 0;
+    }
+
+    for (i = 0; i < GH_MAXIMA; i++) {
+        if (maxima[i].unlimited) {
+            return 0;
+        }
+        largest = maxima[i].tokens > largest ? maxima[i].tokens : largest;
+    }
+
+    return largest;
+}
+
+bool
+gh_intake_reads(gh_endpoint_t endpoint)
+{
+    return (unsigned) endpoint < GH_ENDPOINTS && gh_body_tables[endpoint] != NULL;
+}
+
+/* The object at offset has no members: "{ }". It has been read. */
+static bool
+empty_object(gh_str_t body, size_t offset)
+{
+    do {
+        offset++;
+    } while (offset < body.len && strchr(" \t\r\n", body.data[offset]) != NULL);
+
+    return offset < body.len && body.data[offset] == '}';
+}
+
+/* Nothing would be left without what is never sent on. */
+static bool
+only_geo(gh_str_t body, const gh_intake_t *intake)
+{
+    size_t begin = intake->geo_member.offset, end = begin + intake->geo_member.length;
+
+    if (intake->geo_member.length == 0) {
+        return false;
+    }
+    while (strchr(" \t\r\n", body.data[begin - 1]) != NULL) {
+        begin--;
+    }
+    while (strchr(" \t\r\n", body.data[end]) != NULL) {
+        end++;
+    }
+
+    return body.data[begin - 1] == '{' && body.data[end] == '}';
+}
+
+/* The model that counts. */
+static int
+intake_model(const gh_url_t *url, gh_str_t body, gh_intake_t *intake, gh_error_t *error)
+{
+    if (url->model.data == NULL) {
+        return intake->model.len != 0 ? GH_OK
+               : gh_error_set(error, "invalid_request", "model is missing: it must be a string of 1 to 256 bytes");
+    }
+
+    if (empty_object(body, intake->object_begin)) {
+        return gh_error_set(error, "invalid_request", "the body must not be an empty object");
+    }
+
+    intake->model = url->model;
+    intake->model_in_path = true;
+
+    return GH_OK;
+}
+
+static const gh_feature_use_t *
+use_of(const gh_intake_t *intake, const char *name)
+{
+    uint32_t i;
+
+    for (i = 0; i < intake->feature_count; i++) {
+        if (gh_str_is(intake->features[i].name, name)) {
+            return &intake->features[i];
+        }
+    }
+
+    return NULL;
+}
+
+/*
+ * A response is kept unless the body says "store": false. Who does not say it has not asked for it either, so the gateway may say it; but what runs in the
+ * background is answered from what is kept.
+ */
+static void
+stored_by_default(gh_intake_t *intake)
+{
+    uint32_t count = intake->feature_count;
+
+    if (intake->store_value.length == sizeof("false") - 1 || use_of(intake, "store") != NULL) {
+        return;
+    }
+
+    gh_intake_use_add(intake, GH_STR("store"), GH_STR("store"));
+    if (intake->feature_count > count && use_of(intake, "background") == NULL) {
+        intake->by_default = intake->feature_count;
+    }
+}
+
 int
 gh_intake_parse(gh_arena_t *arena, gh_endpoint_t endpoint, gh_str_t body, gh_intake_t *intake, gh_error_t *error)
 {
+    gh_url_t url;
+
+    memset(&url, 0, sizeof(url));
+    url.endpoint = endpoint;
+
+    return gh_intake_parse_url(arena, &url, body, intake, error);
+}
+
+int
+gh_intake_parse_url(gh_arena_t *arena, const gh_url_t *url, gh_str_t body, gh_intake_t *intake, gh_error_t *error)
+{
     gh_intake_reader_t r;
 
+    if (url->operation == GH_URL_KEPT) {
+        return gh_intake_kept(arena, url, body, intake, error);
+    }
+
+    if (!gh_intake_reads(url->endpoint)) {
+        return gh_error_set(error, "invalid_request", "nothing is known of this endpoint's bodies");
+    }
+
+    if (gh_endpoint_is(url->endpoint, GH_IS_WRAPS)) {
+        return gh_intake_count(arena, url, body, intake, error);
+    }
+
     memset(intake, 0, sizeof(*intake));
-    intake->endpoint = endpoint;
+    intake->endpoint = url->endpoint;
+    intake->stream = url->stream;
     intake->body_bytes = body.len;
     intake->n = 1;
+    intake->prompts = 1;
 
     memset(&r, 0, sizeof(r));
     r.body = body;
@@ -181,6 +342,7 @@ gh_intake_parse(gh_arena_t *arena, gh_endpoint_t endpoint, gh_str_t body, gh_int
     r.intake = intake;
     r.error = error;
     r.type = GH_INTAKE_TYPE_NONE;
+    r.alike = gh_endpoint_alike(url->endpoint) != GH_ENDPOINTS ? (uint16_t) (1u << gh_endpoint_alike(url->endpoint)) : 0;
     gh_json_reader_init(&r.json, body, 0);
 
     switch (gh_json_next(&r.json)) {
@@ -197,7 +359,7 @@ gh_intake_parse(gh_arena_t *arena, gh_endpoint_t endpoint, gh_str_t body, gh_int
 
     intake->object_begin = r.json.token_offset;
 
-    if (gh_intake_object(&r, &gh_body_fields) != GH_OK) {
+    if (gh_intake_object(&r, gh_body_tables[url->endpoint]) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -209,11 +371,25 @@ gh_intake_parse(gh_arena_t *arena, gh_endpoint_t endpoint, gh_str_t body, gh_int
         return gh_error_set(error, "no_memory", "out of memory");
     }
 
-    if (intake->model.len == 0) {
-        return gh_error_set(error, "invalid_request", "model is missing: it must be a string of 1 to 256 bytes");
+    intake->max_tokens = largest_maximum(intake);
+    intake->text_bytes = body.len - r.json.spare - r.media_bytes;
+    if (r.sizes_media) {
+        intake->unbounded += intake->images;   /* the catalogue's most is the model's own choice */
     }
 
-    if (endpoint == GH_ENDPOINT_CHAT_COMPLETIONS && !r.messages) {
+    if (gh_endpoint_is(url->endpoint, GH_IS_KEEPS)) {
+        stored_by_default(intake);
+    }
+
+    if (intake_model(url, body, intake, error) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    if (only_geo(body, intake)) {
+        return gh_error_set(error, "invalid_request", "the body must not be an empty object");
+    }
+
+    if (!r.messages && gh_endpoint_is(url->endpoint, GH_IS_ANSWERS)) {
         return gh_error_set(error, "invalid_request", "messages is missing: it must be an array");
     }
 
@@ -261,15 +437,148 @@ header_traceparent(gh_str_t value)
     return true;
 }
 
-bool
-gh_intake_header(gh_intake_t *intake, gh_str_t name, gh_str_t value)
+/* YYYY-MM-DD, as Anthropic names its API's versions. */
+static bool
+header_date(gh_str_t value)
 {
+    size_t i;
+
+    if (value.len != 10) {
+        return false;
+    }
+
+    for (i = 0; i < value.len; i++) {
+        if (i == 4 || i == 7 ? value.data[i] != '-' : value.data[i] < '0' || value.data[i] > '9') {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+/* anthropic-beta is a list of flags; an empty place in it is none. */
+static void
+header_betas(gh_arena_t *arena, gh_intake_t *intake, gh_str_t value)
+{
+    const char *end;
+    gh_str_t    flag, where;
+    int         row;
+
+    intake->betas = intake->betas.len == 0 ? value : gh_str_format(arena, "%.*s,%.*s", GH_STR_ARG(intake->betas), GH_STR_ARG(value));
+
+    for ( ; value.len != 0; value.data += flag.len + (end != NULL), value.len -= flag.len + (end != NULL)) {
+        end = memchr(value.data, ',', value.len);
+        flag = (gh_str_t) { value.data, end != NULL ? (size_t) (end - value.data) : value.len };
+        where = gh_str_trim(flag);
+        if (where.len == 0) {
+            continue;
+        }
+
+        row = gh_field_find(&gh_beta_flags, where, intake->endpoint);
+        if (row < 0) {
+            where = gh_str_format(arena, "header anthropic-beta=%.*s", (int) (where.len < STEP_TEXT ? where.len : STEP_TEXT), where.data);
+            gh_intake_use_add(intake, GH_STR(""), where.data != NULL ? where : GH_STR("header anthropic-beta"));
+        } else if (gh_beta_flags.rows[row].kind == GH_FIELD_FEATURE) {
+            gh_intake_use_add(intake, gh_str_from(gh_beta_flags.rows[row].feature), GH_STR("header anthropic-beta"));
+        }
+    }
+}
+
+/* Headers that only Messages has, and SDKs that turn it into InvokeModel. *forward is set for those. */
+static bool
+header_of_messages(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t value, bool *forward)
+{
+    if (gh_str_eq_nocase(name, GH_STR("anthropic-beta"))) {
+        header_betas(arena, intake, value);
+        *forward = value.len != 0;
+        return true;
+    }
+
+    if (gh_str_eq_nocase(name, GH_STR("anthropic-version"))) {
+        if (!header_date(value)) {
+            gh_intake_use_add(intake, GH_STR(""), GH_STR("header anthropic-version"));
+        }
+        *forward = value.len != 0;
+        return true;
+    }
+
+    return false;
+}
+
+/* One of these words, else unknown. */
+static bool
+header_word(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t value, const char *const *words)
+{
+    gh_str_t where;
+
+    for (; *words != NULL; words++) {
+        if (gh_str_is(value, *words)) {
+            return true;
+        }
+    }
+
+    where = gh_str_format(arena, "header %.*s=%.*s", GH_STR_ARG(name), (int) (value.len < STEP_TEXT ? value.len : STEP_TEXT), value.data);
+    gh_intake_use_add(intake, GH_STR(""), where.data != NULL ? where : GH_STR("header"));
+    return false;
+}
+
+/* Headers in which InvokeModel has what is in Converse's body. Source: the service model of bedrock-runtime (InvokeModelRequest). */
+static bool
+header_of_invoke(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t value)
+{
+    static const char *const tiers[] = { "default", "priority", "flex", "reserved", NULL };
+    static const char *const latencies[] = { "standard", "optimized", NULL };
+
+    if (value.len == 0) {
+        return false;
+    }
+
+    if (gh_str_eq_nocase(name, GH_STR("x-amzn-bedrock-service-tier"))) {
+        header_word(arena, intake, GH_STR("x-amzn-bedrock-service-tier"), value, tiers);
+        intake->service_tier = value;
+        return true;
+    }
+
+    if (gh_str_eq_nocase(name, GH_STR("x-amzn-bedrock-performanceconfig-latency"))) {
+        header_word(arena, intake, GH_STR("x-amzn-bedrock-performanceconfig-latency"), value, latencies);
+        return true;
+    }
+
+    if (gh_str_eq_nocase(name, GH_STR("x-amzn-bedrock-projectidentifier"))) {
+        gh_intake_use_add(intake, GH_STR("project"), GH_STR("header x-amzn-bedrock-projectidentifier"));
+        return true;
+    }
+
+    /* labels of the client's own, for its own filters */
+    return gh_str_eq_nocase(name, GH_STR("x-amzn-bedrock-request-metadata"));
+}
+
+bool
+gh_intake_header(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t value)
+{
+    bool   forward;
     size_t i;
 
     value = gh_str_trim(value);
 
     if (gh_str_eq_nocase(name, GH_STR("traceparent"))) {
-        return header_traceparent(value);
+        if (!header_traceparent(value)) {
+            return false;
+        }
+        gh_session_trace(&intake->label, value);
+        return true;
+    }
+
+    if (gh_session_header(arena, &intake->label, name, value)) {
+        return false;      /* whose run it is, no provider is told */
+    }
+
+    if (gh_endpoint_is(intake->endpoint, GH_IS_FLAGS) && header_of_messages(arena, intake, name, value, &forward)) {
+        return forward;
+    }
+
+    if (gh_endpoint_is(intake->endpoint, GH_IS_TIER_HEADER) && header_of_invoke(arena, intake, name, value)) {
+        return true;
     }
 
     for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
@@ -288,7 +597,7 @@ gh_intake_header(gh_intake_t *intake, gh_str_t name, gh_str_t value)
 typedef struct {
     gh_str_t               *names;
     size_t                  size, count;
-    const gh_field_table_t *seen[64];
+    const gh_field_table_t *seen[256];
     size_t                  seen_count;
 } feature_names_t;
 
@@ -337,16 +646,13 @@ names_of(feature_names_t *all, const gh_field_table_t *table)
 size_t
 gh_intake_feature_names(gh_str_t *names, size_t size)
 {
-    const gh_field_table_t *const roots[] = {
-        &gh_body_fields, &gh_stream_options_fields, &gh_message_fields, &gh_part_fields, &gh_tool_fields, &gh_tool_call_fields,
-        &gh_function_fields, &gh_part_types, &gh_tool_types, &gh_tool_call_types
-    };
     feature_names_t all = { .names = names, .size = size };
     size_t          i;
 
-    for (i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-        names_of(&all, roots[i]);
+    for (i = 0; i < GH_ENDPOINTS; i++) {
+        names_of(&all, gh_body_tables[i]);
     }
+    names_of(&all, &gh_beta_flags);
 
     /* uses that no table row stands for: what intake finds inside values, and headers */
     name_add(&all, "store");

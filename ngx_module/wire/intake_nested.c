@@ -30,8 +30,8 @@ token_starts(const gh_intake_reader_t *r, const char *prefix)
  * RFC 4648 sections 4 and 5, padding and line breaks included. Of the escapes only those that PHP and line breaks need
  * ("\/", "\r", "\n"): any other could hide a URL.
  */
-static bool
-token_is_base64(const gh_intake_reader_t *r)
+bool
+gh_intake_is_base64(const gh_intake_reader_t *r)
 {
     const char *p = r->json.token.data, *end = p + r->json.token.len;
 
@@ -57,19 +57,30 @@ token_is_base64(const gh_intake_reader_t *r)
     return true;
 }
 
+bool
+gh_intake_is_data_url(const gh_intake_reader_t *r)
+{
+    return token_starts(r, "data:");
+}
+
 /* An escaped or unusual spelling of a scheme counts as fetched. */
 static void
 judge_url(gh_intake_reader_t *r)
 {
-    if (!token_starts(r, "data:")) {
+    if (!gh_intake_is_data_url(r)) {
         gh_intake_use(r, "fetched_url");
+        r->intake->unbounded += !r->in_media;   /* what it leads to may be read as text */
+    } else if (r->in_media) {
+        gh_intake_media_data(r);
     }
 }
 
 static void
 judge_data(gh_intake_reader_t *r)
 {
-    if (!token_is_base64(r)) {
+    if (gh_intake_is_base64(r)) {
+        gh_intake_media_data(r);
+    } else {
         judge_url(r);
     }
 }
@@ -185,27 +196,51 @@ nested_schema(gh_intake_reader_t *r)
 
     if (leaves) {
         gh_intake_use(r, "fetched_url");
+        r->intake->unbounded++;
     }
 
     return GH_OK;
 }
 
+static bool
+is_media(const gh_field_t *field)
+{
+    return field->kind == GH_FIELD_MEDIA || field->kind == GH_FIELD_FILE || field->kind == GH_FIELD_DATA;
+}
+
 static int
 nested_object(gh_intake_reader_t *r, const gh_field_t *field)
 {
-    r->intake->uninspected |= field->unread || field->kind == GH_FIELD_MEDIA || field->kind == GH_FIELD_FILE
-                              || field->kind == GH_FIELD_DATA;
+    bool in_media = r->in_media;
+    int  rc;
+
+    r->intake->uninspected |= field->unread || is_media(field);
 
     if (field->table == NULL) {
         gh_intake_unknown(r);
         return gh_intake_skip_rest(r);
     }
 
-    if (field->types != NULL) {
-        return gh_intake_typed(r, field->table, field->types);
+    r->in_media |= is_media(field);
+    rc = field->types != NULL ? gh_intake_typed(r, field->table, field->types) : gh_intake_object(r, field->table);
+    r->in_media = in_media;
+
+    return rc;
+}
+
+/* A medium has begun, with the event just read; what is inside one belongs to it. */
+static void
+count_medium(gh_intake_reader_t *r, const gh_field_t *field)
+{
+    if (!is_media(field) || r->in_media || r->json.event == GH_JSON_NULL) {
+        return;
     }
 
-    return gh_intake_object(r, field->table);
+    if (field->image) {
+        r->intake->images++;
+    } else {
+        r->intake->unbounded++;
+    }
 }
 
 /*
@@ -240,6 +275,9 @@ nested_value(gh_intake_reader_t *r, const gh_field_t *field)
             }
             gh_intake_pop(r);
         }
+        if (field->kind == GH_FIELD_DATA && field->table == NULL && !r->in_media && r->json.depth == 1) {
+            r->intake->prompts += i;   /* prompt_embeds: each is answered, besides the texts */
+        }
         return GH_OK;
 
     case GH_JSON_NULL:
@@ -256,7 +294,11 @@ nested_value(gh_intake_reader_t *r, const gh_field_t *field)
         r->intake->uninspected |= r->json.event == GH_JSON_NUMBER
                                   || (r->json.event == GH_JSON_STRING && r->json.token.len != 0);
         if (r->json.event == GH_JSON_STRING) {
+            bool in_media = r->in_media;
+
+            r->in_media = true;
             judge_data(r);
+            r->in_media = in_media;
         }
     }
 
@@ -267,7 +309,12 @@ nested_value(gh_intake_reader_t *r, const gh_field_t *field)
 static int
 nested_media(gh_intake_reader_t *r, const gh_field_t *field)
 {
-    switch (gh_json_next(&r->json)) {
+    bool in_media = r->in_media;
+
+    gh_json_next(&r->json);
+    count_medium(r, field);
+
+    switch (r->json.event) {
 
     case GH_JSON_NULL:
         return GH_OK;
@@ -280,7 +327,9 @@ nested_media(gh_intake_reader_t *r, const gh_field_t *field)
             return gh_intake_refuse(r, "must be an object");
         }
         r->intake->uninspected = true;
+        r->in_media = true;
         judge_url(r);
+        r->in_media = in_media;
         return GH_OK;
 
     default:
@@ -319,6 +368,7 @@ gh_intake_nested(gh_intake_reader_t *r, const gh_field_t *field)
     case GH_FIELD_URL:    return nested_url(r);
     default:
         gh_json_next(&r->json);
+        count_medium(r, field);
         return nested_value(r, field);
     }
 }

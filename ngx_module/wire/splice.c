@@ -1,5 +1,27 @@
 #include "ngx_module/wire/wire.h"
 
+bool
+gh_splice_holds(const gh_splice_t *splice, gh_str_t body)
+{
+    size_t   from = 0;
+    unsigned i;
+
+    if (splice->count > GH_SPLICE_MAX) {
+        return false;
+    }
+
+    for (i = 0; i < splice->count; i++) {
+        const gh_splice_edit_t *edit = &splice->edit[i];
+
+        if (edit->offset < from || edit->offset > body.len || edit->length > body.len - edit->offset) {
+            return false;
+        }
+        from = edit->offset + edit->length;
+    }
+
+    return true;
+}
+
 unsigned
 gh_splice_pieces(const gh_splice_t *splice, gh_str_t body, gh_str_t *pieces)
 {

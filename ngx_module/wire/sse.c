@@ -4,6 +4,8 @@
  */
 #include "ngx_module/wire/sse.h"
 
+#include "ngx_module/wire/hub/dialect.h"
+
 #include <string.h>
 
 #include "policy/base/json_reader.h"
@@ -119,37 +121,6 @@ gh_sse_read(gh_str_t event, bool first, char *scratch, gh_sse_event_t *out)
     }
 }
 
-/* Bytes of a string once its escapes are decoded; a surrogate pair's halves count 2 each. */
-static uint64_t
-decoded_length(const gh_json_reader_t *r)
-{
-    const char *p = r->token.data, *end = p + r->token.len;
-    uint64_t    len = 0;
-
-    if (!r->escaped) {
-        return r->token.len;
-    }
-
-    while (p < end) {
-        if (*p != '\\') {
-            p++;
-            len++;
-        } else if (p[1] != 'u') {
-            p += 2;
-            len++;
-        } else {
-            bool     two = p[2] == '0' && (p[3] | 0x20) < '8';
-            bool     half = (p[2] | 0x20) == 'd' && p[3] >= '8';
-            bool     one = p[2] == '0' && p[3] == '0' && p[4] < '8';
-
-            len += one ? 1 : two || half ? 2 : 3;
-            p += 6;
-        }
-    }
-
-    return len;
-}
-
 /* Strings that say which, not what. */
 static bool
 is_label(const gh_json_reader_t *r)
@@ -158,9 +129,8 @@ is_label(const gh_json_reader_t *r)
         || gh_json_token_is(r, GH_STR("type"));
 }
 
-/* All text inside a value whose first event has been read. */
-static bool
-text_count(gh_json_reader_t *r, uint64_t *bytes)
+bool
+gh_chunk_text(gh_json_reader_t *r, uint64_t *bytes)
 {
     uint32_t outside = r->depth - (r->event == GH_JSON_OBJECT_BEGIN || r->event == GH_JSON_ARRAY_BEGIN);
     bool     label = false;
@@ -173,7 +143,7 @@ text_count(gh_json_reader_t *r, uint64_t *bytes)
             label = is_label(r);
             break;
         case GH_JSON_STRING:
-            *bytes += label ? 0 : decoded_length(r);
+            *bytes += label ? 0 : r->token.len - r->token_spare;   /* decoded */
             break;
         default:
             break;
@@ -190,7 +160,7 @@ static bool
 choice_read(gh_json_reader_t *r, gh_chunk_t *chunk)
 {
     if (r->event != GH_JSON_OBJECT_BEGIN) {
-        return text_count(r, &chunk->content_bytes);
+        return gh_chunk_text(r, &chunk->content_bytes);
     }
 
     while (gh_json_next(r) == GH_JSON_KEY) {
@@ -198,7 +168,12 @@ choice_read(gh_json_reader_t *r, gh_chunk_t *chunk)
             || gh_json_token_is(r, GH_STR("message")))
         {
             gh_json_next(r);
-            if (!text_count(r, &chunk->content_bytes)) {
+            if (!gh_chunk_text(r, &chunk->content_bytes)) {
+                return false;
+            }
+        } else if (gh_json_token_is(r, GH_STR("finish_reason"))) {
+            chunk->finish |= gh_json_next(r) == GH_JSON_STRING;
+            if (!gh_chunk_text(r, &(uint64_t) { 0 })) {
                 return false;
             }
         } else if (gh_json_skip(r) != GH_OK) {
@@ -212,26 +187,26 @@ choice_read(gh_json_reader_t *r, gh_chunk_t *chunk)
 static bool
 choices_read(gh_json_reader_t *r, gh_chunk_t *chunk)
 {
+    bool empty = true;
+
     if (gh_json_next(r) != GH_JSON_ARRAY_BEGIN) {
-        return text_count(r, &(uint64_t) { 0 });
+        return gh_chunk_text(r, &(uint64_t) { 0 });
     }
 
-    chunk->has_choices = true;
-    chunk->choices_empty = true;
-
     while (gh_json_next(r) != GH_JSON_ARRAY_END) {
-        chunk->choices_empty = false;
+        empty = false;
         if (!choice_read(r, chunk)) {
             return false;
         }
     }
+    chunk->choices = true;
+    chunk->usage_only = empty;
 
     return true;
 }
 
-/* The bytes of the value to come, skipped. Empty when it is null, false or ""; data NULL when unreadable. */
-static gh_str_t
-value_span(gh_json_reader_t *r, bool *object)
+gh_str_t
+gh_chunk_span(gh_json_reader_t *r, bool *object)
 {
     gh_str_t span = { NULL, 0 };
     size_t   begin;
@@ -275,16 +250,15 @@ member_read(gh_json_reader_t *r, gh_str_t data, gh_chunk_t *chunk)
     }
 
     if (gh_json_token_is(r, GH_STR("usage"))) {
-        span = value_span(r, &object);
+        span = gh_chunk_span(r, &object);
         if (object && span.data != NULL) {
-            chunk->usage_object = true;
-            chunk->has_usage = gh_usage_parse(span, &chunk->usage);
+            chunk->usage_value = span;
         }
         return span.data != NULL;
     }
 
     if (gh_json_token_is(r, GH_STR("error"))) {
-        span = value_span(r, &object);
+        span = gh_chunk_span(r, &object);
         if (span.len != 0) {
             chunk->error = true;
             chunk->error_value = span;
@@ -301,14 +275,14 @@ member_read(gh_json_reader_t *r, gh_str_t data, gh_chunk_t *chunk)
                 chunk->error_value = data;
             }
         }
-        return text_count(r, &(uint64_t) { 0 });
+        return gh_chunk_text(r, &(uint64_t) { 0 });
     }
 
     return gh_json_skip(r) == GH_OK;
 }
 
 void
-gh_chunk_read(gh_str_t data, gh_chunk_t *chunk)
+gh_chunk_chat(gh_str_t data, gh_chunk_t *chunk)
 {
     gh_json_reader_t r;
 
@@ -332,7 +306,15 @@ gh_chunk_read(gh_str_t data, gh_chunk_t *chunk)
 
     if (r.event == GH_JSON_OBJECT_END && gh_json_next(&r) == GH_JSON_END) {
         chunk->readable = true;
+        chunk->waits = chunk->choices && chunk->content_bytes == 0 && !chunk->finish;
+        chunk->usage_only &= chunk->usage_value.data != NULL;
     } else {
         memset(chunk, 0, sizeof(*chunk));
     }
+}
+
+void
+gh_chunk_read(gh_hub_dialect_t dialect, gh_str_t data, gh_chunk_t *chunk)
+{
+    gh_hub_rows[dialect]->chunk_read(data, chunk);
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "ngx_module/wire/hub/dialect.h"
 #include "ngx_module/wire/sse.h"
 
 enum {
@@ -21,19 +22,34 @@ enum {
 };
 
 void
-gh_stream_init(gh_stream_t *stream, bool strip_usage, char *carry)
+gh_stream_init(gh_stream_t *stream, gh_hub_dialect_t dialect, bool strip_usage, char *carry)
 {
     memset(stream, 0, offsetof(gh_stream_t, scan));
+    stream->dialect = dialect;
     stream->strip_usage = strip_usage;
     stream->carry = carry;
-    gh_usage_scan_init(&stream->scan);
+    gh_usage_scan_init(&stream->scan, dialect);
 }
 
 static void
-usage_seen(gh_stream_t *stream, const gh_usage_t *usage)
+usage_seen(gh_stream_t *stream, bool partial)
 {
-    stream->usage = *usage;
     stream->usage_seen = true;
+    stream->usage_partial = partial && !stream->done;
+}
+
+static void
+event_chunk(gh_stream_t *stream, gh_str_t data, gh_chunk_t *chunk)
+{
+    bool alike = gh_hub_traits(stream->dialect)->chunks_alike;
+
+    if (alike && gh_chunk_like(&stream->like, data, chunk)) {
+        return;
+    }
+    gh_chunk_read(stream->dialect, data, chunk);
+    if (alike) {
+        gh_chunk_learn(&stream->like, data, chunk);
+    }
 }
 
 /* A complete event of at most GH_STREAM_CARRY bytes. true: it is to be removed. */
@@ -56,14 +72,16 @@ event_judge(gh_stream_t *stream, gh_str_t bytes)
         return false;
     }
 
-    gh_chunk_read(event.data, &chunk);
+    event_chunk(stream, event.data, &chunk);
 
     if (chunk.done) {
         stream->done = true;
+        stream->usage_partial = false;
         return stream->holding && stream->error;
     }
 
     if (!chunk.readable) {
+        stream->usage_partial = stream->usage_seen;
         stream->events++;
         stream->content_bytes += event.data.len;
         return false;
@@ -73,12 +91,13 @@ event_judge(gh_stream_t *stream, gh_str_t bytes)
     if (chunk.content_bytes != 0) {
         stream->events++;
         stream->content_bytes += chunk.content_bytes;
+        stream->usage_partial = stream->usage_seen;
     }
-    if (chunk.has_usage) {
-        usage_seen(stream, &chunk.usage);
+    if (chunk.usage_value.data != NULL && gh_hub_usage_read(stream->dialect, chunk.usage_value, &stream->usage)) {
+        usage_seen(stream, chunk.content_bytes != 0);
     }
 
-    return stream->holding && stream->strip_usage && chunk.has_choices && chunk.choices_empty && chunk.usage_object && !chunk.error;
+    return stream->holding && stream->strip_usage && chunk.usage_only && !chunk.error;
 }
 
 static void
@@ -93,7 +112,10 @@ static void
 passing_end(gh_stream_t *stream)
 {
     if (stream->scan.found) {
-        usage_seen(stream, &stream->scan.usage);
+        stream->usage = stream->scan.usage;
+        usage_seen(stream, true);
+    } else {
+        stream->usage_partial = stream->usage_seen && !stream->done;
     }
 
     stream->events++;
@@ -107,7 +129,7 @@ passing_begin(gh_stream_t *stream)
 {
     stream->passing = true;
     stream->event_bytes = 0;
-    gh_usage_scan_init(&stream->scan);
+    gh_usage_scan_init(&stream->scan, stream->dialect);
 }
 
 /* What one call has to pass on: a run of input bytes, cut where an event is removed. */
@@ -205,6 +227,12 @@ event_keep(output_t *o, const char *from, const char *end)
         output_to(o, from);
         o->run = end;
     }
+}
+
+bool
+gh_stream_between(const gh_stream_t *stream)
+{
+    return stream->in_event ? stream->holding && !stream->passing : stream->state == LINE_START;
 }
 
 void

@@ -1,24 +1,18 @@
 /*
- * OpenAI's "usage" object: prompt_tokens, completion_tokens, prompt_tokens_details{cached_tokens, cache_write_tokens},
- * completion_tokens_details{reasoning_tokens}. Cached tokens are among the prompt's, reasoning among the completion's.
- * SGLang has reasoning_tokens beside the two counts.
+ * OpenAI's "usage" object: prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details{cached_tokens, cache_write_tokens, audio_tokens},
+ * completion_tokens_details{reasoning_tokens, audio_tokens}. Cached tokens are among the prompt's, reasoning among the completion's. SGLang has
+ * reasoning_tokens beside the two counts.
+ *
+ * Some that speak this format count cached tokens beside the prompt's (as Anthropic's and Bedrock's own formats do), or reasoning beside the
+ * completion's (xAI): their total_tokens tells.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "ngx_module/wire/wire.h"
 #include "policy/base/json_reader.h"
 
 #define TOKENS_MAX (UINT64_C(1) << 40)
-
-enum {
-    SCAN_BEFORE = 0,   /* the root's { has not come */
-    SCAN_KEY,          /* a key of the root must come */
-    SCAN_IN_KEY,
-    SCAN_COLON,
-    SCAN_VALUE,        /* the first byte of the root's "usage" must come */
-    SCAN_OTHER,        /* anything up to the root's next comma */
-    SCAN_DONE
-};
 
 /* A count; null leaves it as it is. */
 static bool
@@ -31,12 +25,64 @@ usage_count(gh_json_reader_t *r, uint64_t *out)
     return r->event == GH_JSON_NUMBER && gh_json_token_u64(r, out) == GH_OK && *out <= TOKENS_MAX;
 }
 
+typedef struct {
+    gh_usage_t usage;
+    uint64_t   total;
+    uint32_t   seen;      /* bits by the counts' place in `counts` */
+} reading_t;
+
+enum { IN_USAGE = 0, IN_PROMPT, IN_COMPLETION };
+
+static const struct {
+    uint8_t  where;
+    gh_str_t name;
+    size_t   offset;      /* in reading_t */
+} counts[] = {
+#define COUNT(where, name, field) { where, { (name), sizeof(name) - 1 }, offsetof(reading_t, field) }
+    COUNT(IN_USAGE, "prompt_tokens", usage.input),
+    COUNT(IN_USAGE, "completion_tokens", usage.output),
+    COUNT(IN_USAGE, "reasoning_tokens", usage.reasoning),
+    COUNT(IN_PROMPT, "cached_tokens", usage.cached),
+    COUNT(IN_PROMPT, "cache_write_tokens", usage.cache_write),
+    COUNT(IN_PROMPT, "audio_tokens", usage.audio_input),
+    COUNT(IN_COMPLETION, "reasoning_tokens", usage.reasoning),
+    COUNT(IN_COMPLETION, "audio_tokens", usage.audio_output),
+};
+
+enum { SEEN_INPUT = 1, SEEN_OUTPUT = 2 };
+
+/* The value of the key just read. A count that stands twice says nothing. */
+static bool
+usage_member(gh_json_reader_t *r, reading_t *reading, unsigned where)
+{
+    uint64_t *count;
+    size_t    i;
+
+    for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        if (counts[i].where != where || !gh_json_token_is(r, counts[i].name)) {
+            continue;
+        }
+        if ((reading->seen & 1u << i) != 0) {
+            return false;
+        }
+        count = (uint64_t *) ((char *) reading + counts[i].offset);
+        if (where == IN_USAGE && count == &reading->usage.reasoning && *count != 0) {
+            break;   /* the details have said it */
+        }
+        if (!usage_count(r, count)) {
+            return false;
+        }
+        reading->seen |= r->event == GH_JSON_NULL ? 0 : 1u << i;
+        return true;
+    }
+
+    return gh_json_skip(r) == GH_OK;
+}
+
 /* prompt_tokens_details, completion_tokens_details; null and absent are the same. */
 static bool
-usage_details(gh_json_reader_t *r, gh_usage_t *usage, bool prompt)
+usage_details(gh_json_reader_t *r, reading_t *reading, unsigned where)
 {
-    bool good;
-
     if (gh_json_next(r) == GH_JSON_NULL) {
         return true;
     }
@@ -46,16 +92,7 @@ usage_details(gh_json_reader_t *r, gh_usage_t *usage, bool prompt)
     }
 
     while (gh_json_next(r) == GH_JSON_KEY) {
-        if (prompt && gh_json_token_is(r, GH_STR("cached_tokens"))) {
-            good = usage_count(r, &usage->cached);
-        } else if (prompt && gh_json_token_is(r, GH_STR("cache_write_tokens"))) {
-            good = usage_count(r, &usage->cache_write);
-        } else if (!prompt && gh_json_token_is(r, GH_STR("reasoning_tokens"))) {
-            good = usage_count(r, &usage->reasoning);
-        } else {
-            good = gh_json_skip(r) == GH_OK;
-        }
-        if (!good) {
+        if (!usage_member(r, reading, where)) {
             return false;
         }
     }
@@ -63,17 +100,62 @@ usage_details(gh_json_reader_t *r, gh_usage_t *usage, bool prompt)
     return r->event == GH_JSON_OBJECT_END;
 }
 
+/* Nothing is charged on it: one that cannot be read is none. */
+static bool
+usage_total(gh_json_reader_t *r, uint64_t *total)
+{
+    switch (gh_json_next(r)) {
+    case GH_JSON_NUMBER:
+        if (gh_json_token_u64(r, total) != GH_OK || *total > 4 * TOKENS_MAX) {
+            *total = 0;
+        }
+        return true;
+    case GH_JSON_OBJECT_BEGIN:
+    case GH_JSON_ARRAY_BEGIN:
+        return gh_json_skip_rest(r) == GH_OK;
+    default:
+        return r->event != GH_JSON_ERROR;
+    }
+}
+
+/* Where the parts are counted, and parts that are more than their whole cut to it. */
+static void
+usage_place(gh_usage_t *usage, uint64_t total)
+{
+    uint64_t whole = usage->input + usage->output, cached = usage->cached + usage->cache_write;
+
+    if (total == 0) {
+        usage->cached_outside = cached > usage->input;
+        usage->reasoning_outside = usage->reasoning > usage->output;
+        return;
+    }
+
+    if (cached != 0 && usage->reasoning != 0 && total == whole + cached + usage->reasoning) {
+        usage->cached_outside = true;
+        usage->reasoning_outside = true;
+    } else if (usage->reasoning != 0 && total == whole + usage->reasoning) {
+        usage->reasoning_outside = true;
+    } else if (cached != 0 && total == whole + cached) {
+        usage->cached_outside = true;
+    }
+
+    if (!usage->cached_outside && cached > usage->input) {
+        usage->cached = usage->cached < usage->input ? usage->cached : usage->input;
+        usage->cache_write = usage->input - usage->cached;
+    }
+    if (!usage->reasoning_outside && usage->reasoning > usage->output) {
+        usage->reasoning = usage->output;
+    }
+}
+
 bool
 gh_usage_parse(gh_str_t json, gh_usage_t *usage)
 {
     gh_json_reader_t r;
-    gh_usage_t       read;
-    uint64_t         absent = UINT64_MAX;
+    reading_t        reading;
     bool             good;
 
-    memset(&read, 0, sizeof(read));
-    read.input = absent;
-    read.output = absent;
+    memset(&reading, 0, sizeof(reading));
 
     gh_json_reader_init(&r, json, 0);
     if (gh_json_next(&r) != GH_JSON_OBJECT_BEGIN) {
@@ -81,213 +163,28 @@ gh_usage_parse(gh_str_t json, gh_usage_t *usage)
     }
 
     while (gh_json_next(&r) == GH_JSON_KEY) {
-        if (gh_json_token_is(&r, GH_STR("prompt_tokens"))) {
-            good = usage_count(&r, &read.input);
-        } else if (gh_json_token_is(&r, GH_STR("completion_tokens"))) {
-            good = usage_count(&r, &read.output);
-        } else if (gh_json_token_is(&r, GH_STR("prompt_tokens_details"))) {
-            good = usage_details(&r, &read, true);
+        if (gh_json_token_is(&r, GH_STR("prompt_tokens_details"))) {
+            good = usage_details(&r, &reading, IN_PROMPT);
         } else if (gh_json_token_is(&r, GH_STR("completion_tokens_details"))) {
-            good = usage_details(&r, &read, false);
-        } else if (read.reasoning == 0 && gh_json_token_is(&r, GH_STR("reasoning_tokens"))) {
-            good = usage_count(&r, &read.reasoning);
+            good = usage_details(&r, &reading, IN_COMPLETION);
+        } else if (gh_json_token_is(&r, GH_STR("total_tokens"))) {
+            good = usage_total(&r, &reading.total);
         } else {
-            good = gh_json_skip(&r) == GH_OK;
+            good = usage_member(&r, &reading, IN_USAGE);
         }
         if (!good) {
             return false;
         }
     }
 
-    if (r.event != GH_JSON_OBJECT_END || gh_json_next(&r) != GH_JSON_END
-        || (read.input == absent && read.output == absent))
-    {
+    /* embeddings have no completion_tokens */
+    if (r.event != GH_JSON_OBJECT_END || gh_json_next(&r) != GH_JSON_END || (reading.seen & (SEEN_INPUT | SEEN_OUTPUT)) == 0) {
         return false;
     }
 
-    /* embeddings have no completion_tokens */
-    read.input = read.input == absent ? 0 : read.input;
-    read.output = read.output == absent ? 0 : read.output;
-    read.reported = true;
-    *usage = read;
+    usage_place(&reading.usage, reading.total);
+    reading.usage.reported = true;
+    *usage = reading.usage;
 
     return true;
-}
-
-void
-gh_usage_scan_init(gh_usage_scan_t *scan)
-{
-    scan->found = false;
-    memset(&scan->usage, 0, sizeof(scan->usage));
-    scan->depth = 0;
-    scan->state = SCAN_BEFORE;
-    scan->in_string = false;
-    scan->escape = false;
-    scan->capturing = false;
-    scan->key_len = 0;
-    scan->capture_len = 0;
-}
-
-static void
-scan_capture(gh_usage_scan_t *scan, const char *data, size_t len)
-{
-    if (len > GH_USAGE_MAX || scan->capture_len + len > GH_USAGE_MAX) {
-        scan->capture_len = GH_USAGE_MAX + 1;
-        return;
-    }
-
-    memcpy(scan->capture + scan->capture_len, data, len);
-    scan->capture_len += len;
-}
-
-/* Past the string that p is inside of, or end. A root's key is kept as far as it may be "usage". */
-static const char *
-scan_string(gh_usage_scan_t *scan, const char *p, const char *end)
-{
-    const char *quote = NULL, *backslash = NULL, *stop;
-
-    while (p < end) {
-        if (scan->escape) {
-            scan->escape = false;
-            p++;
-            continue;
-        }
-
-        /* both are looked for once, however many escapes there are */
-        if (quote == NULL || quote < p) {
-            quote = memchr(p, '"', (size_t) (end - p));
-            quote = quote != NULL ? quote : end;
-        }
-        if (backslash == NULL || backslash < p) {
-            backslash = memchr(p, '\\', (size_t) (quote - p));
-            backslash = backslash != NULL ? backslash : quote;
-        }
-
-        stop = backslash < quote ? backslash : quote;
-        if (scan->state == SCAN_IN_KEY) {
-            size_t len = (size_t) (stop - p), room = sizeof(scan->key) - scan->key_len;
-
-            if (stop < end && *stop == '\\') {
-                scan->key_len = sizeof(scan->key);   /* an escaped spelling is none that backends use */
-            } else {
-                len = len < room ? len : room;
-                memcpy(scan->key + scan->key_len, p, len);
-                scan->key_len += len;
-            }
-        }
-
-        p = stop;
-        if (p == end) {
-            break;
-        }
-
-        if (*p++ == '\\') {
-            scan->escape = true;
-            continue;
-        }
-
-        scan->in_string = false;
-        if (scan->state == SCAN_IN_KEY) {
-            scan->state = SCAN_COLON;
-        }
-        break;
-    }
-
-    return p;
-}
-
-/* A closing bracket has been counted; p is past it. */
-static void
-scan_closed(gh_usage_scan_t *scan, const char *from, const char *p)
-{
-    gh_usage_t usage;
-
-    if (scan->depth == 1 && scan->capturing) {
-        scan_capture(scan, from, (size_t) (p - from));
-        scan->capturing = false;
-        if (scan->capture_len <= GH_USAGE_MAX
-            && gh_usage_parse((gh_str_t) { scan->capture, scan->capture_len }, &usage))
-        {
-            scan->found = true;
-            scan->usage = usage;
-        }
-    }
-
-    if (scan->depth == 0) {
-        scan->state = SCAN_DONE;
-    }
-}
-
-void
-gh_usage_scan_feed(gh_usage_scan_t *scan, const char *data, size_t len)
-{
-    const char *p = data, *end = data + len, *from = data;
-
-    while (p < end && scan->state != SCAN_DONE) {
-        if (scan->in_string) {
-            p = scan_string(scan, p, end);
-            continue;
-        }
-
-        switch (*p++) {
-
-        case '"':
-            scan->in_string = true;
-            if (scan->state == SCAN_KEY && scan->depth == 1) {
-                scan->state = SCAN_IN_KEY;
-                scan->key_len = 0;
-            } else if (scan->state == SCAN_VALUE) {
-                scan->state = SCAN_OTHER;
-            } else if (scan->state == SCAN_BEFORE) {
-                scan->in_string = false;
-            }
-            break;
-
-        case ':':
-            if (scan->state == SCAN_COLON) {
-                scan->state = scan->key_len == 5 && memcmp(scan->key, "usage", 5) == 0 ? SCAN_VALUE : SCAN_OTHER;
-            }
-            break;
-
-        case ',':
-            if (scan->depth == 1) {
-                scan->state = SCAN_KEY;
-            }
-            break;
-
-        case '{':
-            if (scan->state == SCAN_BEFORE) {
-                scan->state = SCAN_KEY;
-            } else if (scan->state == SCAN_VALUE) {
-                scan->capturing = true;
-                scan->capture_len = 0;
-                from = p - 1;
-                scan->state = SCAN_OTHER;
-            }
-            scan->depth++;
-            break;
-
-        case '[':
-            if (scan->state != SCAN_BEFORE) {
-                scan->state = scan->depth == 1 ? SCAN_OTHER : scan->state;
-                scan->depth++;
-            }
-            break;
-
-        case '}':
-        case ']':
-            if (scan->depth != 0) {
-                scan->depth--;
-                scan_closed(scan, from, p);
-            }
-            break;
-
-        default:
-            break;
-        }
-    }
-
-    if (scan->capturing) {
-        scan_capture(scan, from, (size_t) (p - from));
-    }
 }

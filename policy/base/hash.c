@@ -1,3 +1,9 @@
+/*
+ * SHA-256 by libcrypto's own state instead of its EVP: a state can be copied without allocating, and of a short line EVP would take more time than
+ * the digest.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "policy/base/hash.h"
 
 #include "policy/base/error.h"
@@ -7,74 +13,56 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #define GH_SHA256_BLOCK 64
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
 struct gh_hmac_s {
-    EVP_MD_CTX *inner;    /* has eaten key ^ ipad */
-    EVP_MD_CTX *outer;    /* has eaten key ^ opad */
-    EVP_MD_CTX *work;
+    SHA256_CTX inner;     /* has eaten key ^ ipad */
+    SHA256_CTX outer;     /* has eaten key ^ opad */
 };
 
-/* Fetched once: an implicit fetch takes longer than hashing a short line. */
-static EVP_MD *
-sha256_md(void)
+/* These calls cannot fail: they return 1, whatever they are given. */
+static void
+eat(SHA256_CTX *state, const gh_bytes_t *parts, size_t count)
 {
-    static EVP_MD *md;
-
-    if (md == NULL) {
-        md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    for (size_t i = 0; i < count; i++) {
+        (void) SHA256_Update(state, parts[i].data, parts[i].len);
     }
-
-    return md;
 }
 
 void
 gh_sha256(const void *data, size_t len, uint8_t out[32])
 {
-    static _Thread_local EVP_MD_CTX *context;
-
-    if (context == NULL) {
-        context = EVP_MD_CTX_new();
-    }
-
-    /* Only the first call allocates. A process that cannot hash can neither check nor record anything. */
-    if (context == NULL || sha256_md() == NULL || EVP_DigestInit_ex2(context, sha256_md(), NULL) != 1
-        || EVP_DigestUpdate(context, data, len) != 1 || EVP_DigestFinal_ex(context, out, NULL) != 1)
-    {
-        abort();
-    }
+    gh_sha256_parts(&(gh_bytes_t) { data, len }, 1, out);
 }
 
-static EVP_MD_CTX *
-keyed_state(const uint8_t key[GH_SHA256_BLOCK], uint8_t pad)
+void
+gh_sha256_parts(const gh_bytes_t *parts, size_t count, uint8_t out[32])
 {
-    EVP_MD_CTX *context;
-    uint8_t     block[GH_SHA256_BLOCK];
-    int         i, ok;
+    SHA256_CTX state;
 
-    context = EVP_MD_CTX_new();
-    if (context == NULL || sha256_md() == NULL) {
-        EVP_MD_CTX_free(context);
-        return NULL;
-    }
+    (void) SHA256_Init(&state);
+    eat(&state, parts, count);
+    (void) SHA256_Final(out, &state);
+}
 
-    for (i = 0; i < GH_SHA256_BLOCK; i++) {
+static void
+keyed_state(SHA256_CTX *state, const uint8_t key[GH_SHA256_BLOCK], uint8_t pad)
+{
+    uint8_t block[GH_SHA256_BLOCK];
+
+    for (int i = 0; i < GH_SHA256_BLOCK; i++) {
         block[i] = key[i] ^ pad;
     }
-
-    ok = EVP_DigestInit_ex2(context, sha256_md(), NULL) == 1
-        && EVP_DigestUpdate(context, block, sizeof(block)) == 1;
+    (void) SHA256_Init(state);
+    (void) SHA256_Update(state, block, sizeof(block));
     OPENSSL_cleanse(block, sizeof(block));
-
-    if (!ok) {
-        EVP_MD_CTX_free(context);
-        return NULL;
-    }
-
-    return context;
 }
 
 gh_hmac_t *
@@ -83,7 +71,7 @@ gh_hmac_new(const uint8_t *key, size_t key_len)
     gh_hmac_t *hmac;
     uint8_t    padded[GH_SHA256_BLOCK] = { 0 };
 
-    hmac = calloc(1, sizeof(*hmac));
+    hmac = malloc(sizeof(*hmac));
     if (hmac == NULL) {
         return NULL;
     }
@@ -93,16 +81,9 @@ gh_hmac_new(const uint8_t *key, size_t key_len)
     } else if (key_len != 0) {
         memcpy(padded, key, key_len);
     }
-
-    hmac->inner = keyed_state(padded, 0x36);
-    hmac->outer = keyed_state(padded, 0x5c);
-    hmac->work = EVP_MD_CTX_new();
+    keyed_state(&hmac->inner, padded, 0x36);
+    keyed_state(&hmac->outer, padded, 0x5c);
     OPENSSL_cleanse(padded, sizeof(padded));
-
-    if (hmac->inner == NULL || hmac->outer == NULL || hmac->work == NULL) {
-        gh_hmac_free(hmac);
-        return NULL;
-    }
 
     return hmac;
 }
@@ -110,39 +91,24 @@ gh_hmac_new(const uint8_t *key, size_t key_len)
 void
 gh_hmac_free(gh_hmac_t *hmac)
 {
-    if (hmac == NULL) {
-        return;
+    if (hmac != NULL) {
+        OPENSSL_cleanse(hmac, sizeof(*hmac));
+        free(hmac);
     }
-
-    EVP_MD_CTX_free(hmac->inner);
-    EVP_MD_CTX_free(hmac->outer);
-    EVP_MD_CTX_free(hmac->work);
-    free(hmac);
 }
 
 int
-gh_hmac(gh_hmac_t *hmac, const gh_bytes_t *parts, size_t count, uint8_t out[32])
+gh_hmac(const gh_hmac_t *hmac, const gh_bytes_t *parts, size_t count, uint8_t out[32])
 {
-    uint8_t digest[32];
-    size_t  i;
+    SHA256_CTX work = hmac->inner;
+    uint8_t    digest[32];
 
-    if (EVP_MD_CTX_copy_ex(hmac->work, hmac->inner) != 1) {
-        return GH_ERROR;
-    }
-
-    for (i = 0; i < count; i++) {
-        if (EVP_DigestUpdate(hmac->work, parts[i].data, parts[i].len) != 1) {
-            return GH_ERROR;
-        }
-    }
-
-    if (EVP_DigestFinal_ex(hmac->work, digest, NULL) != 1
-        || EVP_MD_CTX_copy_ex(hmac->work, hmac->outer) != 1
-        || EVP_DigestUpdate(hmac->work, digest, sizeof(digest)) != 1
-        || EVP_DigestFinal_ex(hmac->work, out, NULL) != 1)
-    {
-        return GH_ERROR;
-    }
+    eat(&work, parts, count);
+    (void) SHA256_Final(digest, &work);
+    work = hmac->outer;
+    (void) SHA256_Update(&work, digest, sizeof(digest));
+    (void) SHA256_Final(out, &work);
+    OPENSSL_cleanse(&work, sizeof(work));
 
     return GH_OK;
 }
@@ -197,103 +163,34 @@ void
 gh_hex(const uint8_t *data, size_t len, char *out)
 {
     static const char digits[] = "0123456789abcdef";
-    size_t            i;
+    uint32_t          four;
+    uint64_t          eight;
 
-    for (i = 0; i < len; i++) {
-        *out++ = digits[data[i] >> 4];
-        *out++ = digits[data[i] & 15];
+    /* four bytes at a time: each spread over two, a digit in each, which is a letter where adding 6 carries */
+    for (; len >= 4; data += 4, len -= 4, out += 8) {
+        memcpy(&four, data, 4);
+        eight = four;
+        eight = (eight | eight << 16) & UINT64_C(0x0000ffff0000ffff);
+        eight = (eight | eight << 8) & UINT64_C(0x00ff00ff00ff00ff);
+        eight = (eight >> 4 & UINT64_C(0x000f000f000f000f)) | (eight & UINT64_C(0x000f000f000f000f)) << 8;
+        eight += EACH('0') + (((eight + EACH(6)) >> 4) & EACH(1)) * ('a' - '0' - 10);
+        memcpy(out, &eight, 8);
     }
-}
-
-static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-size_t
-gh_base64url(const uint8_t *data, size_t len, char *out)
-{
-    char    *start = out;
-    uint32_t bits;
-
-    for (; len >= 3; data += 3, len -= 3) {
-        bits = (uint32_t) data[0] << 16 | (uint32_t) data[1] << 8 | data[2];
-        *out++ = base64url[bits >> 18];
-        *out++ = base64url[bits >> 12 & 63];
-        *out++ = base64url[bits >> 6 & 63];
-        *out++ = base64url[bits & 63];
+    for (; len > 0; data++, len--) {
+        *out++ = digits[*data >> 4];
+        *out++ = digits[*data & 15];
     }
-
-    if (len != 0) {
-        bits = (uint32_t) data[0] << 16 | (len == 2 ? (uint32_t) data[1] << 8 : 0);
-        *out++ = base64url[bits >> 18];
-        *out++ = base64url[bits >> 12 & 63];
-        if (len == 2) {
-            *out++ = base64url[bits >> 6 & 63];
-        }
-    }
-
-    return (size_t) (out - start);
-}
-
-static int
-base64url_value(char c)
-{
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-long
-gh_base64url_decode(gh_str_t text, uint8_t *out, size_t size)
-{
-    size_t   i, len = 0;
-    uint32_t bits = 0;
-    unsigned held = 0;
-    int      value;
-
-    if (text.len % 4 == 1 || text.len / 4 * 3 + (text.len % 4 ? text.len % 4 - 1 : 0) > size) {
-        return -1;
-    }
-
-    for (i = 0; i < text.len; i++) {
-        value = base64url_value(text.data[i]);
-        if (value < 0) {
-            return -1;
-        }
-
-        bits = bits << 6 | (uint32_t) value;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            out[len++] = (uint8_t) (bits >> held);
-            bits &= (1u << held) - 1;
-        }
-    }
-
-    /* Left-over bits that are not 0 would be a second spelling of the same bytes. */
-    return bits == 0 ? (long) len : -1;
 }
 
 uint32_t
 gh_crc32(const void *data, size_t len)
 {
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c
-    };
-    const uint8_t *p = data;
-    uint32_t       crc = 0xffffffff;
+    return gh_crc32_more(0, data, len);
+}
 
-    for (; len != 0; len--) {
-        crc ^= *p++;
-        crc = table[crc & 15] ^ crc >> 4;
-        crc = table[crc & 15] ^ crc >> 4;
-    }
-
-    return ~crc;
+uint32_t
+gh_crc32_more(uint32_t crc, const void *data, size_t len)
+{
+    /* zlib takes a NULL as a question for the value to begin with. */
+    return len != 0 ? (uint32_t) crc32_z(crc, data, len) : crc;
 }

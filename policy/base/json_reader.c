@@ -4,7 +4,7 @@
 #include <string.h>
 
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 /* gh_json_reader_t.state */
@@ -65,24 +65,72 @@ json_space(gh_json_reader_t *reader)
         p++;
     }
 
+    reader->spare += (uint64_t) (p - reader->pos);
     reader->pos = p;
 }
+
+#ifdef __SSE2__
+/* Of 16 bytes: all ones where one is not plain. The comparison is signed: bytes above 0x7f are below 0x20, too. */
+static inline __m128i
+json_marks(const char *p)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *) p);
+
+    return _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+}
+#endif
+
+#ifdef __SSE2__
+/* The same of 32. */
+__attribute__((target("avx2"))) static inline __m256i
+json_wide_marks(const char *p)
+{
+    __m256i bytes = _mm256_loadu_si256((const __m256i *) p);
+
+    return _mm256_or_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes),
+        _mm256_or_si256(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('"')), _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\'))));
+}
+
+/* Over as many blocks of 128 bytes as are plain: most bytes of a long prompt, on processors that take them so. */
+__attribute__((target("avx2"))) static const char *
+json_wide_plain(const char *p, const char *end)
+{
+    for (; end - p >= 128; p += 128) {
+        __m256i found = _mm256_or_si256(_mm256_or_si256(json_wide_marks(p), json_wide_marks(p + 32)),
+            _mm256_or_si256(json_wide_marks(p + 64), json_wide_marks(p + 96)));
+
+        if (!_mm256_testz_si256(found, found)) {
+            break;
+        }
+    }
+
+    return p;
+}
+#endif
 
 /* The first byte from p on that is not plain: a quote, a backslash, below 0x20, or above 0x7f. */
 static const char *
 json_plain(const char *p, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
-    __m128i       bytes, found;
-    int           mask;
+    __m128i found;
+    int     mask;
+
+    if (end - p >= 256 && __builtin_cpu_supports("avx2")) {
+        p = json_wide_plain(p, end);
+    }
+
+    while (end - p >= 64) {
+        found = _mm_or_si128(_mm_or_si128(json_marks(p), json_marks(p + 16)), _mm_or_si128(json_marks(p + 32), json_marks(p + 48)));
+        if (_mm_movemask_epi8(found) != 0) {
+            break;
+        }
+        p += 64;
+    }
 
     while (end - p >= 16) {
-        bytes = _mm_loadu_si128((const __m128i *) p);
-        /* the comparison is signed: bytes above 0x7f are below 0x20, too */
-        found = _mm_or_si128(_mm_cmplt_epi8(bytes, space),
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
-        mask = _mm_movemask_epi8(found);
+        mask = _mm_movemask_epi8(json_marks(p));
         if (mask != 0) {
             return p + __builtin_ctz((unsigned) mask);
         }
@@ -135,7 +183,7 @@ json_hex4(const char *p, const char *end)
     return value;
 }
 
-/* p is at a backslash. Past the escape, or NULL with the error set. */
+/* p is at a backslash. Past the escape, which is counted, or NULL with the error set. */
 static const char *
 json_escape(gh_json_reader_t *reader, const char *p)
 {
@@ -150,6 +198,7 @@ json_escape(gh_json_reader_t *reader, const char *p)
     switch (p[1]) {
 
     case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+        reader->token_spare++;
         return p + 2;
 
     case 'u':
@@ -172,15 +221,21 @@ json_escape(gh_json_reader_t *reader, const char *p)
     }
 
     if (unit < 0xd800 || unit > 0xdfff) {
+        reader->token_spare += unit < 0x80 ? 5 : unit < 0x800 ? 4 : 3;
         return p + 6;
     }
 
     low = unit <= 0xdbff && end - p >= 12 && p[6] == '\\' && p[7] == 'u' ? json_hex4(p + 8, end) : -1;
     if (low < 0xdc00 || low > 0xdfff) {
+        if (reader->lone_surrogates) {
+            reader->token_spare += 3;
+            return p + 6;
+        }
         json_fail(reader, p, "lone surrogate");
         return NULL;
     }
 
+    reader->token_spare += 8;
     return p + 12;
 }
 
@@ -192,6 +247,7 @@ json_string(gh_json_reader_t *reader, gh_json_event_t event)
     size_t      step;
 
     reader->escaped = false;
+    reader->token_spare = 0;
 
     for ( ;; ) {
         p = json_plain(p, end);
@@ -227,6 +283,7 @@ json_string(gh_json_reader_t *reader, gh_json_event_t event)
         } while (p < end && (unsigned char) *p >= 0x80);
     }
 
+    reader->spare += reader->token_spare;
     reader->token = (gh_str_t) { open + 1, (size_t) (p - open - 1) };
     reader->token_offset = (size_t) (open - reader->start);
     reader->pos = p + 1;

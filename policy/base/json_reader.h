@@ -47,6 +47,9 @@ typedef struct {
     uint32_t        max_depth;    /* <= GH_JSON_MAX_DEPTH */
     const char     *error_code;   /* static, e.g. "unexpected byte", "depth above 128" */
     size_t          error_offset;
+    bool            lone_surrogates;  /* set after init: one half of a pair alone is no error (of streams, which may cut between them) */
+    uint64_t        spare;        /* bytes so far that carry nothing: white space between tokens, and what escapes take above what they stand for */
+    size_t          token_spare;  /* of them, in the token */
     uint32_t        state;        /* private */
     uint64_t        stack[GH_JSON_MAX_DEPTH / 64]; /* private: 1 bit a level, set for objects */
 } gh_json_reader_t;

@@ -42,9 +42,9 @@ utf8_encode(uint32_t c, char out[4])
     return 4;
 }
 
-/* One escape of a token the reader has checked. Bytes written to out; *p moves past the escape. */
+/* One escape of a token the reader has checked. Bytes written to out; *p moves past the escape. Half a pair alone is U+FFFD. */
 static size_t
-escape_decode(const char **p, char out[4])
+escape_decode(const char **p, const char *end, char out[4])
 {
     static const char letters[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
     const char       *from = *p;
@@ -59,7 +59,10 @@ escape_decode(const char **p, char out[4])
     unit = hex4(from + 2);
     *p = from + 6;
 
-    if (unit >= 0xd800 && unit <= 0xdbff) {
+    if (unit >= 0xd800 && unit <= 0xdfff) {
+        if (unit > 0xdbff || end - from < 12 || from[6] != '\\' || from[7] != 'u' || hex4(from + 8) < 0xdc00 || hex4(from + 8) > 0xdfff) {
+            return utf8_encode(0xfffd, out);
+        }
         unit = 0x10000 + ((unit - 0xd800) << 10) + (hex4(from + 8) - 0xdc00);
         *p = from + 12;
     }
@@ -74,7 +77,7 @@ token_piece(const char **p, const char *end, char scratch[4])
     const char *run = *p, *stop;
 
     if (*run == '\\') {
-        return (gh_str_t) { scratch, escape_decode(p, scratch) };
+        return (gh_str_t) { scratch, escape_decode(p, end, scratch) };
     }
 
     stop = memchr(run, '\\', (size_t) (end - run));

@@ -345,3 +345,57 @@ gh_node_u64(const gh_node_t *node, uint64_t *out)
 
     return gh_json_token_u64(&reader, out);
 }
+
+void
+gh_node_write(gh_json_writer_t *w, const gh_node_t *node)
+{
+    const gh_node_t *child;
+
+    switch (node->type) {
+    case GH_NODE_OBJECT:
+        gh_json_begin_object(w);
+        for (child = node->first; child != NULL; child = child->next) {
+            gh_json_key_text(w, child->key);
+            gh_node_write(w, child);
+        }
+        gh_json_end_object(w);
+        break;
+    case GH_NODE_ARRAY:
+        gh_json_begin_array(w);
+        for (child = node->first; child != NULL; child = child->next) {
+            gh_node_write(w, child);
+        }
+        gh_json_end_array(w);
+        break;
+    case GH_NODE_STRING:
+        gh_json_string(w, node->text);
+        break;
+    case GH_NODE_NUMBER:
+        gh_json_raw(w, node->text);
+        break;
+    default:
+        gh_json_raw(w, gh_str_from(gh_node_type_name(node->type)));
+        break;
+    }
+}
+
+bool
+gh_node_same(const gh_node_t *a, const gh_node_t *b)
+{
+    const gh_node_t *of_b = b->first;
+
+    if (a->type != b->type || a->count != b->count || !gh_str_eq(a->text, b->text)) {
+        return false;
+    }
+    for (const gh_node_t *of_a = a->first; of_a != NULL; of_a = of_a->next) {
+        if (a->type == GH_NODE_OBJECT) {
+            for (of_b = b->first; of_b != NULL && !gh_str_eq(of_a->key, of_b->key); of_b = of_b->next) {
+            }
+        }
+        if (of_b == NULL || !gh_node_same(of_a, of_b)) {
+            return false;
+        }
+        of_b = of_b->next;
+    }
+    return true;
+}

@@ -7,6 +7,7 @@
 
 #include "policy/base/error.h"
 #include "policy/base/json_reader.h"
+#include "policy/base/json_writer.h"
 #include "policy/base/str.h"
 
 typedef enum {
@@ -37,5 +38,11 @@ const char *gh_node_type_name(gh_node_type_t type);
 
 /* NUMBER that is an integer 0..2^63-1. */
 int gh_node_u64(const gh_node_t *node, uint64_t *out);
+
+/* The value as JSON again: numbers in their spelling, no white space. */
+void gh_node_write(gh_json_writer_t *w, const gh_node_t *node);
+
+/* The same value, members in any order? The key that it stands behind is not looked at. */
+bool gh_node_same(const gh_node_t *a, const gh_node_t *b);
 
 #endif

@@ -1,8 +1,6 @@
 #include "policy/base/json_writer.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 void
 gh_json_writer_init(gh_json_writer_t *w, char *buffer, size_t size)
@@ -12,71 +10,26 @@ gh_json_writer_init(gh_json_writer_t *w, char *buffer, size_t size)
     w->size = size;
 }
 
+uint64_t
+gh_json_serial(void)
+{
+    static uint64_t last;
+
+    return ++last;
+}
+
 bool
 gh_json_writer_ok(const gh_json_writer_t *w)
 {
     return !w->overflow;
 }
 
+/* Bytes behind others of the same value. */
 static void
 writer_bytes(gh_json_writer_t *w, const char *data, size_t len)
 {
-    if (w->overflow || len > w->size - w->len) {
-        w->overflow = true;
-        return;
-    }
-
-    if (len != 0) {
-        memcpy(w->data + w->len, data, len);
-        w->len += len;
-    }
-}
-
-static void
-writer_comma(gh_json_writer_t *w)
-{
-    if (w->comma) {
-        writer_bytes(w, ",", 1);
-    }
-}
-
-static void
-writer_open(gh_json_writer_t *w, const char *mark)
-{
-    writer_comma(w);
-    writer_bytes(w, mark, 1);
     w->comma = false;
-}
-
-static void
-writer_close(gh_json_writer_t *w, const char *mark)
-{
-    writer_bytes(w, mark, 1);
-    w->comma = true;
-}
-
-void
-gh_json_begin_object(gh_json_writer_t *w)
-{
-    writer_open(w, "{");
-}
-
-void
-gh_json_end_object(gh_json_writer_t *w)
-{
-    writer_close(w, "}");
-}
-
-void
-gh_json_begin_array(gh_json_writer_t *w)
-{
-    writer_open(w, "[");
-}
-
-void
-gh_json_end_array(gh_json_writer_t *w)
-{
-    writer_close(w, "]");
+    gh_json_copy(w, data, len, false);
 }
 
 /* One character that must not stand as itself, or nothing when it may. */
@@ -115,104 +68,141 @@ writer_escape(const char *p, size_t step, char out[8])
     return 0;
 }
 
+/* A string of which some byte may have to be escaped; its opening quote is there. */
 static void
-writer_quoted(gh_json_writer_t *w, gh_str_t s)
+writer_escaped(gh_json_writer_t *w, gh_str_t s)
 {
-    const char *p = s.data, *end, *run;
+    const char *p = s.data, *end = p + s.len, *run = p;
     char        escape[8];
     size_t      step, len;
 
-    writer_bytes(w, "\"", 1);
-
-    if (s.len != 0) {
-        for (end = p + s.len, run = p; p < end; ) {
-            step = gh_utf8_sequence(p, end);
-            len = writer_escape(p, step, escape);
-            if (len != 0) {
-                writer_bytes(w, run, (size_t) (p - run));
-                writer_bytes(w, escape, len);
-            }
-            p += step != 0 ? step : 1;
-            if (len != 0) {
-                run = p;
-            }
+    while (p < end) {
+        step = gh_utf8_sequence(p, end);
+        len = writer_escape(p, step, escape);
+        if (len != 0) {
+            writer_bytes(w, run, (size_t) (p - run));
+            writer_bytes(w, escape, len);
         }
-        writer_bytes(w, run, (size_t) (end - run));
+        p += step != 0 ? step : 1;
+        if (len != 0) {
+            run = p;
+        }
     }
-
+    writer_bytes(w, run, (size_t) (end - run));
     writer_bytes(w, "\"", 1);
 }
 
-void
-gh_json_key(gh_json_writer_t *w, const char *key)
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * Upper bits of bytes that do not stand as themselves: all but ASCII without control bytes, DEL, " and \. A borrow or carry can mark a byte
+ * beside one of these as well.
+ */
+static uint64_t
+odd_bytes(uint64_t word)
 {
-    writer_comma(w);
-    writer_quoted(w, gh_str_from(key));
-    writer_bytes(w, ":", 1);
-    w->comma = false;
+    return (word | (word + EACH(0x01)) | (word - EACH(0x20)) | ((word ^ EACH('"')) - EACH(0x01)) | ((word ^ EACH('\\')) - EACH(0x01)))
+        & EACH(0x80);
+}
+
+static uint64_t
+load(const char *at, size_t len)
+{
+    uint64_t word = EACH('a');
+
+    memcpy(&word, at, len);
+
+    return word;
+}
+
+/* Copies what most strings are: bytes that stand as themselves. false: they do not, and what was copied is not the string. Never overlapping. */
+static bool
+copy_plain(char *to, const char *from, size_t len)
+{
+    uint64_t odd = 0, word;
+    size_t   at;
+
+    if (len >= 8) {
+        for (at = 0; at + 8 <= len; at += 8) {
+            word = load(from + at, 8);
+            odd |= odd_bytes(word);
+            memcpy(to + at, &word, 8);
+        }
+        word = load(from + len - 8, 8);
+        memcpy(to + len - 8, &word, 8);
+        return (odd | odd_bytes(word)) == 0;
+    }
+
+    if (len >= 4) {
+        word = load(from, 4) & UINT32_MAX;
+        word |= load(from + len - 4, 4) << 32;
+        memcpy(to, &word, 4);
+        memcpy(to + len - 4, (char *) &word + 4, 4);
+        return odd_bytes(word) == 0;
+    }
+
+    for (at = 0; at < len; at++) {
+        odd |= odd_bytes(load(from + at, 1));
+        to[at] = from[at];
+    }
+
+    return odd == 0;
 }
 
 void
 gh_json_string(gh_json_writer_t *w, gh_str_t s)
 {
-    writer_comma(w);
-    writer_quoted(w, s);
+    char *at = gh_json_room(w, s.len + 2);
+
+    if (at != NULL) {
+        *at++ = '"';
+        if (copy_plain(at, s.data, s.len)) {
+            at[s.len] = '"';
+        } else {
+            w->len -= s.len + 1;
+            writer_escaped(w, s);
+        }
+    }
     w->comma = true;
 }
 
 void
-gh_json_raw(gh_json_writer_t *w, gh_str_t json)
+gh_json_key_text(gh_json_writer_t *w, gh_str_t key)
 {
-    writer_comma(w);
-    writer_bytes(w, json.data, json.len);
-    w->comma = true;
+    gh_json_string(w, key);
+    w->comma = false;
+    writer_bytes(w, ":", 1);
+}
+
+/* Where so many digits do not fit any more, there may be room for those that there are. */
+static __attribute__((noinline)) void
+writer_digits(gh_json_writer_t *w, uint64_t n)
+{
+    char digits[GH_STR_DIGITS];
+
+    gh_json_raw(w, gh_str_u64(n, digits));
 }
 
 void
 gh_json_u64(gh_json_writer_t *w, uint64_t n)
 {
-    char digits[24];
+    char *at = w->data + w->len;
 
-    gh_json_raw(w, (gh_str_t) { digits, (size_t) snprintf(digits, sizeof(digits), "%" PRIu64, n) });
+    if (w->size - w->len <= GH_STR_DIGITS) {
+        writer_digits(w, n);
+        return;
+    }
+    *at = ',';
+    at += w->comma;
+    w->len += w->comma + gh_u64_put(n, at);
+    w->comma = true;
 }
 
 void
 gh_json_i64(gh_json_writer_t *w, int64_t n)
 {
-    char digits[24];
+    char   digits[GH_STR_DIGITS + 1] = "-";
+    size_t len = n < 0 ? 1 + gh_u64_put(-(uint64_t) n, digits + 1) : gh_u64_put((uint64_t) n, digits);
 
-    gh_json_raw(w, (gh_str_t) { digits, (size_t) snprintf(digits, sizeof(digits), "%" PRId64, n) });
-}
-
-void
-gh_json_bool(gh_json_writer_t *w, bool b)
-{
-    gh_json_raw(w, b ? GH_STR("true") : GH_STR("false"));
-}
-
-void
-gh_json_null(gh_json_writer_t *w)
-{
-    gh_json_raw(w, GH_STR("null"));
-}
-
-void
-gh_json_kv_string(gh_json_writer_t *w, const char *key, gh_str_t s)
-{
-    gh_json_key(w, key);
-    gh_json_string(w, s);
-}
-
-void
-gh_json_kv_u64(gh_json_writer_t *w, const char *key, uint64_t n)
-{
-    gh_json_key(w, key);
-    gh_json_u64(w, n);
-}
-
-void
-gh_json_kv_bool(gh_json_writer_t *w, const char *key, bool b)
-{
-    gh_json_key(w, key);
-    gh_json_bool(w, b);
+    gh_json_raw(w, (gh_str_t) { digits, len });
 }

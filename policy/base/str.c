@@ -103,6 +103,33 @@ gh_str_copy(gh_arena_t *arena, gh_str_t s)
 }
 
 gh_str_t
+gh_str_join(gh_arena_t *arena, const gh_str_t *parts, size_t count)
+{
+    gh_str_t joined = { NULL, 0 };
+    size_t   len = 0, i;
+    char    *p;
+
+    for (i = 0; i < count; i++) {
+        len += parts[i].len;
+    }
+    p = arena->alloc(arena, len + 1);
+    if (p == NULL) {
+        return joined;
+    }
+
+    joined = (gh_str_t) { p, len };
+    for (i = 0; i < count; i++) {
+        if (parts[i].len != 0) {
+            memcpy(p, parts[i].data, parts[i].len);
+            p += parts[i].len;
+        }
+    }
+    *p = '\0';
+
+    return joined;
+}
+
+gh_str_t
 gh_str_format(gh_arena_t *arena, const char *format, ...)
 {
     char     small[256], *p;
@@ -238,4 +265,114 @@ gh_utf8_sequence(const char *p, const char *end)
     }
 
     return 0;
+}
+
+bool
+gh_utf8_valid(gh_str_t s)
+{
+    const char *p = s.data, *end = s.data + s.len;
+    size_t      n;
+
+    for (; p < end; p += n) {
+        n = gh_utf8_sequence(p, end);
+        if (n == 0) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+#define EIGHT_DIGITS UINT64_C(100000000)
+
+/*
+ * The digits of n < 10^8 as the bytes of a word, 0..9, the first one lowest: halves, then quarters, then digits are split off in all lanes at
+ * once. x * 10486 >> 20 is x / 100 for x < 10,000, x * 103 >> 10 is x / 10 for x < 100.
+ */
+static uint64_t
+eight_digits(uint64_t n)
+{
+    uint64_t halves = n / 10000 | (n % 10000) << 32;
+    uint64_t high = (halves * 10486 >> 20) & UINT64_C(0x0000007f0000007f);
+    uint64_t pairs = high | (halves - high * 100) << 16;
+
+    high = (pairs * 103 >> 10) & UINT64_C(0x000f000f000f000f);
+
+    return high | (pairs - high * 10) << 8;
+}
+
+static void
+put_eight(uint64_t n, char *out)
+{
+    uint64_t text = eight_digits(n) + UINT64_C(0x3030303030303030);
+
+    memcpy(out, &text, 8);
+}
+
+/* Without zeros in front; all 8 bytes are written. n > 0. */
+static size_t
+put_first(uint64_t n, char *out)
+{
+    uint64_t digits = eight_digits(n);
+    unsigned zeros = (unsigned) __builtin_ctzll(digits) / 8;
+    uint64_t text = (digits + UINT64_C(0x3030303030303030)) >> 8 * zeros;
+
+    memcpy(out, &text, 8);
+
+    return 8 - zeros;
+}
+
+/* Likewise of 0 < n < 10,000, which most numbers are; 4 bytes are written. */
+static size_t
+put_four(uint32_t n, char *out)
+{
+    uint32_t high = n * 10486 >> 20, pairs = high | (n - high * 100) << 16, digits, text;
+    unsigned zeros;
+
+    high = (pairs * 103 >> 10) & 0x000f000f;
+    digits = high | (pairs - high * 10) << 8;
+    zeros = (unsigned) __builtin_ctz(digits) / 8;
+    text = (digits + 0x30303030) >> 8 * zeros;
+    memcpy(out, &text, 4);
+
+    return 4 - zeros;
+}
+
+size_t
+gh_u64_put(uint64_t n, char out[GH_STR_DIGITS])
+{
+    uint64_t first, rest;
+    size_t   len;
+
+    if (n < 10) {
+        *out = (char) ('0' + n);
+        return 1;
+    }
+
+    if (n < 10000) {
+        return put_four((uint32_t) n, out);
+    }
+
+    if (n < EIGHT_DIGITS) {
+        return put_first(n, out);
+    }
+
+    first = n / EIGHT_DIGITS;
+    if (first < EIGHT_DIGITS) {
+        len = put_first(first, out);
+    } else {
+        rest = first % EIGHT_DIGITS;
+        len = put_first(first / EIGHT_DIGITS, out);
+        put_eight(rest, out + len);
+        len += 8;
+    }
+    put_eight(n % EIGHT_DIGITS, out + len);
+
+    return len + 8;
+}
+
+gh_str_t
+gh_str_u64(uint64_t n, char digits[GH_STR_DIGITS])
+{
+    return (gh_str_t) { digits, gh_u64_put(n, digits) };
 }

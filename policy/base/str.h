@@ -43,7 +43,10 @@ gh_str_t gh_str_trim(gh_str_t s);
  * data == NULL when the arena is out of memory. */
 gh_str_t gh_str_copy(gh_arena_t *arena, gh_str_t s);
 
-/* printf into the arena. data == NULL when out of memory. */
+/* One behind the other, NUL-terminated as a copy is. data == NULL when out of memory. */
+gh_str_t gh_str_join(gh_arena_t *arena, const gh_str_t *parts, size_t count);
+
+/* printf into the arena. data == NULL when out of memory. Slow: not for what every request does. */
 gh_str_t gh_str_format(gh_arena_t *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -58,5 +61,14 @@ gh_str_t gh_str_nearest(gh_str_t word, const gh_str_t *candidates, size_t count)
  * surrogates, above U+10FFFF, cut by end). p < end.
  */
 size_t gh_utf8_sequence(const char *p, const char *end);
+
+/* All of it is such sequences. */
+bool gh_utf8_valid(gh_str_t s);
+
+#define GH_STR_DIGITS 20   /* of 2^64 - 1 */
+/* Decimal digits of n, which stand in the caller's buffer. */
+gh_str_t gh_str_u64(uint64_t n, char digits[GH_STR_DIGITS]);
+/* How many there are. What lies behind them, up to GH_STR_DIGITS, may be overwritten. */
+size_t gh_u64_put(uint64_t n, char out[GH_STR_DIGITS]);
 
 #endif

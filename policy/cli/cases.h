@@ -36,12 +36,14 @@ typedef struct {
     gh_str_t              who;           /* "org/tenant": each of its apps; "org/tenant/app"; "org/tenant/app/key" */
     unsigned              who_parts;     /* 2, 3, 4 */
     gh_str_t              own_classes;   /* of the key itself, joined by "," */
+    gh_str_t              own_places, own_models;   /* likewise, a list as in policy/identity/narrowing.h */
     gh_str_t              node;          /* empty: every node of fleet/1 */
     uint64_t              at_ms;         /* 0: the time of the run */
     gh_str_list_t         labels;        /* values of the policy's first label header */
     gh_cli_case_header_t *headers;
     uint32_t              header_count;
     gh_intake_t           intake;
+    gh_str_t              body;          /* of "request"; data NULL: not said, so nothing that has to be translated is known */
     gh_cli_expect_t       expect;
 } gh_cli_case_t;
 

@@ -1,4 +1,5 @@
 /* Running a case: gh_decide for each app and node it is about, and what was decided held against what was expected. */
+#include "ngx_module/wire/hub/hub.h"
 #include "policy/cli/cases.h"
 #include "policy/cli/verdict_text.h"
 #include "policy/store/image_format.h"
@@ -11,6 +12,7 @@ typedef struct {
     const gh_model_policy_t *policy;     /* that covers the app; NULL: none */
     gh_identity_t           identity;
     gh_decide_input_t       input;
+    gh_hub_asked_t          asked;       /* what "request" can be translated to */
     gh_decision_t           decision;
     gh_cli_verdict_words_t  words;
     gh_str_list_t           reasons;     /* in the loader's arena */
@@ -70,6 +72,8 @@ fill_identity(deciding_t *d, gh_str_t path)
     }
     d->identity.path = app_path(path);
     d->identity.own_classes = d->item->own_classes;
+    d->identity.own_places = d->item->own_places;
+    d->identity.own_models = d->item->own_models;
 }
 
 /* ---- what was expected otherwise ---- */
@@ -395,6 +399,11 @@ decide(deciding_t *d, gh_str_t path, gh_str_t node)
         .header_context = d, .now_ms = d->item->at_ms ? d->item->at_ms : d->run->now_ms };
     if (!check_names(d)) {
         return GH_OK;
+    }
+    if (d->item->body.data != NULL) {
+        d->asked = (gh_hub_asked_t) { .arena = d->scratch, .intake = &d->item->intake, .body = d->item->body };
+        d->input.express = gh_hub_asked;
+        d->input.express_context = &d->asked;
     }
     if (gh_decide(d->run->image, &d->input, d->scratch, &d->decision, &error) != GH_OK) {
         gh_cli_fail_error(d->run->cli, &error);

@@ -23,6 +23,7 @@ enum {
     GH_EXIT_DONE    = 0,
     GH_EXIT_ERROR   = 1,    /* nothing was changed */
     GH_EXIT_CHANGES = 2,    /* policy plan: there is something to apply */
+    GH_EXIT_AGEING  = 2,    /* agent status --check: something is not fine */
     GH_EXIT_DENIED  = 3,    /* explain: the request is denied */
     GH_EXIT_UNOBEYED = 3,   /* edits: in force, but a worker has not confirmed it */
     GH_EXIT_USAGE   = 64    /* the command line itself is wrong; nothing was done (EX_USAGE of sysexits.h) */
@@ -65,16 +66,37 @@ struct gh_cli_s {
 };
 
 /* One row a command: two that are added side by side do not meet. */
+extern const gh_cli_command_t gh_cli_agent;
+extern const gh_cli_command_t gh_cli_agent_status;
+extern const gh_cli_command_t gh_cli_backend_status;
+extern const gh_cli_command_t gh_cli_audit_schema;
+extern const gh_cli_command_t gh_cli_audit_show;
+extern const gh_cli_command_t gh_cli_audit_tail;
+extern const gh_cli_command_t gh_cli_audit_verify;
 extern const gh_cli_command_t gh_cli_backup;
 extern const gh_cli_command_t gh_cli_restore;
+extern const gh_cli_command_t gh_cli_credential_check;
+extern const gh_cli_command_t gh_cli_credential_list;
+extern const gh_cli_command_t gh_cli_credential_refresh;
 extern const gh_cli_command_t gh_cli_explain;
 extern const gh_cli_command_t gh_cli_facts_diff;
 extern const gh_cli_command_t gh_cli_facts_show;
 extern const gh_cli_command_t gh_cli_fleet_check;
+extern const gh_cli_command_t gh_cli_fleet_drift;
+extern const gh_cli_command_t gh_cli_fleet_import;
 extern const gh_cli_command_t gh_cli_init;
+extern const gh_cli_command_t gh_cli_limits;
+extern const gh_cli_command_t gh_cli_usage;
 extern const gh_cli_command_t gh_cli_key_create;
+extern const gh_cli_command_t gh_cli_key_import;
 extern const gh_cli_command_t gh_cli_key_list;
+extern const gh_cli_command_t gh_cli_key_edit;
 extern const gh_cli_command_t gh_cli_key_revoke;
+extern const gh_cli_command_t gh_cli_key_rotate;
+extern const gh_cli_command_t gh_cli_ledger_check;
+extern const gh_cli_command_t gh_cli_ledger_checkpoint;
+extern const gh_cli_command_t gh_cli_ledger_grow;
+extern const gh_cli_command_t gh_cli_ledger_show;
 extern const gh_cli_command_t gh_cli_policy_apply;
 extern const gh_cli_command_t gh_cli_policy_diff;
 extern const gh_cli_command_t gh_cli_policy_export;
@@ -90,7 +112,11 @@ extern const gh_cli_command_t gh_cli_policy_validate;
 extern const gh_cli_command_t gh_cli_policy_wait;
 
 extern const char gh_cli_policy_words[];   /* the policy language in five sentences: head of `gatehouse policy --help` */
+extern const char gh_cli_backend_words[];
+extern const char gh_cli_credential_words[];
+extern const char gh_cli_audit_words[];
 extern const char gh_cli_key_words[];
+extern const char gh_cli_ledger_words[];
 extern const char gh_cli_facts_words[];
 extern const char gh_cli_fleet_words[];
 

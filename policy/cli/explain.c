@@ -12,6 +12,7 @@
 #include "ngx_module/wire/wire.h"
 #include "policy/cli/files.h"
 #include "policy/cli/policy_load.h"
+#include "policy/store/image_format.h"
 
 #define REQUEST_MAX (256u << 20)     /* bytes of a request's body */
 #define NEAR_APPS   10000            /* apps looked at for the nearest spelling */
@@ -48,7 +49,7 @@ take_headers(gh_cli_explain_t *explain)
             return gh_cli_misuse(explain->cli, "--header %s is not of the form 'Name: value'", text);
         }
 
-        gh_intake_header(&explain->intake, gh_str_trim((gh_str_t) { text, (size_t) (colon - text) }),
+        gh_intake_header(explain->cli->arena, &explain->intake, gh_str_trim((gh_str_t) { text, (size_t) (colon - text) }),
             gh_str_trim(gh_str_from(colon + 1)));
     }
 
@@ -59,15 +60,9 @@ take_headers(gh_cli_explain_t *explain)
 }
 
 static int
-find_endpoint(const gh_cli_t *cli, gh_endpoint_t *endpoint)
+find_endpoint(const gh_cli_t *cli, const char *name, gh_endpoint_t *endpoint)
 {
-    const char *name = gh_cli_value(cli, "endpoint");
-    gh_str_t    names[GH_ENDPOINTS], near;
-
-    *endpoint = GH_ENDPOINT_CHAT_COMPLETIONS;
-    if (name == NULL) {
-        return GH_EXIT_DONE;
-    }
+    gh_str_t names[GH_ENDPOINTS], near, all = GH_STR("");
 
     for (int i = 0; i < GH_ENDPOINTS; i++) {
         if (strcmp(name, gh_endpoint_names[i]) == 0) {
@@ -75,38 +70,145 @@ find_endpoint(const gh_cli_t *cli, gh_endpoint_t *endpoint)
             return GH_EXIT_DONE;
         }
         names[i] = gh_str_from(gh_endpoint_names[i]);
+        all = gh_str_format(cli->arena, "%.*s%s%s", GH_STR_ARG(all), i > 0 ? ", " : "", gh_endpoint_names[i]);
     }
 
     near = gh_str_nearest(gh_str_from(name), names, GH_ENDPOINTS);
 
-    return gh_cli_misuse(cli, "--endpoint %s is not one of chat.completions, completions, embeddings%s%.*s%s", name,
+    return gh_cli_misuse(cli, "--endpoint %s is not one of %.*s%s%.*s%s", name, GH_STR_ARG(all),
         near.len ? "; did you mean " : "", GH_STR_ARG(near), near.len ? "?" : "");
+}
+
+/* By --method; else as clients ask: POST, or GET where only what is kept can be meant. */
+static int
+read_url(gh_cli_explain_t *explain, const char *target, gh_error_t *error)
+{
+    const char *method = gh_cli_value(explain->cli, "method");
+    gh_str_t    text = gh_str_from(target), unserved = { NULL, 0 };
+    gh_error_t  other = { 0 };
+    gh_url_t    url;
+    int         rc = gh_url_read(explain->cli->arena, gh_str_from(method != NULL ? method : "POST"), text, unserved, &explain->url, error);
+
+    if (rc == GH_OK || method != NULL || strcmp(error->code, "method_not_allowed") != 0) {
+        return rc;
+    }
+    if (gh_url_read(explain->cli->arena, GH_STR("GET"), text, unserved, &url, &other) == GH_OK && url.operation == GH_URL_KEPT) {
+        explain->url = url;
+        return GH_OK;
+    }
+
+    return rc;
+}
+
+/* What is asked for: by --url as the client's SDK sends it, or --endpoint, or chat completions. */
+static int
+take_url(gh_cli_explain_t *explain)
+{
+    const gh_cli_t *cli = explain->cli;
+    const char     *target = gh_cli_value(cli, "url"), *endpoint = gh_cli_value(cli, "endpoint");
+    gh_error_t      error = { 0 };
+
+    explain->url = (gh_url_t) { .operation = GH_URL_CREATE, .endpoint = GH_ENDPOINT_CHAT_COMPLETIONS };
+
+    if (target == NULL && gh_cli_value(cli, "method") != NULL) {
+        return gh_cli_misuse(cli, "--method goes with --url");
+    }
+    if (target == NULL) {
+        return endpoint != NULL ? find_endpoint(cli, endpoint, &explain->url.endpoint) : GH_EXIT_DONE;
+    }
+    if (endpoint != NULL) {
+        return gh_cli_misuse(cli, "give --url or --endpoint, not both: a URL says which endpoint it is");
+    }
+    if (target[0] != '/') {
+        return gh_cli_misuse(cli, "--url %s does not begin with \"/\": give path and query as they are sent, such as /v1/chat/completions", target);
+    }
+
+    if (read_url(explain, target, &error) != GH_OK) {
+        return gh_cli_fail(cli, "--url %s: the gateway answers %s: %s", target, error.code ? error.code : "", error.text);
+    }
+    if (explain->url.operation != GH_URL_CREATE && explain->url.operation != GH_URL_KEPT) {
+        return gh_cli_fail(cli, "--url %s: the gateway answers itself: no deployment is asked", target);
+    }
+
+    return GH_EXIT_DONE;
+}
+
+/* What the request was taken from, for messages. */
+static const char *
+asked_by(const gh_cli_t *cli)
+{
+    const char *path = gh_cli_value(cli, "request");
+
+    return path != NULL ? path : gh_cli_value(cli, "url");
 }
 
 /* The body of --request, as intake reads it. */
 static int
 take_request(gh_cli_explain_t *explain)
 {
-    gh_cli_t     *cli = explain->cli;
-    const char   *path = gh_cli_value(cli, "request");
-    gh_error_t    error = { 0 };
-    gh_endpoint_t endpoint;
-    gh_str_t      body;
-    int           status;
+    gh_cli_t   *cli = explain->cli;
+    const char *path = gh_cli_value(cli, "request");
+    gh_error_t  error = { 0 };
+    gh_str_t    body = GH_STR("");
+    int         status;
 
-    if ((status = find_endpoint(cli, &endpoint)) != GH_EXIT_DONE) {
+    if ((status = take_url(explain)) != GH_EXIT_DONE) {
         return status;
     }
 
-    if (gh_cli_read_input(cli->arena, path, REQUEST_MAX, &body, &error) != GH_OK) {
+    if (path == NULL && explain->url.operation == GH_URL_CREATE) {
+        return gh_cli_misuse(cli, "--request FILE is missing: the body that is sent to %s", gh_cli_value(cli, "url"));
+    }
+
+    if (path != NULL && gh_cli_read_input(cli->arena, path, REQUEST_MAX, &body, &error) != GH_OK) {
         return gh_cli_fail_error(cli, &error);
     }
 
-    if (gh_intake_parse(cli->arena, endpoint, body, &explain->intake, &error) != GH_OK) {
-        return gh_cli_fail(cli, "%s: the gateway answers 400 %s: %s", path, error.code ? error.code : "", error.text);
+    if (gh_intake_parse_url(cli->arena, &explain->url, body, &explain->intake, &error) != GH_OK) {
+        return gh_cli_fail(cli, "%s: the gateway answers 400 %s: %s", asked_by(cli), error.code ? error.code : "", error.text);
     }
 
+    explain->asked = (gh_hub_asked_t) { .arena = cli->arena, .intake = &explain->intake, .body = body };
+    explain->input.express = gh_hub_asked;
+    explain->input.express_context = &explain->asked;
+
     return take_headers(explain);
+}
+
+/* Ids of what deployments keep, opened with the store's secret: they pin the request. Once it is known whose they have to be. */
+static int
+open_ids(gh_cli_explain_t *explain)
+{
+    gh_cli_t      *cli = explain->cli;
+    gh_str_t       path = gh_str_format(cli->arena, "%s/store.key", gh_cli_secrets(cli));
+    gh_handles_t  *handles = NULL;
+    gh_error_t     error = { 0 };
+    uint8_t        secret[32];
+    int            status = GH_EXIT_DONE;
+
+    if (explain->intake.handle_count == 0 && explain->intake.operation == GH_OPERATION_CREATE) {
+        return GH_EXIT_DONE;
+    }
+    if (explain->identity.tenant_uid == 0) {
+        return gh_cli_fail(cli, "%s: ids of what is kept were given to a tenant of the store: give --key, or --as without --policy and --revision", asked_by(cli));
+    }
+
+    if (path.data == NULL || gh_store_key_read(path.data, secret, &error) != GH_OK) {
+        return gh_cli_fail_error(cli, &error);
+    }
+
+    handles = gh_handles_new(secret);
+    explicit_bzero(secret, sizeof(secret));
+    if (handles == NULL) {
+        return gh_cli_fail(cli, "out of memory");
+    }
+
+    if (gh_intake_open(cli->arena, handles, explain->identity.tenant_uid, &explain->url, &explain->asked.body, &explain->intake, &error) != GH_OK) {
+        status = gh_cli_fail(cli, "%s: the gateway refuses it, %s: %s", asked_by(cli), error.code, error.text);
+    }
+    gh_handles_free(handles);
+
+    return status == GH_EXIT_DONE ? take_headers(explain) : status;
 }
 
 /* --as: who it would be, without a key. */
@@ -119,6 +221,7 @@ take_as(gh_cli_explain_t *explain, gh_store_t *store, const char *as)
     gh_cli_path_t  path;
     gh_image_t    *image;
     gh_str_t       near, *apps;
+    int32_t        profile;
     uint32_t       count;
     bool           tenant;        /* who must not learn other tenants' names from the nearest spelling */
 
@@ -145,7 +248,9 @@ take_as(gh_cli_explain_t *explain, gh_store_t *store, const char *as)
             : gh_cli_fail_store(cli, &error);
     }
 
-    if (gh_image_app_listed(explain->image, identity->path)) {
+    profile = gh_image_app_find(explain->image, identity->path);
+    if (profile >= 0) {
+        identity->audit = explain->image->profiles[profile].audit;
         return GH_EXIT_DONE;
     }
     if (tenant) {
@@ -216,6 +321,10 @@ decide(gh_cli_explain_t *explain)
         explain->decision.revision = explain->revision;     /* an image that was compiled again has none */
     }
 
+    status = gh_cli_explain_order(explain);
+    if (status != GH_EXIT_DONE) {
+        return status;
+    }
     gh_cli_sets_load(explain->cli->arena, &explain->sets);
     gh_cli_explain_role(explain->cli, &tenant);
     status = tenant ? gh_cli_explain_print_tenant(explain)
@@ -305,6 +414,9 @@ explain_request(gh_cli_t *cli)
         status = as != NULL ? take_as(&explain, store, as) : take_key(&explain, store, key);
     }
     if (status == GH_EXIT_DONE) {
+        status = open_ids(&explain);
+    }
+    if (status == GH_EXIT_DONE) {
         status = decide(&explain);
     }
 
@@ -322,9 +434,10 @@ explain_request(gh_cli_t *cli)
 static int
 check_shape(const gh_cli_t *cli)
 {
-    static const char *const request_only[] = { "key", "as", "endpoint", "header", "node", "now", "policy", "revision" };
+    static const char *const request_only[] = { "key", "as", "url", "method", "endpoint", "header", "node", "now", "policy", "revision", "ledger" };
     static const char *const id_only[] = { "audit", "tenant" };
-    bool                     by_id = cli->argument_count == 1, request = gh_cli_value(cli, "request") != NULL, tenant;
+    bool                     by_id = cli->argument_count == 1, tenant;
+    bool                     request = gh_cli_value(cli, "request") != NULL || (!by_id && gh_cli_value(cli, "url") != NULL);
     int                      status = gh_cli_explain_role(cli, &tenant);
 
     if (status != GH_EXIT_DONE) {
@@ -370,7 +483,9 @@ static const gh_cli_option_t options[] = {
     { "key", "KEY", "the API key of the caller; @FILE reads it from a file", false },
     { "as", "ORG/TENANT/APP", "judges for this app without a key; a fourth part names\nthe key", false },
     { "node", "NODE", "the gatehouse_node that would take the request", false },
-    { "endpoint", "NAME", "chat.completions (default), completions or embeddings", false },
+    { "url", "/PATH", "path and query as the client sends them: the endpoint, and the\nmodel where the path names it (Azure's deployments, Bedrock)", false },
+    { "method", "METHOD", "of --url: POST (default), or GET, POST or DELETE of a response\nthat is kept, which has no body: then without --request", false },
+    { "endpoint", "NAME", "chat.completions (default), completions, embeddings, responses, ...", false },
     { "header", "'NAME: VALUE'", "a header of the request; may be repeated", true },
     { "now", "TIME", "judges as of this time (RFC 3339); not before the revision", false },
     { "policy", "DIR", "judges by the documents below DIR instead of the store", false },
@@ -378,8 +493,9 @@ static const gh_cli_option_t options[] = {
     { "role", "WHO", "security (default), or tenant: the verdict and the ids of\nrules, as the tenant may see them", false },
     { "tenant", "ORG/TENANT", "with an ID and --role tenant: whose request it must be", false },
     { "again", NULL, "with an ID: decides once more by the documents of the\nrecord's revision, prints every deployment, and says\nwhether it comes out as recorded", false },
-    { "audit", "DIR", "with an ID: the audit directory (default: HOME/audit)", false },
+    { "audit", "DIR", "with an ID: an audit directory (default: HOME/audit);\nrepeat it for the second one", true },
     GH_CLI_STORE_OPTIONS,
+    GH_CLI_LEDGER_OPTION,
     { "json", NULL, "prints an object; with an ID: the record's lines in an array", false },
     { 0 }
 };
@@ -391,7 +507,8 @@ const gh_cli_command_t gh_cli_explain = {
     .help =
         "With --request: decides on the request exactly as a worker would, and prints the verdict, the classes\n"
         "with their sources, and one line per deployment: yes with the rule, or no with the rule and the places\n"
-        "that are outside. Nothing is sent or recorded.\n"
+        "that are outside; then what the order rests on, where latency or the state of a backend counts. Nothing is\n"
+        "sent or recorded.\n"
         "With the id that every answer carries as x-request-id: tells from the record what was decided, sent and\n"
         "answered.",
     .exits = ", 3 the request is, or was, denied",

@@ -49,6 +49,45 @@ find_header(void *context, gh_str_t name, unsigned index, gh_str_t *value)
     return false;
 }
 
+/* What the line says could not be translated. */
+static const gh_express_t *
+recorded_express(void *context)
+{
+    static const char *const names[] = { [GH_WORDS_PLAIN] = "not_expressible", [GH_WORDS_OPEN] = "not_expressible_self" };
+    again_t                 *again = context;
+    gh_express_t            *express = gh_arena_array(again->explain.cli->arena, 1, sizeof(*express));
+
+    for (unsigned words = 0; express != NULL && words < GH_WORDS; words++) {
+        const json_t *object = json_object_get(again->line, names[words == GH_WORDS_OPEN ? GH_WORDS_OPEN : GH_WORDS_PLAIN]);
+
+        for (int e = 0; e < GH_ENDPOINTS; e++) {
+            if (json_object_get(object, gh_endpoint_names[e]) != NULL) {
+                express->where[words][e] = member(object, gh_endpoint_names[e]);
+            }
+        }
+    }
+
+    /* an older line knows no models: what it says of the endpoint held for all */
+    for (unsigned words = GH_WORDS_OPEN + 1; express != NULL && words < GH_WORDS; words++) {
+        const json_t *object = json_object_get(again->line, "not_expressible_converse");
+
+        if (object != NULL) {
+            express->where[words][gh_endpoint_by_model()] = json_object_get(object, gh_words_names[words]) != NULL ? member(object, gh_words_names[words])
+                : (gh_str_t) { NULL, 0 };
+        }
+    }
+
+    for (int m = 0; express != NULL && m < GH_BEDROCK_MODELS; m++) {
+        const json_t *object = json_object_get(again->line, "not_expressible_models");
+
+        if (json_object_get(object, gh_bedrock_model_names[m]) != NULL) {
+            express->embeddings[m] = member(object, gh_bedrock_model_names[m]);
+        }
+    }
+
+    return express;
+}
+
 static int
 fill_intake(again_t *again)
 {
@@ -64,8 +103,14 @@ fill_intake(again_t *again)
             known = true;
         }
     }
+    for (int o = 0; o < GH_OPERATIONS; o++) {
+        if (gh_str_is(member(again->line, "operation"), gh_operation_names[o])) {
+            intake->operation = (gh_operation_t) o;
+        }
+    }
     intake->n = 1;
     intake->model = member(again->line, "model");
+    intake->service_tier = member(again->line, "service_tier");
     intake->stream = json_is_true(json_object_get(again->line, "stream"));
     intake->uninspected = json_is_true(json_object_get(again->line, "uninspected"));
     json_array_foreach((json_t *) features, i, item) {
@@ -73,9 +118,30 @@ fill_intake(again_t *again)
             break;
         }
         intake->features[intake->feature_count++] = (gh_feature_use_t) { member(item, "name"), member(item, "where") };
+        if (json_is_true(json_object_get(item, "by_default"))) {
+            intake->by_default = intake->feature_count;
+        }
     }
+    intake->pin.deployment = member(json_object_get(again->line, "pin"), "deployment");
+    intake->pin.where = member(json_object_get(again->line, "pin"), "where");
 
     return known && intake->model.len > 0 ? GH_OK : GH_ERROR;
+}
+
+/* What the caller narrowed by itself, as it stands beside an identity. */
+static gh_str_t
+recorded_lists(const again_t *again, const char *name)
+{
+    const json_t *array = json_object_get(again->line, name), *item;
+    gh_str_t      lists = GH_STR("");
+    size_t        i;
+
+    json_array_foreach((json_t *) array, i, item) {
+        if (json_is_string(item)) {
+            lists = gh_str_format(again->explain.cli->arena, "%.*s%s%s", GH_STR_ARG(lists), i > 0 ? "\n" : "", json_string_value(item));
+        }
+    }
+    return lists;
 }
 
 static int
@@ -89,10 +155,13 @@ fill_input(again_t *again)
     identity->app = member(again->line, "app");
     identity->key = member(again->line, "key");
     identity->own_classes = member(again->line, "key_classes");
+    identity->own_places = recorded_lists(again, "key_places");
+    identity->own_models = recorded_lists(again, "key_models");
     identity->path = gh_str_format(explain->cli->arena, "%.*s/%.*s/%.*s", GH_STR_ARG(identity->org), GH_STR_ARG(identity->tenant),
         GH_STR_ARG(identity->app));
     explain->input = (gh_decide_input_t) { .identity = identity, .intake = &explain->intake, .node = member(again->line, "node"),
-        .now_ms = (uint64_t) json_integer_value(json_object_get(again->line, "clock")), .header = find_header, .header_context = again };
+        .now_ms = (uint64_t) json_integer_value(json_object_get(again->line, "clock")), .header = find_header, .header_context = again,
+        .express = recorded_express, .express_context = again };
 
     return identity->path.data != NULL && explain->input.now_ms > 0 && fill_intake(again) == GH_OK ? GH_OK : GH_ERROR;
 }
@@ -150,6 +219,24 @@ compare_route(again_t *again)
     }
 }
 
+/* The weights are the documents' own: they are derived again as well. */
+static void
+compare_objective(again_t *again)
+{
+    gh_cli_explain_t  *explain = &again->explain;
+    gh_arena_t        *arena = explain->cli->arena;
+    gh_route_weights_t weights;
+    gh_error_t         error;
+
+    if (explain->order.count > 0 && gh_order_weights(explain->image, &explain->identity, &weights, &error) == GH_OK
+        && (weights.latency != explain->order.weights.latency || weights.cost != explain->order.weights.cost))
+    {
+        differ(again, "the weights of cost and latency",
+            gh_str_format(arena, "%u %u", explain->order.weights.cost, explain->order.weights.latency),
+            gh_str_format(arena, "%u %u", weights.cost, weights.latency));
+    }
+}
+
 static void
 compare(again_t *again)
 {
@@ -172,6 +259,7 @@ compare(again_t *again)
     if (!gh_str_eq(member(again->line, "rule"), decision->rule)) {
         differ(again, "the rule", member(again->line, "rule"), decision->rule);
     }
+    compare_objective(again);
     compare_route(again);
 }
 
@@ -191,6 +279,7 @@ print(const again_t *again, uint64_t revision)
     if (explain->decision.target_count > 0) {
         putchar('\n');
         gh_cli_explain_print_targets(explain);
+        gh_cli_explain_print_order(explain);
         putchar('\n');
     }
     printf("%s\n", again->differences == 0 ? "It comes out as recorded." : "It does not come out as recorded.");
@@ -209,6 +298,9 @@ decide(again_t *again, uint64_t revision)
         return gh_cli_fail_error(explain->cli, &error);
     }
     explain->decision.revision = revision;
+    if (gh_cli_explain_order_again(explain, again->line) != GH_OK) {
+        return gh_cli_fail(explain->cli, "out of memory");
+    }
     gh_cli_sets_load(explain->cli->arena, &explain->sets);
     compare(again);
     status = print(again, revision);

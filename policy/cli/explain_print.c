@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/audit/mode.h"
 #include "policy/cli/explain.h"
 #include "policy/cli/verdict_text.h"
 #include "policy/store/image_format.h"
@@ -103,7 +104,7 @@ print_verdict(const gh_cli_explain_t *explain)
         GH_STR_ARG(gh_cli_rules_text(&context, gh_decision_verdict(decision, decision->route[0]))), GH_STR_ARG(first.deployment),
         GH_STR_ARG(words(explain, first.process)), (unsigned) first.priority);
     if (decision->route_count > 1) {
-        printf(", then %u more by priority and price", (unsigned) decision->route_count - 1);
+        printf(", then %u more by %s", (unsigned) decision->route_count - 1, gh_cli_order_words(explain->order.weights));
     }
     printf(".\n");
 }
@@ -128,6 +129,22 @@ print_classes(const gh_cli_explain_t *explain)
     printf(".\n");
 }
 
+/* What the caller narrows by itself, list by list. */
+static void
+print_own(const gh_cli_explain_t *explain, const char *what, gh_str_t lists)
+{
+    gh_str_t list;
+
+    while (gh_narrowing_next(&lists, GH_NARROWING_LISTS, &list)) {
+        printf("Its caller is narrowed to the %s %.*s.\n", what, GH_STR_ARG(shown(explain, list)));
+    }
+}
+
+static const char *const operation_words[GH_OPERATIONS] = {
+    [GH_OPERATION_RETRIEVE] = "read what is kept", [GH_OPERATION_CANCEL] = "cancel what is kept", [GH_OPERATION_DELETE] = "delete what is kept",
+    [GH_OPERATION_INPUT_ITEMS] = "read the items of what is kept",
+};
+
 static void
 print_request(const gh_cli_explain_t *explain)
 {
@@ -135,9 +152,10 @@ print_request(const gh_cli_explain_t *explain)
     const gh_identity_t *who = &explain->identity;
     int                  country = gh_image_node_country(explain->image, explain->input.node);
 
-    printf("Request: %.*s%s%.*s asks for %.*s at %s%s, node %.*s%s%s, ", GH_STR_ARG(who->path),
+    printf("Request: %.*s%s%.*s asks for %.*s at %s%s%s%s, node %.*s%s%s, ", GH_STR_ARG(who->path),
         who->key.len ? ", key " : "",
         GH_STR_ARG(who->key), GH_STR_ARG(shown(explain, intake->model)), gh_endpoint_names[intake->endpoint],
+        intake->operation != GH_OPERATION_CREATE ? ", to " : "", intake->operation != GH_OPERATION_CREATE ? operation_words[intake->operation] : "",
         intake->stream ? ", streamed" : "", GH_STR_ARG(explain->input.node), country >= 0 ? " in " : "",
         country >= 0 ? gh_country_codes[country] : "");
 
@@ -154,6 +172,14 @@ print_request(const gh_cli_explain_t *explain)
     }
     if (intake->feature_count > 0) {
         printf(".\n");
+    }
+    if (explain->identity.audit == GH_AUDIT_BEST_EFFORT) {
+        printf("Its audit mode is best-effort: while it cannot be recorded it is sent nevertheless, and the record has a gap.\n");
+    }
+    print_own(explain, "places", explain->identity.own_places);
+    print_own(explain, "models", explain->identity.own_models);
+    if (intake->pin.deployment.len > 0) {
+        printf("State: what %.*s names is kept by deployment %.*s.\n", GH_STR_ARG(shown(explain, intake->pin.where)), GH_STR_ARG(intake->pin.deployment));
     }
     if (explain->decision.narrowing.len > 0) {
         printf("Narrowed to: %.*s.\n", GH_STR_ARG(shown(explain, explain->decision.narrowing)));
@@ -198,6 +224,7 @@ gh_cli_explain_print(const gh_cli_explain_t *explain)
         putchar('\n');
         gh_cli_explain_print_targets(explain);
         print_others(explain);
+        gh_cli_explain_print_order(explain);
     }
 
     if (explain->decision.valid_until_ms != UINT64_MAX && explain->decision.target_count > 0) {
@@ -215,6 +242,9 @@ write_intake(gh_json_writer_t *w, const gh_cli_explain_t *explain)
 
     gh_json_begin_object(w);
     gh_json_kv_string(w, "endpoint", gh_str_from(gh_endpoint_names[intake->endpoint]));
+    if (intake->operation != GH_OPERATION_CREATE) {
+        gh_json_kv_string(w, "operation", gh_str_from(gh_operation_names[intake->operation]));
+    }
     gh_json_kv_string(w, "model", intake->model);
     gh_json_kv_bool(w, "stream", intake->stream);
     gh_json_kv_u64(w, "bytes", intake->body_bytes);
@@ -227,6 +257,13 @@ write_intake(gh_json_writer_t *w, const gh_cli_explain_t *explain)
         gh_json_end_object(w);
     }
     gh_json_end_array(w);
+    if (intake->pin.deployment.len > 0) {
+        gh_json_key(w, "pin");
+        gh_json_begin_object(w);
+        gh_json_kv_string(w, "deployment", intake->pin.deployment);
+        gh_json_kv_string(w, "where", intake->pin.where);
+        gh_json_end_object(w);
+    }
     gh_json_end_object(w);
 }
 
@@ -241,6 +278,7 @@ write_all(gh_json_writer_t *w, const gh_cli_explain_t *explain)
     write_intake(w, explain);
     gh_json_key(w, "identity");
     gh_json_begin_object(w);
+    gh_json_kv_string(w, "audit", gh_str_from(gh_audit_names[who->audit]));
     gh_json_kv_string(w, "org", who->org);
     gh_json_kv_string(w, "tenant", who->tenant);
     gh_json_kv_string(w, "app", who->app);
@@ -259,6 +297,13 @@ write_all(gh_json_writer_t *w, const gh_cli_explain_t *explain)
     }
     gh_json_key(w, "decision");
     gh_decision_write(w, explain->image, &explain->decision);
+    if (explain->order.count > 0) {
+        gh_json_key(w, "order");
+        gh_json_begin_object(w);
+        gh_json_kv_bool(w, "state", explain->state);
+        gh_route_write(w, explain->image, explain->order.steps, explain->order.count, explain->order.weights, false);
+        gh_json_end_object(w);
+    }
     gh_json_end_object(w);
 }
 

@@ -8,6 +8,8 @@
 #include "policy/cli/explain.h"
 #include "policy/cli/record_find.h"
 
+#define DIRECTORIES_MAX 16u
+
 typedef struct {
     gh_cli_t      *cli;
     gh_cli_sets_t  sets;
@@ -148,7 +150,9 @@ print_verdict(const story_t *story, const json_t *verdict)
     static const struct { const char *word, *sentence; } others[] = {
         { "not_served", "not for this tenant (\"serves\")" },
         { "endpoint", "does not offer the endpoint" },
-        { "narrowed", "outside the places the request or tenant allowed" },
+        { "narrowed", "outside the places the request, its caller or tenant allowed" },
+        { "elsewhere", "not where the state is that the request uses" },
+        { "not_expressible", "cannot be asked that: the request has no translation for it" },
     };
     const char   *word = text(story, verdict, "verdict"), *rule = text(story, verdict, "rule");
     const json_t *set = json_object_get(verdict, "places"), *misses = json_object_get(verdict, "misses");
@@ -219,7 +223,11 @@ print_decided(const story_t *story, const json_t *line)
         printf("Allowed");
     }
 
-    printf(" under revision %lld", number(line, "revision"));
+    if (has(line, "revision")) {
+        printf(" under revision %lld", number(line, "revision"));
+    } else {
+        printf(" before it was decided");
+    }
     if (has(line, "residency")) {
         printf(" of policy %s", text(story, line, "residency"));
     }
@@ -234,17 +242,61 @@ print_decided(const story_t *story, const json_t *line)
     }
 }
 
+/* What the caller narrowed by itself. */
+static void
+print_own(const story_t *story, const json_t *line, const char *name, const char *what)
+{
+    const json_t *lists = json_object_get(line, name), *list;
+    size_t        i;
+
+    json_array_foreach((json_t *) lists, i, list) {
+        if (!json_is_string(list)) {
+            continue;
+        }
+        printf("  The caller's key, token or certificate is narrowed to the %s %s.\n", what,
+            gh_cli_shown(story->cli->arena, (gh_str_t) { json_string_value(list), json_string_length(list) }).data);
+    }
+}
+
 static void
 print_asked(const story_t *story, const json_t *line)
 {
-    printf("  %s/%s/%s, key %s, asked for %s", text(story, line, "org"), text(story, line, "tenant"),
-        text(story, line, "app"), text(story, line, "key"), text(story, line, "model"));
+    printf("  %s/%s/%s, key %s, asked%s%s", text(story, line, "org"), text(story, line, "tenant"), text(story, line, "app"),
+        text(story, line, "key"), has(line, "model") ? " for " : "", text(story, line, "model"));
     if (has(line, "model_sent")) {
         printf(" (as \"%s\")", text(story, line, "model_sent"));
     }
-    printf(" at %s%s, %lld bytes.\n", text(story, line, "endpoint"),
-        json_is_true(json_object_get(line, "stream")) ? ", streamed" : "", number(line, "bytes"));
+    printf(" at %s%s", text(story, line, "endpoint"), json_is_true(json_object_get(line, "stream")) ? ", streamed" : "");
+    if (has(line, "service_tier")) {
+        printf(", service tier %s", text(story, line, "service_tier"));
+    }
+    if (has(line, "operation")) {
+        printf(", to %s what is kept there", strcmp(text(story, line, "operation"), "input_items") == 0 ? "list the input of"
+            : text(story, line, "operation"));
+    } else if (has(line, "bytes")) {
+        printf(", %lld bytes", number(line, "bytes"));
+    }
+    printf(".\n");
 
+    if (has(line, "session")) {
+        const json_t *session = json_object_get(line, "session");
+
+        printf("  Session %s, named by %s.\n", text(story, session, "id_sha256"), text(story, session, "source"));
+    }
+    if (json_array_size(json_object_get(line, "state_sessions")) > 0) {
+        printf("  It uses state of %s: ", json_array_size(json_object_get(line, "state_sessions")) == 1 ? "another session" : "other sessions");
+        print_list(story, json_object_get(line, "state_sessions"));
+        printf("%s.\n", json_is_true(json_object_get(line, "state_sessions_more")) ? " and more" : "");
+    }
+
+    if (has(line, "unopened")) {
+        const json_t *unopened = json_object_get(line, "unopened");
+
+        printf("  The id in %s could not be used: %s.\n", text(story, unopened, "where"), text(story, unopened, "why"));
+    }
+
+    print_own(story, line, "key_places", "places");
+    print_own(story, line, "key_models", "models");
     if (json_array_size(json_object_get(line, "narrowing")) > 0) {
         printf("  Narrowed to: ");
         print_list(story, json_object_get(line, "narrowing"));
@@ -261,10 +313,27 @@ print_features(const story_t *story, const json_t *features)
     json_array_foreach((json_t *) features, i, use) {
         const char *name = text(story, use, "name");
 
-        printf("%s%s from %s", i ? ", " : "  Features: ", name[0] ? name : "unknown", text(story, use, "where"));
+        printf("%s%s from %s%s", i ? ", " : "  Features: ", name[0] ? name : "unknown", text(story, use, "where"),
+            json_is_true(json_object_get(use, "by_default")) ? " (by default)" : "");
     }
     if (json_array_size(features) > 0) {
         printf(".\n");
+    }
+}
+
+/* What was held for it before it was sent. */
+static void
+print_reserve(const json_t *line)
+{
+    const json_t *reserve = json_object_get(line, "reserve");
+
+    if (reserve != NULL && has(reserve, "deployment")) {
+        printf("  Reserved: %lld in, %lld out", number(reserve, "input"), number(reserve, "output"));
+        if (number(reserve, "micro_dollars") != 0) {
+            printf(", $%lld.%06lld", number(reserve, "micro_dollars") / 1000000, number(reserve, "micro_dollars") % 1000000);
+        }
+        printf(", under %zu limit%s.\n", json_array_size(json_object_get(reserve, "limits")),
+            json_array_size(json_object_get(reserve, "limits")) == 1 ? "" : "s");
     }
 }
 
@@ -281,6 +350,10 @@ tell_decision(story_t *story, const json_t *line)
     print_asked(story, line);
     print_classes(story, json_object_get(line, "classes"));
     print_features(story, json_object_get(line, "features"));
+    if (json_object_get(line, "pin") != NULL) {
+        printf("  State: kept by %s, as %s says: it goes there or nowhere.\n", text(story, json_object_get(line, "pin"), "deployment"),
+            text(story, json_object_get(line, "pin"), "where"));
+    }
 
     json_array_foreach((json_t *) route, i, item) {
         printf("  %zu.  ", i + 1);
@@ -293,12 +366,14 @@ tell_decision(story_t *story, const json_t *line)
         printf("\n");
     }
 
+    gh_cli_explain_tell_order(story->cli->arena, line);
     json_array_foreach((json_t *) verdicts, i, item) {
         print_verdict(story, item);
     }
     if (verdicts == NULL) {
         print_refused(json_object_get(line, "no"));
     }
+    print_reserve(line);
 }
 
 static void
@@ -310,6 +385,26 @@ tell_attempt(const story_t *story, const json_t *line)
         printf(", revision %lld", number(line, "revision"));
     }
     printf("\n");
+    print_reserve(line);
+}
+
+/* ", charged 12 in, 7 out, $0.000123 (reported)" of an attempt, outcome or lost line; nothing when it has none. */
+static void
+print_charged(const story_t *story, const json_t *line)
+{
+    const json_t *charged = json_object_get(line, "charged");
+    const char   *source = text(story, charged, "source");
+
+    if (charged == NULL) {
+        return;
+    }
+    printf(", charged %lld in, %lld out", number(charged, "input"), number(charged, "output"));
+    if (number(charged, "micro_dollars") != 0) {
+        printf(", $%lld.%06lld", number(charged, "micro_dollars") / 1000000, number(charged, "micro_dollars") % 1000000);
+    }
+    if (source[0] != '\0') {
+        printf(" (%s)", source);
+    }
 }
 
 static void
@@ -334,6 +429,7 @@ print_attempt_result(const story_t *story, size_t index, const json_t *attempt)
     if (has(attempt, "request_id")) {
         printf(", the backend calls it %s", text(story, attempt, "request_id"));
     }
+    print_charged(story, attempt);
     printf("\n");
 }
 
@@ -378,6 +474,19 @@ tell_outcome(story_t *story, const json_t *line)
             has(usage, "source") ? text(story, usage, "source") : "as reported");
         printf("; %lld bytes to the client.\n", number(line, "bytes_out"));
     }
+    if (json_is_true(json_object_get(line, "over_reserved"))) {
+        printf("  More was used than was reserved: a bound of the model is wrong.\n");
+    }
+}
+
+static void
+tell_lost(story_t *story, const json_t *line)
+{
+    story->ended = true;
+    printf("%s  Lost: its worker died during attempt %lld, and nobody knows how it ended", gh_cli_time_text(story->cli->arena,
+        (uint64_t) number(line, "t")), number(line, "number"));
+    print_charged(story, line);
+    printf(".\n");
 }
 
 static void
@@ -396,6 +505,9 @@ tell(story_t *story, const gh_cli_lines_t *lines)
         } else if (strcmp(type, "outcome") == 0) {
             tell_outcome(story, line);
 
+        } else if (strcmp(type, "lost") == 0) {
+            tell_lost(story, line);
+
         } else {
             printf("%s  %s\n", gh_cli_time_text(story->cli->arena, (uint64_t) number(line, "t")), type);
         }
@@ -405,7 +517,7 @@ tell(story_t *story, const gh_cli_lines_t *lines)
         printf("The decision itself is not in this record: its segment was moved away or lost.\n");
 
     } else if (!story->denied && !story->ended) {
-        printf("There is no outcome: the request is still running, or its worker died.\n");
+        printf("There is no outcome: the request is still running, or its worker died and no other one has finished its record yet.\n");
     }
 
     printf("Record: %s\n", lines->lines[0].file);
@@ -439,7 +551,7 @@ not_found(const gh_cli_t *cli, const char *id, const char *directory, const gh_c
             lines->damaged == 1 ? "" : "s", lines->damaged == 1 ? "s" : "");
     }
     gh_cli_advise("look on the node that answered, or name another directory with --audit; requests without a valid key "
-        "are not recorded");
+        "are not recorded, nor those that were sent in a gap: `gatehouse audit show --type gap`");
 
     return GH_EXIT_ERROR;
 }
@@ -467,7 +579,7 @@ again(story_t *story, const gh_cli_lines_t *lines)
 int
 gh_cli_explain_id(gh_cli_t *cli, const char *id)
 {
-    const char    *directory = gh_cli_value(cli, "audit");
+    const char    *directories[DIRECTORIES_MAX + 1] = { gh_cli_value_at(cli, "audit", 0) };
     story_t        story = { .cli = cli };
     gh_error_t     error = { 0 };
     gh_cli_lines_t lines;
@@ -486,9 +598,12 @@ gh_cli_explain_id(gh_cli_t *cli, const char *id)
     }
 
     home_audit = gh_str_format(cli->arena, "%s/audit", gh_cli_home(cli));
-    directory = directory ? directory : home_audit.data ? home_audit.data : "";
+    directories[0] = directories[0] ? directories[0] : home_audit.data ? home_audit.data : "";
+    for (unsigned i = 1; i < DIRECTORIES_MAX && gh_cli_value_at(cli, "audit", i) != NULL; i++) {
+        directories[i] = gh_cli_value_at(cli, "audit", i);
+    }
 
-    if (gh_cli_record_find(cli->arena, directory, lower, id_ms, &lines, &error) != GH_OK) {
+    if (gh_cli_record_find(cli->arena, directories, lower, id_ms, &lines, &error) != GH_OK) {
         gh_cli_record_free(&lines);
         gh_cli_fail_error(cli, &error);
         gh_cli_advise("run this as a user who may read the record, or name its directory with --audit");
@@ -496,7 +611,7 @@ gh_cli_explain_id(gh_cli_t *cli, const char *id)
     }
 
     if (lines.count == 0) {
-        return not_found(cli, id, directory, &lines);
+        return not_found(cli, id, directories[0], &lines);
     }
 
     gh_cli_sets_load(cli->arena, &story.sets);

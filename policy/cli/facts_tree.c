@@ -42,44 +42,6 @@ gh_cli_node_places(const gh_node_t *list)
     return places;
 }
 
-static void
-write_node(gh_json_writer_t *w, gh_arena_t *arena, const gh_node_t *node)
-{
-    gh_str_t key;
-
-    switch (node->type) {
-    case GH_NODE_OBJECT:
-        gh_json_begin_object(w);
-        for (const gh_node_t *child = node->first; child != NULL; child = child->next) {
-            key = gh_str_copy(arena, child->key);
-            gh_json_key(w, key.data ? key.data : "");
-            write_node(w, arena, child);
-        }
-        gh_json_end_object(w);
-        break;
-    case GH_NODE_ARRAY:
-        gh_json_begin_array(w);
-        for (const gh_node_t *child = node->first; child != NULL; child = child->next) {
-            write_node(w, arena, child);
-        }
-        gh_json_end_array(w);
-        break;
-    case GH_NODE_STRING:
-        gh_json_string(w, node->text);
-        break;
-    case GH_NODE_NUMBER:
-        gh_json_raw(w, node->text);
-        break;
-    case GH_NODE_TRUE:
-    case GH_NODE_FALSE:
-        gh_json_bool(w, node->type == GH_NODE_TRUE);
-        break;
-    case GH_NODE_NULL:
-        gh_json_null(w);
-        break;
-    }
-}
-
 gh_str_t
 gh_cli_node_json(gh_arena_t *arena, const gh_node_t *node)
 {
@@ -92,7 +54,7 @@ gh_cli_node_json(gh_arena_t *arena, const gh_node_t *node)
             break;
         }
         gh_json_writer_init(&w, buffer, size);
-        write_node(&w, arena, node);
+        gh_node_write(&w, node);
         if (gh_json_writer_ok(&w)) {
             return (gh_str_t) { w.data, w.len };
         }

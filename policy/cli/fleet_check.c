@@ -234,8 +234,9 @@ print_deployments(const checking_t *c)
             }
             gh_image_target(image, t, &target);
             if (!headed) {
-                printf("\n%.*s: %.*s%s%.*s%s%.*s\n", GH_STR_ARG(target.deployment), GH_STR_ARG(target.provider), region.len ? " " : "",
-                    GH_STR_ARG(region), target.sku.len ? " " : "", GH_STR_ARG(target.sku));
+                printf("\n%.*s: %.*s%s%.*s%s%.*s%s%.*s\n", GH_STR_ARG(target.deployment), GH_STR_ARG(target.provider), region.len ? " " : "",
+                    GH_STR_ARG(region), target.sku.len ? " " : "", GH_STR_ARG(target.sku), target.inference_geo.len ? " inference_geo " : "",
+                    GH_STR_ARG(target.inference_geo));
                 headed = true;
             }
             print_facts(c, t);

@@ -6,7 +6,8 @@
  *   HOME/store/data.mdb user:group 0640      HOME/store/lock.mdb user:group 0660
  *   HOME/store/identity user:group 0640
  *   HOME/audit          user:group 0750      HOME/audit/open     user:group 2770
- *   HOME/audit/sealed   user:group 0750      HOME/cred, its files user:group 0750, 0640
+ *   HOME/audit/sealed   user:group 0750      HOME/cred, its files user:group 2750, 0640
+ *   HOME/agent, keys    user:group 2750, what the agent hands to the workers
  *   SECRETS             root:<user's group> 0750, store.key 0640
  *   LEDGER              user:group 0660
  */
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 #include "policy/cli/init.h"
+#include "policy/cli/ledger.h"
 #include "policy/cli/policy.h"
 #include "policy/store/store.h"
 #include "policy/store/store_write.h"
@@ -96,7 +99,7 @@ find_group(gh_init_t *init)
 static bool
 home_entry_ok(const char *name)
 {
-    static const char *const ours[] = { ".", "..", "store", "audit", "cred", "ledger", "lost+found" };
+    static const char *const ours[] = { ".", "..", "store", "audit", "cred", "agent", "ledger", "ledger.ckpt", "ledger.ckpt.new", "lost+found" };
 
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strcmp(name, ours[i]) == 0) {
@@ -334,7 +337,7 @@ make_credentials(const gh_init_t *init, int home)
     DIR           *stream;
     int            fd, status = GH_EXIT_DONE;
 
-    fd = home_directory(init, home, "cred", "cred", 0750);
+    fd = home_directory(init, home, "cred", "cred", 02750);
     if (fd == -1) {
         return GH_EXIT_ERROR;
     }
@@ -359,6 +362,26 @@ make_credentials(const gh_init_t *init, int home)
     closedir(stream);
 
     return status;
+}
+
+/* Where the agent hands over to the workers what it fetched: in its directories files have the workers' group. */
+static int
+make_agent(const gh_init_t *init, int home)
+{
+    int agent, keys;
+
+    agent = home_directory(init, home, "agent", "agent", 02750);
+    if (agent == -1) {
+        return GH_EXIT_ERROR;
+    }
+    keys = home_directory(init, agent, "keys", "agent/keys", 02750);
+    close(agent);
+    if (keys == -1) {
+        return GH_EXIT_ERROR;
+    }
+    close(keys);
+
+    return GH_EXIT_DONE;
 }
 
 static int
@@ -387,10 +410,35 @@ make_home(gh_init_t *init)
     if (status == GH_EXIT_DONE) {
         status = make_credentials(init, fd);
     }
+    if (status == GH_EXIT_DONE) {
+        status = make_agent(init, fd);
+    }
 
     close(fd);
 
     return status;
+}
+
+/* Where the counters of a new ledger are from. */
+static void
+print_counters(const gh_init_t *init)
+{
+    const gh_replay_told_t *replayed = &init->replayed;
+
+    if (init->checkpoint != NULL) {
+        printf("%s: of %s; %" PRIu64 " reservations in it are charged in full\n", init->checkpoint,
+            gh_cli_time_text(init->cli->arena, init->checkpoint_ms), replayed->open);
+    }
+    if (replayed->requests != 0) {
+        printf("record: %" PRIu64 " requests since are charged, %" PRIu64 " of them what they had reserved, for want of an outcome\n", replayed->requests,
+            replayed->unfinished);
+    }
+    if (init->checkpoint != NULL || replayed->requests != 0) {
+        printf("%" PRIu64 " counters are not zero\n", replayed->counters);
+    }
+    if (replayed->damaged != 0) {
+        gh_cli_say("note: %" PRIu64 " damaged lines of the record were left out", replayed->damaged);
+    }
 }
 
 static int
@@ -399,13 +447,19 @@ print(const gh_init_t *init)
     const gh_cli_t *cli = init->cli;
 
     if (gh_cli_flag(cli, "json")) {
-        return gh_cli_print_json(cli, json_pack("{s:s, s:b, s:s, s:s, s:s+, s:b, s:s, s:b}", "home", init->home, "store_made", init->store_made,
+        return gh_cli_print_json(cli, json_pack("{s:s, s:b, s:s, s:s, s:s+, s:b, s:s, s:b, s:I, s:s*, s:I, s:I, s:I}", "home", init->home, "store_made", init->store_made,
             "user", init->user, "group", init->group, "key", init->secrets, "/store.key", "key_made", init->key_made, "ledger", init->ledger,
-            "ledger_made", init->ledger_made));
+            "ledger_made", init->ledger_made, "ledger_size", (json_int_t) init->ledger_has, "checkpoint", init->checkpoint, "counters",
+            (json_int_t) init->replayed.counters, "requests", (json_int_t) init->replayed.requests, "unfinished",
+            (json_int_t) init->replayed.unfinished));
     }
     printf("%s: %s, owner %s, group %s\n", init->home, init->store_made ? "store made" : "store kept", init->user, init->group);
     printf("%s/store.key: %s\n", init->secrets, init->key_made ? "made; keep a copy, the store cannot be read without it" : "kept");
-    printf("%s: %s\n", init->ledger, init->ledger_made ? "made" : "kept");
+    printf("%s: %s, %s\n", init->ledger, init->ledger_made ? "made" : "kept", gh_cli_size_text(cli->arena, init->ledger_has));
+    print_counters(init);
+    if (!init->ledger_made && gh_cli_value(cli, "ledger-size") != NULL && init->ledger_size > init->ledger_has) {
+        gh_cli_say("note: to make it larger: gatehouse ledger grow %s%s", gh_cli_value(cli, "ledger-size"), gh_cli_store_words(cli));
+    }
     if (init->ledger_made && init->ledger_on_disk && geteuid() == 0) {
         gh_cli_say("note: %s is not on a tmpfs, where it never waits for a disk", init->ledger);
     }
@@ -416,13 +470,33 @@ print(const gh_init_t *init)
     return gh_cli_flush(cli);
 }
 
+/* --ledger-size. */
+static int
+find_size(gh_init_t *init)
+{
+    const char *text = gh_cli_value(init->cli, "ledger-size");
+
+    init->ledger_size = GH_LEDGER_SIZE_DEFAULT;
+    if (text == NULL) {
+        return GH_EXIT_DONE;
+    }
+    if (gh_cli_size_parse(text, &init->ledger_size) != GH_OK) {
+        return gh_cli_misuse(init->cli, "--ledger-size: %s is no size: 64m, 1g, 512k or bytes are", text);
+    }
+    if (init->ledger_size < GH_LEDGER_SIZE_MIN || init->ledger_size > GH_LEDGER_SIZE_MAX) {
+        return gh_cli_misuse(init->cli, "--ledger-size: from %s to %s, not %s", gh_cli_size_text(init->cli->arena, GH_LEDGER_SIZE_MIN),
+            gh_cli_size_text(init->cli->arena, GH_LEDGER_SIZE_MAX), text);
+    }
+    return GH_EXIT_DONE;
+}
+
 static int
 run(gh_cli_t *cli)
 {
     gh_init_t init = { .cli = cli, .home = gh_cli_home(cli), .secrets = gh_cli_secrets(cli) };
     int    status;
 
-    if ((status = find_user(&init)) != GH_EXIT_DONE || (status = find_group(&init)) != GH_EXIT_DONE
+    if ((status = find_size(&init)) != GH_EXIT_DONE || (status = find_user(&init)) != GH_EXIT_DONE || (status = find_group(&init)) != GH_EXIT_DONE
         || (status = check_ours(&init, init.home, "home", "store", false, home_entry_ok)) != GH_EXIT_DONE
         || (status = check_ours(&init, init.secrets, "secrets", "store.key", true, secrets_entry_ok)) != GH_EXIT_DONE
         || (status = make_home(&init)) != GH_EXIT_DONE)
@@ -438,9 +512,13 @@ run(gh_cli_t *cli)
 static const gh_cli_option_t options[] = {
     GH_CLI_STORE_OPTIONS,
     GH_CLI_LEDGER_OPTION,
+    { "ledger-size", "SIZE", "of a ledger that is made: 64m, 1g or bytes (default: 64m)", false },
+    { "checkpoint", "FILE", "of the counters of a ledger that is made (default: HOME/ledger.ckpt)", false },
+    { "audit", "DIR", "with the record written after it (default: HOME/audit); may be repeated", true },
+    { "no-checkpoint", NULL, "a ledger that is made begins with counters of 0: budgets that were\nused are granted again", false },
     { "user", "USER", "who owns the home (default: gatehouse; without root: you)", false },
     { "group", "GROUP", "what nginx's workers run with (default: www-data; without\nroot: your group)", false },
-    { "json", NULL, "prints an object: home, store_made, user, group, key, key_made,\nledger, ledger_made", false },
+    { "json", NULL, "prints an object: home, store_made, user, group, key, key_made,\nledger, ledger_made,\nledger_size (bytes), checkpoint, counters, requests, unfinished", false },
     { 0 }
 };
 
@@ -453,7 +531,9 @@ const gh_cli_command_t gh_cli_init = {
         "secrets directory with store.key, 32 random bytes that everything in the store is checked with.\n"
         "Makes the ledger too, in which workers say what they do: on a tmpfs, so it is to be run at each boot,\n"
         "before nginx. Running it again repairs owners and modes; a key, a store, or a ledger that workers use\n"
-        "is never replaced. Nothing else is made: users and groups are yours to make.",
+        "is never replaced. A ledger that is made gets its counters from the last checkpoint (`gatehouse ledger checkpoint`)\n"
+        "and from the record written after it; when one of them cannot be read, none is made.\n"
+        "Nothing else is made: users and groups are yours to make.",
     .options = options,
     .least = 0,
     .most = 0,

@@ -2,16 +2,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "policy/cli/init.h"
 #include "policy/ledger/ledger.h"
 #include "policy/store/store_write.h"
 
-#define TMPFS 0x01021994            /* f_type of a tmpfs */
+#define TMPFS      0x01021994         /* f_type of a tmpfs */
+#define LOCK_LOOKS 6000u              /* 10 ms apart */
 
 static int
 fail(const gh_cli_t *cli, const gh_error_t *error, const char *advice)
@@ -76,7 +79,7 @@ look_at(const gh_cli_t *cli, const char *path, const gh_store_t *store, gh_ledge
 }
 
 static int
-make(const gh_init_t *init, const char *path, const gh_store_t *store, bool *made, gh_ledger_t **ledger)
+make(gh_init_t *init, const char *path, const gh_store_t *store, bool *made, gh_ledger_t **ledger)
 {
     gh_error_t error = { 0 };
     uint8_t    id[16];
@@ -84,13 +87,17 @@ make(const gh_init_t *init, const char *path, const gh_store_t *store, bool *mad
     if (getrandom(id, sizeof(id), 0) != (ssize_t) sizeof(id)) {
         return gh_cli_fail(init->cli, "the system gives no random bytes: %s", strerror(errno));
     }
-    if (gh_ledger_create(path, id, gh_store_id(store), made, &error) != GH_OK
-        || (*ledger = gh_ledger_open(path, true, &error)) == NULL)
-    {
-        return fail(init->cli, &error, geteuid() == 0 ? "name another place with --ledger"
-            : "run this as root, or name a place that you may write with --ledger");
+    if (!gh_cli_flag(init->cli, "no-checkpoint")) {
+        int status = gh_init_counters(init, path, store, id, made);
+
+        if (status != GH_EXIT_DONE) {
+            return status;
+        }
+    } else if (gh_ledger_create(path, init->ledger_size, id, gh_store_id(store), made, &error) != GH_OK) {
+        return fail(init->cli, &error, GH_INIT_LEDGER_ADVICE);
     }
-    return GH_EXIT_DONE;
+    *ledger = gh_ledger_open(path, true, &error);
+    return *ledger != NULL ? GH_EXIT_DONE : fail(init->cli, &error, GH_INIT_LEDGER_ADVICE);
 }
 
 /* The directory, when it is missing; one that is there is its maker's, but for the one that the default names. */
@@ -138,6 +145,24 @@ name_it(const gh_init_t *init, gh_store_t *store, const gh_ledger_t *ledger)
     return gh_cli_fail_store(init->cli, &error);
 }
 
+/* One init at a time: what another one makes meanwhile is neither removed nor half there. Until the directory is closed. */
+static int
+lock_directory(const gh_cli_t *cli, int directory, const char *path)
+{
+    struct timespec pause = { 0, 10000000 };
+
+    for (unsigned i = 0; flock(directory, LOCK_EX | LOCK_NB) == -1; i++) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return gh_cli_fail(cli, "cannot lock the directory of %s: %s", path, strerror(errno));
+        }
+        if (i == LOCK_LOOKS) {
+            return gh_cli_fail(cli, "another process holds the lock on the directory of %s, and does not end", path);
+        }
+        nanosleep(&pause, NULL);
+    }
+    return GH_EXIT_DONE;
+}
+
 static int
 make_file(gh_init_t *init, gh_store_t *store, const char *path)
 {
@@ -156,6 +181,11 @@ make_file(gh_init_t *init, gh_store_t *store, const char *path)
     if (status != GH_EXIT_DONE) {
         return status;
     }
+    status = lock_directory(init->cli, directory, path);
+    if (status != GH_EXIT_DONE) {
+        close(directory);
+        return status;
+    }
     status = look_at(init->cli, path, store, &ledger);
     if (status == GH_EXIT_DONE && ledger == NULL) {
         status = make(init, path, store, &init->ledger_made, &ledger);
@@ -165,6 +195,7 @@ make_file(gh_init_t *init, gh_store_t *store, const char *path)
     }
     if (status == GH_EXIT_DONE) {
         status = name_it(init, store, ledger);
+        init->ledger_has = gh_ledger_size(ledger);
         init->ledger_on_disk = fstatfs(directory, &fs) == 0 && fs.f_type != TMPFS;
     }
     gh_ledger_close(ledger);

@@ -1,61 +1,27 @@
 /* `gatehouse key create`: a new API key, printed once and stored only as a keyed hash. */
-#include <ctype.h>
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "policy/cli/cli.h"
-#include "policy/store/store_write.h"
-
-#define DAY_MS   86400000ull
-#define DAYS_MAX 36500
-
-const char gh_cli_key_words[] =
-    "API keys of applications. A key belongs to org/tenant/app of the tenants/1 document in force and is\n"
-    "stored only as a keyed hash. Keys stand beside the revisions: no rollback revives a revoked one.\n";
-
-/* "90d": from now; a day: to its end, UTC. *not_after_ms is the first instant at which the key is refused. */
-static int
-parse_expires(const gh_cli_t *cli, const char *text, uint64_t now_ms, uint64_t *not_after_ms)
-{
-    unsigned long days = 0;
-    const char   *p = text;
-
-    for ( ; isdigit((unsigned char) *p) && days <= DAYS_MAX; p++) {
-        days = days * 10 + (unsigned long) (*p - '0');
-    }
-
-    if (p != text && strcmp(p, "d") == 0) {
-        if (days == 0 || days > DAYS_MAX) {
-            return gh_cli_misuse(cli, "--expires %s: from 1d to %dd", text, DAYS_MAX);
-        }
-        *not_after_ms = now_ms + days * DAY_MS;
-        return GH_EXIT_DONE;
-    }
-
-    if (strlen(text) != 10 || gh_cli_time_parse(text, not_after_ms) != GH_OK) {
-        return gh_cli_misuse(cli, "--expires %s is neither a day such as 2027-01-31 nor a number of days such as 90d", text);
-    }
-
-    *not_after_ms += DAY_MS;
-    if (*not_after_ms <= now_ms) {
-        return gh_cli_misuse(cli, "--expires %s is over already", text);
-    }
-
-    return GH_EXIT_DONE;
-}
+#include "policy/cli/files.h"
+#include "policy/cli/key.h"
 
 static int
-print_json(const gh_cli_t *cli, const gh_store_key_new_t *key, const char *text)
+print_json(const gh_cli_t *cli, const gh_store_key_new_t *key, const gh_cli_key_secret_t *secret)
 {
-    json_t *object = json_pack("{s:s, s:s%, s:s%, s:s%, s:s%}", "key", text,
-        "org", key->org.data, key->org.len, "tenant", key->tenant.data, key->tenant.len,
+    json_t *object = json_pack("{s:s%, s:s%, s:s%, s:s%}", "org", key->org.data, key->org.len, "tenant", key->tenant.data, key->tenant.len,
         "app", key->app.data, key->app.len, "name", key->name.data, key->name.len);
+
+    if (object != NULL) {
+        gh_cli_key_secret_json(secret, object);
+    }
 
     if (object == NULL) {
         return gh_cli_fail(cli, "out of memory");
+    }
+
+    if (key->owner.len != 0) {
+        json_object_set_new(object, "owner", json_stringn(key->owner.data, key->owner.len));
     }
 
     if (key->not_after_ms != 0) {
@@ -70,14 +36,14 @@ print_json(const gh_cli_t *cli, const gh_store_key_new_t *key, const char *text)
 }
 
 static int
-print_key(const gh_cli_t *cli, const gh_store_key_new_t *key, const char *text)
+print_key(const gh_cli_t *cli, const gh_store_key_new_t *key, const gh_cli_key_secret_t *secret)
 {
     int status = GH_EXIT_DONE;
 
     if (gh_cli_flag(cli, "json")) {
-        status = print_json(cli, key, text);
+        status = print_json(cli, key, secret);
     } else {
-        printf("%s\n", text);
+        gh_cli_key_secret_print(secret);
     }
 
     if (status != GH_EXIT_DONE || gh_cli_flush(cli) != GH_EXIT_DONE) {
@@ -94,12 +60,50 @@ print_key(const gh_cli_t *cli, const gh_store_key_new_t *key, const char *text)
     return GH_EXIT_DONE;
 }
 
+/* What the new key is to be. *minted stays as long as *key. */
+static void
+take(gh_store_key_new_t *key, const gh_minted_t *minted)
+{
+    key->mints = minted->mints;
+    key->classes = minted->classes;
+    key->places = minted->places;
+    key->models = minted->models;
+    key->limits = minted->limits.items;
+    key->limit_count = minted->limits.count;
+    key->not_after_ms = minted->not_after_ms;
+}
+
+/* Holds what is asked for against the key in a file, or on standard input, that makes it. */
+static int
+within_minter(const gh_cli_t *cli, gh_store_t *store, const char *file, gh_minted_t *minted, gh_store_key_new_t *key)
+{
+    gh_error_t error = { 0 };
+    gh_str_t   text, by;
+    int        rc;
+
+    if (gh_cli_read_input(cli->arena, file, GH_KEY_FOREIGN_MAX + 2, &text, &error) != GH_OK) {
+        return gh_cli_fail(cli, "--minter: %s", error.text);
+    }
+    while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
+        text.len--;
+    }
+    rc = gh_store_mint(store, text, gh_str_from(cli->arguments[0]), key->now_ms, cli->arena, minted, &by, &key->seen_change, &error);
+    explicit_bzero((char *) text.data, text.len);
+    if (rc != GH_OK) {
+        return error.code != NULL && strcmp(error.code, "store_moved") == 0 ? gh_cli_fail_store(cli, &error) : gh_cli_fail(cli, "--minter: %s", error.text);
+    }
+    take(key, minted);
+    key->actor = gh_str_format(cli->arena, "%.*s (key %.*s)", GH_STR_ARG(key->actor), GH_STR_ARG(by));
+    return GH_EXIT_DONE;
+}
+
 static int
 run(gh_cli_t *cli)
 {
     gh_store_key_new_t key = { .name = gh_str_from(cli->arguments[1]), .now_ms = gh_cli_now_ms() };
-    const char        *expires = gh_cli_value(cli, "expires");
-    char               text[GH_KEY_TEXT + 1];
+    const char        *expires = gh_cli_value(cli, "expires"), *owner = gh_cli_value(cli, "owner"), *minter = gh_cli_value(cli, "minter");
+    gh_minted_t        minted = { 0 };
+    gh_cli_key_secret_t secret = { 0 };
     gh_cli_path_t      path;
     gh_error_t         error = { 0 };
     gh_store_t        *store;
@@ -109,33 +113,43 @@ run(gh_cli_t *cli)
         return gh_cli_misuse(cli, "%s", error.text);
     }
 
+    key.owner = owner ? gh_str_from(owner) : GH_STR("");
     if (!gh_cli_name_ok(key.name)) {
         return gh_cli_misuse(cli, "\"%s\" is not a name for a key: a-z, 0-9 and \"-\", at most 63, not beginning with \"-\"",
             cli->arguments[1]);
     }
 
-    if (expires != NULL && (status = parse_expires(cli, expires, key.now_ms, &key.not_after_ms)) != GH_EXIT_DONE) {
-        return status;
+    if (expires != NULL && gh_cli_key_expires(expires, key.now_ms, &minted.not_after_ms, &error) != GH_OK) {
+        return gh_cli_misuse(cli, "--expires %s", error.text);
+    }
+
+    if (!gh_key_owner_ok(key.owner)) {
+        return gh_cli_misuse(cli, "--owner: UTF-8 without control characters, at most %d bytes", GH_KEY_OWNER_MAX);
     }
 
     key.org = path.org;
     key.tenant = path.tenant;
     key.app = path.app;
     key.actor = gh_cli_actor(cli);
+    key.access_key = gh_cli_flag(cli, "aws");
 
-    if (getrandom(key.random, sizeof(key.random), 0) != (ssize_t) sizeof(key.random)) {
-        return gh_cli_fail(cli, "the system gives no random bytes: %s", strerror(errno));
+    status = gh_cli_key_asked(cli, &minted);
+    if (status != GH_EXIT_DONE) {
+        return status;
     }
+    take(&key, &minted);
 
-    store = gh_cli_store_open(cli, true);
-    if (store == NULL) {
+    if (gh_cli_key_random(cli, key.random) != GH_EXIT_DONE || (store = gh_cli_store_open(cli, true)) == NULL) {
         return GH_EXIT_ERROR;
     }
 
-    status = gh_store_key_create(store, &key, text, &error) == GH_OK ? print_key(cli, &key, text)
-                                                                     : gh_cli_fail_store(cli, &error);
+    status = minter != NULL ? within_minter(cli, store, minter, &minted, &key) : GH_EXIT_DONE;
+    if (status == GH_EXIT_DONE) {
+        status = gh_store_key_create(store, &key, secret.text, &error) == GH_OK && gh_cli_key_secret(store, &secret, &error) == GH_OK
+            ? print_key(cli, &key, &secret) : gh_cli_fail_store(cli, &error);
+    }
     gh_store_close(store);
-    explicit_bzero(text, sizeof(text));
+    explicit_bzero(&secret, sizeof(secret));
     explicit_bzero(key.random, sizeof(key.random));
 
     return status;
@@ -144,6 +158,10 @@ run(gh_cli_t *cli)
 static const gh_cli_option_t options[] = {
     GH_CLI_STORE_OPTIONS,
     { "expires", "WHEN", "YYYY-MM-DD (the last day, UTC) or Nd (days from now);\nwithout it the key does not expire", false },
+    { "owner", "TEXT", "whom to ask about it: a name, an address", false },
+    GH_CLI_KEY_OPTIONS,
+    { "minter", "FILE", "a file (\"-\": standard input) with the key that makes this one: it may do no\nmore than its minter, and ends no later", false },
+    { "aws", NULL, "an access key, for SDKs of AWS that sign: id and secret, as variables of the environment", false },
     { "json", NULL, "prints an object with the key and its names", false },
     { 0 }
 };
@@ -154,8 +172,11 @@ const gh_cli_command_t gh_cli_key_create = {
     .summary = "makes an API key for an app and prints it once",
     .help =
         "Prints a new API key, alone on the first line of standard output, and never again: the store keeps\n"
-        "a keyed hash of it. Every worker knows the key at its next request. The app must be in the tenants/1\n"
-        "document in force; a name that was used for a key before, revoked ones included, is not used again.",
+        "a keyed hash of it. With --aws it prints the two lines AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=...: nothing of the\n"
+        "secret is stored then, it follows from the store's own key and the id. Every worker knows the key at its next request. The app must be in the tenants/1\n"
+        "document in force; a name that was used for a key before, revoked ones included, is not used again. A key may do what its app\n"
+        "may; what is said of the key itself only takes away: a class more is held to more rules, places, models and limits narrow what its app has. What would\n"
+        "be more than its app has is refused. A rotated key keeps all of it.",
     .options = options,
     .least = 2,
     .most = 2,

@@ -3,49 +3,8 @@
 #include <string.h>
 
 #include "policy/cli/barrier.h"
+#include "policy/cli/key.h"
 #include "policy/cli/policy.h"
-#include "policy/store/store_write.h"
-
-#define NEAR_KEYS 10000
-
-/* The key of the same app whose name is nearest, or none. */
-static gh_str_t
-nearest(const gh_cli_t *cli, gh_store_t *store, const gh_cli_path_t *path)
-{
-    gh_str_t        below = gh_str_format(cli->arena, "%.*s/%.*s/%.*s", GH_STR_ARG(path->org), GH_STR_ARG(path->tenant),
-        GH_STR_ARG(path->app));
-    gh_store_key_t *keys;
-    gh_str_t       *names;
-    gh_error_t      error = { 0 };
-    size_t          count, live = 0;
-
-    if (below.data == NULL
-        || gh_store_key_list(store, below, gh_cli_now_ms(), cli->arena, &keys, &count, &error) != GH_OK
-        || (names = gh_arena_array(cli->arena, count, sizeof(gh_str_t))) == NULL)
-    {
-        return GH_STR("");
-    }
-
-    for (size_t i = 0; i < count && live < NEAR_KEYS; i++) {
-        if (keys[i].state != GH_KEY_REVOKED) {
-            names[live++] = keys[i].name;
-        }
-    }
-
-    return gh_str_nearest(path->key, names, live);
-}
-
-static void
-advise(const gh_cli_t *cli, gh_store_t *store, const gh_cli_path_t *path)
-{
-    gh_str_t near = nearest(cli, store, path);
-
-    if (near.len > 0) {
-        gh_cli_advise("did you mean %.*s/%.*s/%.*s/%.*s?", GH_STR_ARG(path->org), GH_STR_ARG(path->tenant),
-            GH_STR_ARG(path->app), GH_STR_ARG(near));
-    }
-    gh_cli_advise("gatehouse key list%s", gh_cli_store_words(cli));
-}
 
 static int
 print(const gh_cli_t *cli, const gh_cli_barrier_t *barrier, bool before)
@@ -99,7 +58,7 @@ run(gh_cli_t *cli)
     } else {
         status = gh_cli_fail_store(cli, &error);
         if (error.code != NULL && strcmp(error.code, "key_unknown") == 0) {
-            advise(cli, store, &path);
+            gh_cli_key_advise(cli, store, &path);
         }
     }
 
@@ -122,7 +81,7 @@ const gh_cli_command_t gh_cli_key_revoke = {
     .summary = "ends a key at once and for ever",
     .help =
         "When the command is done every worker refuses the key, and requests made with it that were under way\n"
-        "are ended. It cannot be brought back, by a rollback neither; create another one with another name.",
+        "are ended, with every secret that it has while it is being rotated. It cannot be brought back, by a rollback neither; create another one with another name.",
     .options = options,
     .exits = GH_CLI_BARRIER_EXITS,
     .least = 1,

@@ -26,13 +26,34 @@ static const gh_cli_command_t *const commands[] = {
     &gh_cli_policy_rollback,
     &gh_cli_policy_export,
     &gh_cli_fleet_check,
+    &gh_cli_fleet_drift,
+    &gh_cli_fleet_import,
     &gh_cli_facts_show,
     &gh_cli_facts_diff,
     &gh_cli_policy_wait,
     &gh_cli_key_create,
-    &gh_cli_key_list,
+    &gh_cli_key_rotate,
+    &gh_cli_key_edit,
     &gh_cli_key_revoke,
+    &gh_cli_key_list,
+    &gh_cli_key_import,
+    &gh_cli_agent,
+    &gh_cli_agent_status,
+    &gh_cli_backend_status,
+    &gh_cli_credential_list,
+    &gh_cli_credential_check,
+    &gh_cli_credential_refresh,
+    &gh_cli_limits,
+    &gh_cli_usage,
     &gh_cli_explain,
+    &gh_cli_audit_show,
+    &gh_cli_audit_tail,
+    &gh_cli_audit_verify,
+    &gh_cli_audit_schema,
+    &gh_cli_ledger_show,
+    &gh_cli_ledger_check,
+    &gh_cli_ledger_grow,
+    &gh_cli_ledger_checkpoint,
     &gh_cli_backup,
     &gh_cli_restore,
 };
@@ -46,6 +67,10 @@ static const struct {
     { "fleet", gh_cli_fleet_words },
     { "facts", gh_cli_facts_words },
     { "key", gh_cli_key_words },
+    { "backend", gh_cli_backend_words },
+    { "ledger", gh_cli_ledger_words },
+    { "credential", gh_cli_credential_words },
+    { "audit", gh_cli_audit_words },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -124,15 +149,13 @@ find_group(const char *name)
     return -1;
 }
 
-/* The command that argv names, and how many words its name takes. */
+/* second: NULL when the name has one word. */
 static const gh_cli_command_t *
-find_command(int argc, char **argv, int *words)
+named(const char *first, const char *second)
 {
     char name[128];
 
-    *words = argc >= 2 && find_group(argv[0]) >= 0 ? 2 : 1;
-    snprintf(name, sizeof(name), "%s%s%s", argv[0], *words == 2 ? " " : "", *words == 2 ? argv[1] : "");
-
+    snprintf(name, sizeof(name), "%s%s%s", first, second != NULL ? " " : "", second != NULL ? second : "");
     for (size_t i = 0; i < COUNT(commands); i++) {
         if (strcmp(name, commands[i]->name) == 0) {
             return commands[i];
@@ -140,6 +163,17 @@ find_command(int argc, char **argv, int *words)
     }
 
     return NULL;
+}
+
+/* The command that argv names, and how many words its name takes: two when there is one of that name, though the first alone may be one too. */
+static const gh_cli_command_t *
+find_command(int argc, char **argv, int *words)
+{
+    const gh_cli_command_t *command = argc >= 2 ? named(argv[0], argv[1]) : NULL;
+
+    *words = command != NULL ? 2 : 1;
+
+    return command != NULL ? command : argc >= 2 && find_group(argv[0]) >= 0 ? NULL : named(argv[0], NULL);
 }
 
 static int

@@ -22,7 +22,17 @@ gh_str_t gh_cli_line_list(gh_arena_t *arena, const gh_str_list_t *list);
 gh_str_t gh_cli_line_mask(gh_arena_t *arena, const gh_str_list_t *names, uint64_t mask);
 gh_str_t gh_cli_line_places(gh_cli_comparing_t *c, gh_places_t value);
 
+/* plan_prices.c: what a target costs, all of it; empty without a price. And models of the catalogue: how many tokens they take. */
+gh_str_t gh_cli_line_price(gh_arena_t *arena, const gh_model_target_t *target);
+void     gh_cli_compare_models(gh_cli_comparing_t *c);
+
 /* plan_tenants.c: apps of tenants/1 that are new, gone or limited otherwise. */
 void gh_cli_compare_apps(gh_cli_comparing_t *c);
+
+/* plan_limits.c: limits, and how long answers may be. where is "limit", id whose it is: "tenant nordbank/retail". */
+void gh_cli_compare_limits(gh_cli_comparing_t *c);
+
+/* plan_callers.c: issuers and authorities of identity/1, and what each says of callers. where is "issuer" or "certificates". */
+void gh_cli_compare_callers(gh_cli_comparing_t *c);
 
 #endif

@@ -62,15 +62,29 @@ print_changes(const gh_cli_who_t *who, const gh_plan_t *plan, const gh_cli_state
     }
 }
 
+typedef enum { RULES, LIMITS, CALLERS, OTHERS } section_t;
+
+static section_t
+section_of(const gh_cli_edit_line_t *line)
+{
+    if (gh_str_is(line->where, "allow") || gh_str_is(line->where, "forbid")) {
+        return RULES;
+    }
+    if (gh_str_is(line->where, "issuer") || gh_str_is(line->where, "certificates")) {
+        return CALLERS;
+    }
+    return gh_str_is(line->where, "limit") || gh_str_is(line->where, "limits") ? LIMITS : OTHERS;
+}
+
 static void
-print_lines(const char *title, const gh_cli_edit_line_t *lines, uint32_t count, bool rules)
+print_lines(const char *title, const gh_cli_edit_line_t *lines, uint32_t count, section_t section)
 {
     uint32_t shown = 0, all = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         const gh_cli_edit_line_t *line = &lines[i];
 
-        if ((gh_str_is(line->where, "allow") || gh_str_is(line->where, "forbid")) != rules) {
+        if (section_of(line) != section) {
             continue;
         }
         if (all++ == 0) {
@@ -160,9 +174,11 @@ gh_cli_plan_print(const gh_cli_planned_t *planned)
     sentence = gh_cli_plan_sentence(&who, &planned->plan, statements, count, &told);
     printf("%.*s\n", GH_STR_ARG(sentence));
     print_changes(&who, &planned->plan, statements, count, told);
-    print_lines("Rules", planned->lines.items, planned->lines.count, true);
-    print_lines("Also", planned->lines.items, planned->lines.count, false);
-    print_lines("Documents", planned->files, planned->file_count, false);
+    print_lines("Rules", planned->lines.items, planned->lines.count, RULES);
+    print_lines("Limits", planned->lines.items, planned->lines.count, LIMITS);
+    print_lines("Tokens and certificates", planned->lines.items, planned->lines.count, CALLERS);
+    print_lines("Also", planned->lines.items, planned->lines.count, OTHERS);
+    print_lines("Documents", planned->files, planned->file_count, OTHERS);
     if (planned->pinned.model != NULL) {
         print_besides(planned, &planned->pin_plan, "Of this, by the facts alone that policies are pinned to,", planned->pins);
     }

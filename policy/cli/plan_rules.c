@@ -228,9 +228,9 @@ static void
 compare_policy(gh_cli_comparing_t *c, const gh_model_policy_t *before, const gh_model_policy_t *after)
 {
     const gh_model_policy_t *sides[2] = { before, after };
-    gh_str_t                 words[10][2];
-    static const char *const names[10] = { "applies_to", "classes", "default", "assign", "labels", "unknown_label", "uninspected", "places",
-        "audit_store", "facts" };
+    gh_str_t                 words[11][2];
+    static const char *const names[11] = { "applies_to", "classes", "default", "assign", "labels", "unknown_label", "uninspected", "places",
+        "audit_store", "facts", "audit" };
 
     for (int side = 0; side < 2; side++) {
         const gh_model_policy_t *policy = sides[side];
@@ -245,8 +245,9 @@ compare_policy(gh_cli_comparing_t *c, const gh_model_policy_t *before, const gh_
         words[7][side] = named_places(c, policy);
         words[8][side] = policy->has_audit_store ? gh_cli_line_places(c, policy->audit_store) : GH_STR("");
         words[9][side] = policy->facts;
+        words[10][side] = policy->guard ? GH_STR("") : gh_str_from(gh_audit_names[policy->audit]);
     }
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 11; i++) {
         gh_cli_line_differ(c, names[i], words[i][0], words[i][1]);
     }
 }
@@ -343,14 +344,16 @@ evidence_ends(gh_arena_t *arena, const gh_model_target_t *target)
     return same && one != 0 ? day(arena, one) : text;
 }
 
+#define TARGET_WORDS 16
+
 static void
 compare_target(gh_cli_comparing_t *c, const gh_model_target_t *before, const gh_model_target_t *after)
 {
     const gh_model_t        *models[2] = { c->before, c->after };
     const gh_model_target_t *sides[2] = { before, after };
-    gh_str_t                 words[14][2];
-    static const char *const names[14] = { "region", "sku", "upstream", "serves", "endpoints", "process", "store", "operator_home",
-        "partition", "attest", "training", "features", "backend", "evidence ends" };
+    gh_str_t                 words[TARGET_WORDS][2];
+    static const char *const names[TARGET_WORDS] = { "region", "sku", "upstream", "serves", "endpoints", "process", "store", "operator_home",
+        "partition", "attest", "training", "features", "backend", "evidence ends", "price", "inference_geo" };
 
     for (int side = 0; side < 2; side++) {
         const gh_model_target_t     *target = sides[side];
@@ -370,13 +373,15 @@ compare_target(gh_cli_comparing_t *c, const gh_model_target_t *before, const gh_
         words[11][side] = features(c, target);
         words[12][side] = deployment->backend;
         words[13][side] = evidence_ends(c->arena, target);
+        words[14][side] = gh_cli_line_price(c->arena, target);
+        words[15][side] = target->inference_geo;
     }
     by_difference(c, before->process, after->process, words[5]);
     by_difference(c, before->operator_home, after->operator_home, words[7]);
     if (gh_str_eq(words[6][0], words[6][1])) {
         by_difference(c, before->store.places, after->store.places, words[6]);
     }
-    for (int i = 0; i < 14; i++) {
+    for (int i = 0; i < TARGET_WORDS; i++) {
         gh_cli_line_differ(c, names[i], words[i][0], words[i][1]);
     }
 }
@@ -456,7 +461,10 @@ gh_cli_edit_lines(gh_arena_t *arena, const gh_cli_sets_t *sets, const gh_model_t
     all_policies(&c);
     all_targets(&c);
     all_nodes(&c);
+    gh_cli_compare_models(&c);
+    gh_cli_compare_limits(&c);
     gh_cli_compare_apps(&c);
+    gh_cli_compare_callers(&c);
     c.details = GH_STR("");
     if (before != NULL) {
         gh_cli_line_differ(&c, "artefacts", gh_cli_line_list(arena, &before->facts), gh_cli_line_list(arena, &after->facts));

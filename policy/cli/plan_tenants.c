@@ -117,7 +117,7 @@ surely_same(const listed_t *a, const listed_t *b)
         && a->tenant->narrowed == b->tenant->narrowed && a->app->narrowed == b->app->narrowed
         && gh_places_equal(a->tenant->places, b->tenant->places) && gh_places_equal(a->app->places, b->app->places)
         && same_list(&a->organisation->models, &b->organisation->models) && same_list(&a->tenant->models, &b->tenant->models)
-        && same_list(&a->app->models, &b->app->models) && (before == NULL) == (after == NULL)
+        && same_list(&a->app->models, &b->app->models) && a->app->audit == b->app->audit && (before == NULL) == (after == NULL)
         && (before == NULL || (gh_str_eq(before->name, after->name) && same_list(&before->classes, &after->classes)));
 }
 
@@ -134,6 +134,7 @@ compare_app(gh_cli_comparing_t *c, const listed_t *before, const listed_t *after
     gh_cli_line_differ(c, "classes", classes_of(c->arena, before), classes_of(c->arena, after));
     gh_cli_line_differ(c, "places", places_of(c, before), places_of(c, after));
     gh_cli_line_differ(c, "models", models_of(c->arena, before), models_of(c->arena, after));
+    gh_cli_line_differ(c, "audit", gh_str_from(gh_audit_names[before->app->audit]), gh_str_from(gh_audit_names[after->app->audit]));
     if (c->details.len > 0) {
         gh_cli_line_add(c, '~', "app", GH_STR(""), after->app->path, c->details);
     }

@@ -82,7 +82,7 @@ const gh_cli_command_t gh_cli_policy_apply = {
     .usage = "DIR|PLAN [options]",
     .summary = "makes the documents below DIR, or a saved plan, the policy in force",
     .help =
-        "Reads every *.json below DIR (kinds residency/1, fleet/1, tenants/1) and makes all of them the next\n"
+        "Reads every *.json below DIR (kinds residency/1, fleet/1, tenants/1, identity/1) and makes all of them the next\n"
         "numbered revision, or changes nothing. Every error is printed as file:line:col: error: text.\n"
         "When the command is done no worker sends anything under an older revision, and running requests were\n"
         "judged again; nothing is reloaded. A worker that has not confirmed it in time is named: exit code 3.\n"

@@ -5,6 +5,7 @@
 
 #include "policy/base/hash.h"
 #include "policy/cli/edit.h"
+#include "policy/cli/limits_text.h"
 #include "policy/cli/line_diff.h"
 #include "policy/cli/revision_documents.h"
 #include "policy/document/items.h"
@@ -263,7 +264,52 @@ print_documents(const diff_t *diff)
 }
 
 static void
-print_items(const gh_item_change_t *changes, size_t count)
+print_limit(void *context, char sign, gh_str_t text)
+{
+    const gh_str_t *whose = context;
+
+    printf("  %c limit %.*s: %.*s\n", sign, GH_STR_ARG(*whose), GH_STR_ARG(text));
+}
+
+/* Those of the item itself, of each key below it and of each user. */
+static const gh_level_t limit_lists[] = { GH_LEVEL_ORGANISATION, GH_LEVEL_KEY, GH_LEVEL_USER };
+#define LIMIT_LISTS (sizeof(limit_lists) / sizeof(limit_lists[0]))
+
+static const gh_limit_list_t *
+list_of(const gh_item_t *item, gh_level_t list)
+{
+    static const gh_limit_list_t none = { NULL, 0 };
+
+    return item == NULL ? &none : list == GH_LEVEL_KEY ? &item->key_limits : list == GH_LEVEL_USER ? &item->user_limits : &item->limits;
+}
+
+/* Below an organisation, tenant or app: its limits that are new, gone, raised or lowered. */
+static void
+each_limit(gh_arena_t *arena, const gh_item_change_t *change, gh_level_t list, gh_cli_limit_change_fn each, void *context)
+{
+    gh_cli_limits_differ(arena, list_of(change->before, list), list_of(change->after, list), each, context);
+}
+
+static gh_str_t
+limited(gh_arena_t *arena, const gh_item_t *item, gh_level_t list)
+{
+    return gh_cli_limited_text(arena, list != GH_LEVEL_ORGANISATION ? list : (gh_level_t) (GH_LEVEL_ORGANISATION + (item->kind - GH_ITEM_ORGANISATION)), item->id);
+}
+
+static void
+print_limits(gh_arena_t *arena, const gh_item_change_t *change)
+{
+    const gh_item_t *item = change->after ? change->after : change->before;
+
+    for (size_t i = 0; item->kind >= GH_ITEM_ORGANISATION && i < LIMIT_LISTS; i++) {
+        gh_str_t whose = limited(arena, item, limit_lists[i]);
+
+        each_limit(arena, change, limit_lists[i], print_limit, &whose);
+    }
+}
+
+static void
+print_items(gh_arena_t *arena, const gh_item_change_t *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const gh_item_change_t *change = &changes[i];
@@ -274,6 +320,7 @@ print_items(const gh_item_change_t *changes, size_t count)
             printf("%s %.*s", k == 0 ? ":" : ",", GH_STR_ARG(change->members[k]));
         }
         putchar('\n');
+        print_limits(arena, change);
     }
 }
 
@@ -319,20 +366,35 @@ documents_json(const diff_t *diff)
     return list;
 }
 
+static void
+push_limit(void *context, char sign, gh_str_t text)
+{
+    json_array_append_new(context, json_pack("{s:s, s:s%}", "change", sign == '+' ? "added" : sign == '-' ? "removed" : "changed", "text",
+        text.data, text.len));
+}
+
 static json_t *
-items_json(const gh_item_change_t *changes, size_t count)
+items_json(gh_arena_t *arena, const gh_item_change_t *changes, size_t count)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < count; i++) {
         const gh_item_t *item = changes[i].after ? changes[i].after : changes[i].before;
-        json_t          *members = json_array();
+        json_t          *members = json_array(), *limits = json_array(), *object;
 
         for (uint32_t k = 0; k < changes[i].member_count; k++) {
             json_array_append_new(members, json_stringn(changes[i].members[k].data, changes[i].members[k].len));
         }
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s%, s:o}", "change", change_words[changes[i].change],
-            "kind", gh_item_kind_names[item->kind], "id", item->id.data, item->id.len, "members", members));
+        object = json_pack("{s:s, s:s, s:s%, s:o}", "change", change_words[changes[i].change], "kind", gh_item_kind_names[item->kind], "id",
+            item->id.data, item->id.len, "members", members);
+        for (size_t k = 0; k < LIMIT_LISTS; k++) {
+            each_limit(arena, &changes[i], limit_lists[k], push_limit, limits);
+        }
+        if (json_array_size(limits) > 0) {
+            json_object_set(object, "limits", limits);
+        }
+        json_decref(limits);
+        json_array_append_new(list, object);
     }
 
     return list;
@@ -346,7 +408,7 @@ print(const diff_t *diff, const gh_item_change_t *changes, size_t count)
     if (gh_cli_flag(cli, "json")) {
         return gh_cli_print_json(cli, json_pack("{s:I, s:I, s:o, s:o}",
             "from", (json_int_t) diff->sides[0].revision.number, "to", (json_int_t) diff->sides[1].revision.number,
-            "documents", documents_json(diff), "items", items_json(changes, count)));
+            "documents", documents_json(diff), "items", items_json(cli->arena, changes, count)));
     }
 
     printf("revision %llu to revision %llu: %zu document%s differ%s\n", (unsigned long long) diff->sides[0].revision.number,
@@ -354,7 +416,7 @@ print(const diff_t *diff, const gh_item_change_t *changes, size_t count)
     print_documents(diff);
     if (count != 0) {
         putchar('\n');
-        print_items(changes, count);
+        print_items(cli->arena, changes, count);
     }
     if (!gh_cli_flag(cli, "no-lines")) {
         print_lines(diff);

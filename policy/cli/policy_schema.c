@@ -92,7 +92,7 @@ const gh_cli_command_t gh_cli_policy_schema = {
     .usage = "[KIND] [options]",
     .summary = "prints the JSON Schema of a kind of documents, for editors",
     .help =
-        "Prints the JSON Schema (draft 2020-12) of residency/1, fleet/1, tenants/1 or cases/1, or \"documents\", which\n"
+        "Prints the JSON Schema (draft 2020-12) of residency/1, fleet/1, tenants/1, identity/1 or cases/1, or \"documents\", which\n"
         "tells them apart. Without KIND: the list. They refuse what the loader refuses for a document's form; what needs\n"
         "other documents, such as a class that a policy does not have, only `gatehouse policy validate` can say.\n"
         "conf/documents.md has how to set up an editor.",

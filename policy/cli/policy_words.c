@@ -36,7 +36,8 @@ print_head(gh_policy_words_t *words)
     printf("Written:   %s\n\n", gh_cli_time_text(words->arena, words->now_ms));
     gh_cli_paragraph(0, 0, gh_str_format(words->arena, "This is what the gateway decides by, in words. Names of sets of countries mean the "
         "countries that %.*s lists for them; they are spelled out at the end. A name such as \"a/b\" stands for itself and everything "
-        "below it; one that ends in \"*\" stands for every name that begins so.", GH_STR_ARG(words->policy->facts)));
+        "below it; one that ends in \"*\" stands for every name that begins so. A model is that model alone; where something is forbidden, also those "
+        "whose names go on with \"/\" behind it.", GH_STR_ARG(words->policy->facts)));
 }
 
 /* ---- whom ---- */
@@ -279,9 +280,34 @@ print_places(gh_policy_words_t *words)
     gh_policy_words_say(words, "A name that nobody knows is refused. Apps that tenants/1 narrows in the same way, whatever their requests say:");
     print_narrowed(words);
     gh_policy_words_item(words, "no other.");
+    gh_policy_words_callers(words);
 }
 
 /* ---- nodes and records ---- */
+
+/* Whose requests are sent though they cannot be recorded. */
+static void
+print_audit(gh_policy_words_t *words)
+{
+    if (words->policy->audit == GH_AUDIT_REQUIRED) {
+        gh_policy_words_say(words, "Nothing is sent before its decision is in the record: while it cannot be written, requests are refused.");
+        return;
+    }
+    gh_policy_words_say(words, "Nothing is sent before its decision is in the record: while it cannot be written, requests are refused. This policy permits that tenants/1 asks for less: "
+        "requests of these apps are then sent without it, and the record has a gap instead, which says how many they were, when, and whose:");
+    for (uint32_t o = 0; o < words->model->organisation_count; o++) {
+        for (uint32_t t = 0; t < words->model->organisations[o].tenant_count; t++) {
+            const gh_model_tenant_t *tenant = &words->model->organisations[o].tenants[t];
+
+            for (uint32_t a = 0; covered(words, tenant) && a < tenant->app_count; a++) {
+                if (tenant->apps[a].audit == GH_AUDIT_BEST_EFFORT) {
+                    gh_policy_words_item(words, "app \"%.*s\": sent with a gap;", GH_STR_ARG(tenant->apps[a].path));
+                }
+            }
+        }
+    }
+    gh_policy_words_item(words, "no other.");
+}
 
 static void
 print_nodes(gh_policy_words_t *words)
@@ -299,6 +325,7 @@ print_nodes(gh_policy_words_t *words)
     } else {
         gh_policy_words_say(words, "Records of decisions are kept on the nodes, wherever they stand.");
     }
+    print_audit(words);
 }
 
 /* ---- unknown ---- */
@@ -406,6 +433,7 @@ gh_policy_words_print(gh_policy_words_t *words)
     print_prohibitions(words);
     print_guards(words);
     print_places(words);
+    gh_policy_words_limits(words);
     print_nodes(words);
     if ((status = print_unknown(words)) != GH_EXIT_DONE) {
         return status;

@@ -28,6 +28,16 @@ int gh_policy_words_print(gh_policy_words_t *words);
 /* "3.2 Permission ..." or "4.1 Prohibition ..." with its sentences. number: 2 of "3.2". policy: the rule's own, a guard too. */
 void gh_policy_words_rule(gh_policy_words_t *words, const gh_model_policy_t *policy, const gh_model_rule_t *rule, unsigned number);
 
+/* ---- policy_words_limits.c ---- */
+
+/* The section of limits. */
+void gh_policy_words_limits(gh_policy_words_t *words);
+
+/* ---- policy_words_callers.c ---- */
+
+/* What keys, tokens and certificates take away, in the section of narrower places. */
+void gh_policy_words_callers(const gh_policy_words_t *words);
+
 /* ---- policy_words_text.c ---- */
 
 /* "3. WHERE DATA MAY GO" */

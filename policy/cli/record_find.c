@@ -16,6 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "policy/audit/basis.h"
+#include "policy/audit/record_writer.h"
+#include "policy/audit/segment.h"
+
 #define SLACK_MS    300000u           /* clocks that were set between an id and its line */
 #define SEGMENT_MAX (1024u << 20)     /* bytes of one segment file */
 
@@ -26,49 +30,40 @@ typedef struct {
     bool            likely;           /* this pass reads the likely files; the next one the others */
     gh_cli_lines_t *lines;
     gh_error_t     *error;
+    gh_basis_texts_t bases;           /* of the file */
+    bool            based;            /* they were looked for */
 } search_t;
-
-/* The epoch in a segment's name, in milliseconds. false when the name is not of that form. */
-static bool
-segment_epoch(const char *name, uint64_t *epoch_ms)
-{
-    const char *end = name + strlen(name);
-
-    for (int dashes = 0; end > name; ) {
-        end--;
-        if (*end == '-' && ++dashes == 3) {
-            char *stop;
-
-            *epoch_ms = strtoull(end + 1, &stop, 10);
-            return stop != end + 1 && *stop == '-';
-        }
-    }
-
-    return false;
-}
 
 static bool
 is_likely(const search_t *search, const char *name, const struct stat *info)
 {
-    uint64_t epoch_ms, modified_ms = (uint64_t) info->st_mtim.tv_sec * 1000;
+    gh_segment_name_t parts;
+    uint64_t          modified_ms = (uint64_t) info->st_mtim.tv_sec * 1000;
 
-    if (segment_epoch(name, &epoch_ms) && epoch_ms > search->id_ms + SLACK_MS) {
+    if (gh_segment_name_parse(name, &parts) && parts.epoch_ms > search->id_ms + SLACK_MS) {
         return false;
     }
 
     return modified_ms + SLACK_MS >= search->id_ms;
 }
 
-/* One line that names the id somewhere: kept when it is this request's. */
+/* One line that names the id somewhere, of a file's bytes `data`: kept when it is this request's. */
 static int
-take_line(search_t *search, const char *line, size_t len, const char *path)
+take_line(search_t *search, gh_str_t data, gh_str_t line, const char *path)
 {
+    char            whole[GH_RECORD_LINE_MAX];
+    gh_str_t        text;
     gh_cli_lines_t *lines = search->lines;
     gh_str_t        file;
     json_error_t    why;
     json_t         *json, *id;
 
-    json = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
+    if (!search->based) {
+        search->based = true;
+        lines->damaged += gh_basis_take_all(&search->bases, data) != GH_OK;
+    }
+    lines->damaged += gh_basis_whole(&search->bases, line, whole, sizeof(whole), &text) != GH_OK;
+    json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &why);
     if (json == NULL) {
         lines->damaged++;
         return GH_OK;
@@ -109,7 +104,7 @@ search_bytes(search_t *search, const char *data, size_t len, const char *path)
             break;    /* a line that is still being written */
         }
 
-        if (take_line(search, begin, (size_t) (stop - begin), path) != GH_OK) {
+        if (take_line(search, (gh_str_t) { data, len }, (gh_str_t) { begin, (size_t) (stop - begin) }, path) != GH_OK) {
             return GH_ERROR;
         }
         at = stop;
@@ -146,7 +141,9 @@ search_file(search_t *search, int fd, size_t size, const char *path)
     }
 
     search->lines->files++;
+    search->based = false;
     status = search_bytes(search, data, len, path);
+    gh_basis_texts_free(&search->bases);
     free(data);
 
     return status;
@@ -234,6 +231,44 @@ search_all(search_t *search, const char *directory)
     return there ? GH_OK : gh_error_at(search->error, "record", directory, 0, 0, "there is no directory %s", directory);
 }
 
+/* The same line once more: written again when its file had failed. */
+static bool
+same_line(const json_t *a, const json_t *b)
+{
+    json_t *x = json_copy((json_t *) a), *y = json_copy((json_t *) b);
+    bool    same;
+
+    json_object_del(x, "prev");
+    json_object_del(x, "n");
+    json_object_del(y, "prev");
+    json_object_del(y, "n");
+    same = json_equal(x, y) != 0;
+    json_decref(x);
+    json_decref(y);
+
+    return same;
+}
+
+static void
+drop_doubled(gh_cli_lines_t *lines)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < lines->count; i++) {
+        bool doubled = false;
+
+        for (size_t j = 0; j < kept && !doubled; j++) {
+            doubled = same_line(lines->lines[j].json, lines->lines[i].json);
+        }
+        if (doubled) {
+            json_decref(lines->lines[i].json);
+        } else {
+            lines->lines[kept++] = lines->lines[i];
+        }
+    }
+    lines->count = kept;
+}
+
 /* By time; lines of the same millisecond in the order decision, attempt, outcome. */
 static int
 compare_lines(const void *a, const void *b)
@@ -253,24 +288,23 @@ compare_lines(const void *a, const void *b)
 }
 
 int
-gh_cli_record_find(gh_arena_t *arena, const char *directory, gh_str_t id, uint64_t id_ms, gh_cli_lines_t *lines,
+gh_cli_record_find(gh_arena_t *arena, const char *const *directories, gh_str_t id, uint64_t id_ms, gh_cli_lines_t *lines,
     gh_error_t *error)
 {
-    search_t search = { arena, id, id_ms, true, lines, error };
+    search_t search = { .arena = arena, .id = id, .id_ms = id_ms, .lines = lines, .error = error };
 
     memset(lines, 0, sizeof(*lines));
 
-    if (search_all(&search, directory) != GH_OK) {
-        return GH_ERROR;
-    }
-
-    if (lines->count == 0) {
-        search.likely = false;
-        if (search_all(&search, directory) != GH_OK) {
-            return GH_ERROR;
+    for (int pass = 0; pass < 2 && lines->count == 0; pass++) {
+        search.likely = pass == 0;
+        for (size_t i = 0; directories[i] != NULL; i++) {
+            if (search_all(&search, directories[i]) != GH_OK) {
+                return GH_ERROR;
+            }
         }
     }
 
+    drop_doubled(lines);
     qsort(lines->lines, lines->count, sizeof(lines->lines[0]), compare_lines);
 
     return GH_OK;

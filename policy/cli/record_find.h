@@ -23,11 +23,11 @@ typedef struct {
 } gh_cli_lines_t;
 
 /*
- * Every line whose "id" is this one, by time, from DIR/open and DIR/sealed, or from DIR itself when it has neither. The id's own time
- * (milliseconds) says which files are read first; the others are read only when those have nothing. GH_ERROR: a directory or file
+ * Every line whose "id" is this one, by time, from DIR/open and DIR/sealed, or from DIR itself when it has neither, for each directory (NULL ends
+ * them). The id's own time (milliseconds) says which files are read first; the others are read only when those have nothing. GH_ERROR: a directory or file
  * cannot be read.
  */
-int gh_cli_record_find(gh_arena_t *arena, const char *directory, gh_str_t id, uint64_t id_ms, gh_cli_lines_t *lines,
+int gh_cli_record_find(gh_arena_t *arena, const char *const *directories, gh_str_t id, uint64_t id_ms, gh_cli_lines_t *lines,
     gh_error_t *error);
 
 void gh_cli_record_free(gh_cli_lines_t *lines);

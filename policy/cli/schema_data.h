@@ -1,4 +1,4 @@
-/* The JSON Schemas of conf/schema, byte for byte. Only policy_schema.c needs this. */
+/* The JSON Schemas of conf/schema, byte for byte. Only policy_schema.c and audit_schema.c need this. */
 #ifndef GH_CLI_SCHEMA_DATA_H
 #define GH_CLI_SCHEMA_DATA_H
 
@@ -13,5 +13,7 @@ typedef struct {
 
 extern const gh_cli_schema_t gh_cli_schemas[];
 extern const size_t          gh_cli_schema_count;
+
+extern const gh_cli_schema_t gh_cli_record_schema;   /* of no document */
 
 #endif

@@ -88,13 +88,29 @@ no_allow(const gh_cli_verdict_words_t *words, const gh_target_verdict_t *verdict
         GH_STR_ARG(gh_cli_misses_text(words->arena, verdict->misses)), GH_STR_ARG(class_name));
 }
 
+/* A deployment that is asked in its own words. */
+static gh_str_t
+translated(const gh_cli_verdict_words_t *words, const gh_target_verdict_t *verdict, gh_str_t text)
+{
+    gh_endpoint_t own, asked;
+
+    if (words->intake == NULL) {
+        return text;
+    }
+
+    own = words->intake->endpoint;
+    asked = gh_decide_upstream(words->image, verdict->target, own, words->decision->express);
+    return asked == own || asked == GH_ENDPOINTS ? text
+        : gh_str_format(words->arena, "%.*s; translated to %s", GH_STR_ARG(text), gh_endpoint_names[asked]);
+}
+
 static gh_str_t
 reason(const gh_cli_verdict_words_t *words, const gh_target_verdict_t *verdict)
 {
     switch (verdict->code) {
 
     case GH_TARGET_ELIGIBLE:
-        return gh_cli_rules_text(words, verdict);
+        return translated(words, verdict, gh_cli_rules_text(words, verdict));
 
     case GH_TARGET_FORBIDDEN:
         return gh_str_format(words->arena, "%.*sforbidden by rule %.*s", GH_STR_ARG(before(words, verdict->places)),
@@ -111,7 +127,15 @@ reason(const gh_cli_verdict_words_t *words, const gh_target_verdict_t *verdict)
 
     case GH_TARGET_NARROWED:
         return gh_str_format(words->arena, "%.*soutside the places the %s allowed", GH_STR_ARG(before(words, verdict->places)),
-            words->decision->narrowing.len ? "request or tenant" : "tenant");
+            words->decision->narrowing.len ? "request, caller or tenant" : "tenant or caller");
+
+    case GH_TARGET_ELSEWHERE:
+        return gh_str_format(words->arena, "not where %.*s says the state is: deployment %.*s keeps it", GH_STR_ARG(words->intake->pin.where),
+            GH_STR_ARG(words->intake->pin.deployment));
+
+    case GH_TARGET_NOT_EXPRESSIBLE:
+        return gh_str_format(words->arena, "cannot be asked %.*s: it does not offer %s, and that has no translation", GH_STR_ARG(verdict->feature),
+            gh_endpoint_names[words->intake->endpoint]);
     }
 
     return GH_STR("");
@@ -122,7 +146,7 @@ gh_cli_verdict_text(const gh_cli_verdict_words_t *words, const gh_target_verdict
 {
     gh_str_t text = reason(words, verdict);
 
-    if (verdict->feature.len == 0) {
+    if (verdict->feature.len == 0 || verdict->code == GH_TARGET_NOT_EXPRESSIBLE) {
         return text;
     }
 

@@ -49,7 +49,9 @@ gh_apply_prepare(gh_store_t *store, gh_arena_t *arena, const gh_apply_t *apply, 
     if (gh_apply_collect_only(store, arena, apply, ready, &base, report) != GH_OK) {
         return GH_ERROR;
     }
-    if (ready->base != 0 && gh_store_current(store, apply->now_ms, &previous, &error) != GH_OK) {
+    if (ready->base != 0 && gh_store_current(store, apply->now_ms, &previous, &error) != GH_OK
+        && (error.code == NULL || strcmp(error.code, "store_outdated") != 0))
+    {
         return refuse(report, &error);
     }
     if (previous != NULL && gh_image_revision(previous) != ready->base) {
@@ -77,6 +79,8 @@ as_revision(const gh_apply_t *apply, const gh_apply_ready_t *ready)
         .part = ready->compiled.part,
         .dropped = ready->compiled.dropped,
         .dropped_count = ready->compiled.dropped_count,
+        .token_apps = ready->compiled.token_apps.items,
+        .token_app_count = ready->compiled.token_apps.count,
         .sources = ready->documents,
         .source_count = ready->document_count,
         .changed = ready->changed,

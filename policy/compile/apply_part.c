@@ -343,23 +343,22 @@ find_before(part_t *p)
     const gh_outline_t *old = &p->before;
     size_t              most = old->apps.count + old->bare.count + old->organisation_count + p->after.organisation_count + 1;
     gh_store_listed_t  *before = gh_arena_array(p->arena, most, sizeof(*before));
-    uint32_t           *profiles = gh_arena_array(p->arena, old->apps.count, sizeof(*profiles));
+    gh_store_listed_t  *apps = gh_arena_array(p->arena, old->apps.count, sizeof(*apps));
     size_t              count = 0;
     uint64_t            revision;
     gh_error_t          error;
 
-    if (before == NULL || profiles == NULL || find_organisations(p, before, &count) != GH_OK
-        || gh_store_listed_profiles(p->store, old->apps.items, old->apps.count, profiles, &revision, &error) != GH_OK
+    if (before == NULL || apps == NULL || find_organisations(p, before, &count) != GH_OK
+        || gh_store_listed_apps(p->store, old->apps.items, old->apps.count, p->arena, apps, &revision, &error) != GH_OK
         || !of_base(p, revision))
     {
         return LONG_WAY;
     }
     for (uint32_t i = 0; i < old->apps.count; i++) {
-        if (profiles[i] == 0) {
+        if (apps[i].profile == 0) {
             return LONG_WAY;
         }
-        before[count].path = old->apps.items[i];
-        before[count++].profile = profiles[i];
+        before[count++] = apps[i];
     }
     for (uint32_t i = 0; i < old->bare.count; i++) {
         before[count++].path = old->bare.items[i];

@@ -40,6 +40,73 @@ compile_nodes(gh_builder_t *builder, const gh_model_t *model)
     }
 }
 
+/* ---- whose account a backend is ---- */
+
+typedef struct {
+    gh_str_t backend, tenant;        /* "org/tenant"; empty: of several */
+    uint32_t deployment;
+} account_t;
+
+/* The tenant that a pattern covers nothing outside of. */
+static gh_str_t
+tenant_of(gh_str_t pattern)
+{
+    unsigned slashes = 0;
+    size_t   end = 0;
+
+    for (size_t i = 0; i < pattern.len; i++) {
+        if (pattern.data[i] == '/' && ++slashes == 2) {
+            end = i;
+        } else if (pattern.data[i] == '*' && slashes < 2) {
+            return GH_STR("");
+        }
+    }
+
+    return slashes == 0 ? GH_STR("") : (gh_str_t) { pattern.data, slashes >= 2 ? end : pattern.len };
+}
+
+static int
+account_compare(const void *a, const void *b)
+{
+    return gh_str_cmp(((const account_t *) a)->backend, ((const account_t *) b)->backend);
+}
+
+/* One entry for each pattern of each target, by backend. */
+static void
+mark_accounts(gh_builder_t *builder, const gh_model_t *model, gh_image_deployment_t *out)
+{
+    account_t *accounts;
+    uint32_t   count = 0, n = 0, from, to, i;
+
+    for (i = 0; i < model->target_count; i++) {
+        count += model->targets[i].serves.count;
+    }
+    accounts = gh_arena_array(builder->arena, count, sizeof(*accounts));
+    if (accounts == NULL) {
+        builder->failed = true;
+        return;
+    }
+    for (i = 0; i < model->target_count; i++) {
+        const gh_model_target_t *target = &model->targets[i];
+
+        for (uint32_t p = 0; p < target->serves.count; p++) {
+            accounts[n++] = (account_t) { model->deployments[target->deployment].backend, tenant_of(target->serves.items[p]), target->deployment };
+        }
+    }
+    qsort(accounts, n, sizeof(*accounts), account_compare);
+
+    for (from = 0; from < n; from = to) {
+        bool one = accounts[from].tenant.len != 0;
+
+        for (to = from; to < n && gh_str_eq(accounts[to].backend, accounts[from].backend); to++) {
+            one = one && gh_str_eq(accounts[to].tenant, accounts[from].tenant);
+        }
+        for (i = from; one && i < to; i++) {
+            out[accounts[i].deployment].one_tenant = 1;
+        }
+    }
+}
+
 static void
 compile_deployments(gh_builder_t *builder, const gh_model_t *model)
 {
@@ -54,6 +121,9 @@ compile_deployments(gh_builder_t *builder, const gh_model_t *model)
         out[i].region = gh_section_string(builder, in->region);
         out[i].api_version = gh_section_string(builder, in->api_version);
         out[i].dialect = (uint32_t) in->dialect;
+    }
+    if (out != NULL) {
+        mark_accounts(builder, model, out);
     }
 }
 
@@ -77,11 +147,49 @@ compile_features(gh_builder_t *builder, const gh_model_target_t *target)
     return range;
 }
 
+static gh_image_price_t
+compile_price(gh_builder_t *builder, const gh_price_t *in)
+{
+    gh_image_price_t price = {
+        .rates = { in->input, in->cached, in->cache_write, in->output, in->reasoning },
+        .tiers = { gh_section_count(builder, GH_SECTION_TIER), in->tier_count },
+    };
+    gh_price_tier_t *tiers = gh_section_append(builder, GH_SECTION_TIER, in->tier_count);
+
+    if (tiers != NULL && in->tier_count != 0) {
+        memcpy(tiers, in->tiers, in->tier_count * sizeof(*tiers));
+    }
+    return price;
+}
+
+static gh_range_t
+compile_service_prices(gh_builder_t *builder, const gh_model_target_t *target)
+{
+    gh_range_t range = { gh_section_count(builder, GH_SECTION_PRICE), 0 };
+
+    for (uint32_t i = 0; i < GH_SERVICE_TIERS; i++) {
+        gh_image_price_t *out;
+
+        if (!target->service_prices[i].known) {
+            continue;
+        }
+        out = gh_section_append(builder, GH_SECTION_PRICE, 1);
+        if (out != NULL) {
+            *out = compile_price(builder, &target->service_prices[i]);
+            out->service_tier = i;
+            range.count++;
+        }
+    }
+    return range;
+}
+
 static void
 compile_target(gh_builder_t *builder, const gh_model_target_t *in)
 {
     gh_range_t         serves = gh_section_strings(builder, GH_SECTION_PATTERN, &in->serves);
     gh_range_t         features = compile_features(builder, in);
+    gh_range_t         service_prices = compile_service_prices(builder, in);
+    gh_image_price_t   price = compile_price(builder, &in->price);
     gh_image_target_t *out = gh_section_append(builder, GH_SECTION_TARGET, 1);
 
     if (out == NULL) {
@@ -91,6 +199,7 @@ compile_target(gh_builder_t *builder, const gh_model_target_t *in)
     out->model = in->model;
     out->upstream = gh_section_string(builder, in->upstream);
     out->sku = gh_section_string(builder, in->sku);
+    out->inference_geo = gh_section_string(builder, in->inference_geo);
     out->price_source = gh_section_string(builder, in->price_source);
     out->serves = serves;
     out->features = features;
@@ -103,11 +212,8 @@ compile_target(gh_builder_t *builder, const gh_model_target_t *in)
     out->store_days = in->store.days;
     out->training = in->training;
     out->price_known = in->price.known;
-    out->price[0] = in->price.input;
-    out->price[1] = in->price.cached;
-    out->price[2] = in->price.cache_write;
-    out->price[3] = in->price.output;
-    out->price[4] = in->price.reasoning;
+    out->price = price;
+    out->service_prices = service_prices;
     out->attest_mask = in->attest_mask;
     out->until = (gh_image_expiry_t) { in->process_until_ms, in->store_until_ms, in->operator_home_until_ms,
                                        in->attest_until_ms, in->training_until_ms };
@@ -145,6 +251,8 @@ compile_models(gh_builder_t *builder, const gh_model_t *model)
         models[i].targets = (gh_range_t) { first, next - first };
         models[i].context = model->models[i].context;
         models[i].max_output = model->models[i].max_output;
+        models[i].image_tokens = model->models[i].image_tokens;
+        models[i].message_tokens = model->models[i].message_tokens;
         names += model->models[i].aliases.count;
     }
 
@@ -273,8 +381,12 @@ compile(gh_arena_t *arena, const gh_model_t *model, const gh_image_t *previous, 
     header.sets = compile_places(&builder, model->sets, model->set_count);
     gh_section_strings(&builder, GH_SECTION_PARTITION, &model->partitions);
     gh_section_strings(&builder, GH_SECTION_ATTEST, &model->attests);
+    gh_section_strings(&builder, GH_SECTION_IDENTITY, &model->identities);
     if (gh_compile_profiles(&builder, model, previous, change, &header, compiled, error) != GH_OK) {
         return GH_ERROR;
+    }
+    if (compiled != NULL) {
+        compiled->token_apps = model->token_apps;
     }
     if (gh_section_finish(&builder, &header, image) != GH_OK) {
         return gh_error_set(error, "out_of_memory", "no memory for the compiled policy, or it is above 4 GiB");

@@ -18,6 +18,7 @@ typedef struct {
     const gh_str_t          *dropped;      /* of gh_compile_part: paths that are listed no longer */
     size_t                   dropped_count;
     bool                     part;
+    gh_str_list_t token_apps;      /* as in gh_store_revision_new_t */
 } gh_compiled_t;
 
 /*

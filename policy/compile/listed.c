@@ -31,8 +31,8 @@ list_others(gh_arena_t *arena, const gh_model_t *model, const gh_compile_change_
         const gh_model_organisation_t *organisation = &model->organisations[o];
 
         if (change == NULL) {
-            others[(*count)++] = (gh_store_listed_t) { organisation->id, 0, organisation->document_count,
-                                                       organisation->tenant_count, organisation->said };
+            others[(*count)++] = (gh_store_listed_t) { .path = organisation->id, .documents = organisation->document_count,
+                                                       .tenants = organisation->tenant_count, .said = organisation->said };
         }
         for (uint32_t t = 0; t < organisation->tenant_count; t++) {
             if (organisation->tenants[t].app_count == 0) {
@@ -63,7 +63,9 @@ merge(gh_arena_t *arena, const gh_store_listed_t *a, size_t a_count, const gh_st
 static bool
 same(const gh_store_listed_t *a, const gh_store_listed_t *b)
 {
-    return a->profile == b->profile && a->documents == b->documents && a->tenants == b->tenants && gh_str_eq(a->said, b->said);
+    return a->profile == b->profile && a->documents == b->documents && a->tenants == b->tenants && gh_str_eq(a->said, b->said)
+        && a->max_output == b->max_output && a->limit_count == b->limit_count
+        && (a->limit_count == 0 || memcmp(a->limits, b->limits, a->limit_count * sizeof(*a->limits)) == 0);
 }
 
 static int

@@ -4,6 +4,7 @@
  * labels for records: given once, never reused. Which app has which profile is written with the image, in one transaction, and not in
  * the keys' records: a request judged with one image cannot take half of it from another revision.
  */
+#include "policy/compile/limits.h"
 #include "policy/compile/profiles.h"
 
 #include <stdlib.h>
@@ -93,7 +94,9 @@ profile_digest(bytes_t *bytes, const gh_model_t *model, const listed_app_t *list
     put_string(bytes, policy == NULL ? GH_STR("") : policy->name);
     put_classes(bytes, policy, profile->tenant_classes);
     put_classes(bytes, policy, profile->app_classes);
-    put(bytes, &profile->narrowed, 3);
+    put(bytes, &profile->narrowed, sizeof(profile->narrowed));
+    put(bytes, &profile->audit, sizeof(profile->audit));
+    put(bytes, &profile->latency_weight, sizeof(profile->latency_weight));
     put(bytes, &profile->places, sizeof(profile->places));
     put_list(bytes, &listed->organisation->models);
     put_list(bytes, &listed->tenant->models);
@@ -116,7 +119,7 @@ profile_of(const listed_app_t *listed, gh_image_profile_t *profile)
     profile->tenant_classes = tenant->class_mask;
     profile->app_classes = app->class_mask;
     profile->audit = app->audit;
-    profile->objective = (uint8_t) app->objective;
+    profile->latency_weight = app->latency_weight;
     if (tenant->narrowed || app->narrowed) {
         profile->narrowed = 1;
         profile->places = gh_places_intersect(tenant->narrowed ? tenant->places : gh_places_anywhere(),
@@ -128,7 +131,7 @@ static bool
 permitted(const gh_str_list_t *patterns, gh_str_t name)
 {
     for (uint32_t i = 0; i < patterns->count; i++) {
-        if (gh_pattern_covers(patterns->items[i], name)) {
+        if (gh_pattern_permits(patterns->items[i], name)) {
             return true;
         }
     }
@@ -307,6 +310,31 @@ copy_permitted(gh_builder_t *builder, const gh_model_t *model, const gh_image_t 
     return range;
 }
 
+static int
+write_image_apps(gh_builder_t *builder, const listed_app_t *apps, uint32_t count, const uint32_t *position)
+{
+    gh_image_app_t *out = gh_section_append(builder, GH_SECTION_APP, count);
+
+    for (uint32_t i = 0; out != NULL && i < count; i++) {
+        const listed_app_t *app = &apps[i];
+        uint32_t            limit_count;
+        const gh_limit_t   *limits = gh_compile_limits(builder->arena, app->organisation, app->tenant, app->app, &limit_count);
+        gh_limit_t         *at = gh_section_append(builder, GH_SECTION_LIMIT, limit_count);
+
+        if (limits == NULL || builder->failed) {
+            return GH_ERROR;
+        }
+        if (limit_count > 0) {
+            memcpy(at, limits, limit_count * sizeof(*at));
+        }
+        out[i].path = gh_section_string(builder, app->app->path);
+        out[i].profile = position[app->profile];
+        out[i].max_output = app->app->max_output;
+        out[i].limits = (gh_range_t) { gh_section_count(builder, GH_SECTION_LIMIT) - limit_count, limit_count };
+    }
+    return out == NULL && count > 0 ? GH_ERROR : GH_OK;
+}
+
 /* Of compiled NULL, APP; else the list beside the image. position: of the profiles made, in PROFILE. */
 static int
 write_apps(gh_builder_t *builder, const gh_model_t *model, const gh_compile_change_t *change, const listed_app_t *apps,
@@ -316,18 +344,19 @@ write_apps(gh_builder_t *builder, const gh_model_t *model, const gh_compile_chan
     gh_store_listed_t        *listed;
 
     if (compiled == NULL) {
-        gh_image_app_t *out = gh_section_append(builder, GH_SECTION_APP, count);
-
-        for (uint32_t i = 0; out != NULL && i < count; i++) {
-            out[i].path = gh_section_string(builder, apps[i].app->path);
-            out[i].profile = position[apps[i].profile];
-        }
-        return out == NULL && count > 0 ? GH_ERROR : GH_OK;
+        return write_image_apps(builder, apps, count, position);
     }
     listed = gh_arena_array(builder->arena, count, sizeof(*listed));
     for (uint32_t i = 0; listed != NULL && i < count; i++) {
-        listed[i].path = apps[i].app->path;
-        listed[i].profile = profiles[position[apps[i].profile]].number;
+        const listed_app_t *app = &apps[i];
+
+        listed[i].path = app->app->path;
+        listed[i].profile = profiles[position[app->profile]].number;
+        listed[i].max_output = app->app->max_output;
+        listed[i].limits = gh_compile_limits(builder->arena, app->organisation, app->tenant, app->app, &listed[i].limit_count);
+        if (listed[i].limits == NULL) {
+            return GH_ERROR;
+        }
     }
     return listed == NULL ? GH_ERROR : gh_compile_listed(builder->arena, model, change, listed, count, compiled);
 }

@@ -9,7 +9,7 @@ gh_section_append(gh_builder_t *builder, gh_section_t section, uint32_t count)
     size_t               bytes = (size_t) count * gh_section_entry[section];
     void                *at;
 
-    if (buffer->length + bytes > buffer->capacity) {
+    if (buffer->data == NULL || buffer->length + bytes > buffer->capacity) {      /* of no entries, too, there is a place */
         size_t   capacity = buffer->capacity * 2 + bytes + 256;
         uint8_t *data = gh_arena_grow(builder->arena, buffer->data, buffer->length, capacity, 1);
 

@@ -15,7 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/base/str.h"
+
 typedef struct gh_cells_s gh_cells_t;
+
+/* Which cell a decision was taken from, as it stands there, and what that was good for. */
+typedef struct {
+    void    *cell;                     /* private; NULL: from none, or it was changed since */
+    uint64_t dropped;                  /* counts.dropped then: with the next one the cell may be gone */
+} gh_cell_at_t;
 
 #define GH_CELLS_SHARES 64u
 
@@ -29,5 +37,12 @@ typedef struct {
 } gh_cells_counts_t;
 
 gh_cells_counts_t gh_cells_counts(const gh_cells_t *cells);
+
+/*
+ * A text that follows from what is in a cell, and from the image, alone: who made it may keep it there, a copy that goes with the cell. Text: borrowed
+ * until the next gh_decide; data NULL: none is kept. cells may be NULL; without memory, or room in the tenant's share, nothing is kept.
+ */
+gh_str_t gh_cells_text(const gh_cells_t *cells, gh_cell_at_t at);
+void     gh_cells_keep_text(gh_cells_t *cells, gh_cell_at_t at, gh_str_t text);
 
 #endif

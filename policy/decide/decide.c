@@ -15,6 +15,8 @@ const gh_verdict_answer_t gh_verdict_answers[] = {
     [GH_DENIED_NO_POLICY] = { "no_policy", 403 },
     [GH_DENIED_ENDPOINT] = { "model_not_found", 404 },
     [GH_DENIED_NODE] = { "policy_unavailable", 503 },
+    [GH_DENIED_STATE] = { "state_not_found", 404 },
+    [GH_DENIED_NOT_EXPRESSIBLE] = { "not_expressible", 400 },
 };
 
 static int
@@ -39,7 +41,7 @@ refused_early(gh_deciding_t *d)
     }
     d->model = (uint32_t) model;
     d->decision->model = gh_image_str(d->image, d->image->models[model].name);
-    if (!gh_image_profile_permits(d->image, d->profile, d->model)) {
+    if (!gh_image_profile_permits(d->image, d->profile, d->model) || !gh_narrowing_permits(d->input->identity->own_models, d->decision->model)) {
         return GH_DENIED_MODEL;
     }
     if (d->policy == NULL) {
@@ -69,6 +71,13 @@ gh_decide_profile(const gh_image_t *image, const gh_identity_t *identity, int32_
             identity->profile);
 }
 
+/* org/tenant/app/key */
+static gh_str_t
+key_path(gh_arena_t *arena, const gh_identity_t *identity)
+{
+    return gh_str_join(arena, (const gh_str_t[]) { identity->path, GH_STR("/"), identity->key }, 3);
+}
+
 static int
 find_policy(gh_deciding_t *d, gh_error_t *error)
 {
@@ -77,7 +86,7 @@ find_policy(gh_deciding_t *d, gh_error_t *error)
     if (gh_decide_profile(d->image, d->input->identity, &profile, error) != GH_OK) {
         return GH_ERROR;
     }
-    d->path = gh_str_format(d->arena, "%.*s/%.*s", GH_STR_ARG(d->input->identity->path), GH_STR_ARG(d->input->identity->key));
+    d->path = key_path(d->arena, d->input->identity);
     if (d->path.data == NULL) {
         return no_memory(error);
     }
@@ -121,7 +130,7 @@ judge_targets(gh_deciding_t *d)
             offered = true;
         }
     }
-    gh_route_order(d->image, decision->route, decision->route_count);
+    gh_route_sort(d->image, decision->route, decision->route_count);
     decision->code = decision->route_count > 0 ? GH_DECIDED_ALLOW : offered ? GH_DENIED_RESIDENCY : GH_DENIED_ENDPOINT;
     return GH_OK;
 }
@@ -165,6 +174,18 @@ gh_decide(const gh_image_t *image, const gh_decide_input_t *input, gh_arena_t *a
     }
     if (judged && !found) {
         gh_cells_put(&d);
+    }
+    if ((decision->code == GH_DECIDED_ALLOW || (decision->code == GH_DENIED_ENDPOINT && input->intake->operation != GH_OPERATION_CREATE))
+        && gh_decide_pin(&d) != GH_OK)
+    {
+        decision->code = GH_DENIED_STATE;
+        decision->route_count = 0;
+        return no_memory(error);
+    }
+    if (decision->code == GH_DECIDED_ALLOW && gh_decide_express(&d) != GH_OK) {
+        decision->code = GH_DENIED_NOT_EXPRESSIBLE;
+        decision->route_count = 0;
+        return no_memory(error);
     }
     return GH_OK;
 }
@@ -254,7 +275,7 @@ gh_decide_models(const gh_image_t *image, const gh_decide_input_t *input, gh_are
     const gh_identity_t *identity = input->identity;
     int32_t              profile;
     gh_error_t           error;
-    gh_str_t             path = gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(identity->path), GH_STR_ARG(identity->key));
+    gh_str_t             path = key_path(arena, identity);
 
     *count = 0;
     *names = gh_arena_array(arena, image->count[GH_SECTION_MODEL], sizeof(**names));

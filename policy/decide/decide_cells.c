@@ -14,7 +14,9 @@ struct cell_s {
     cell_t  *younger;                 /* of the same share */
     uint64_t hash;
     uint64_t from_ms, until_ms;
-    uint32_t key_len, size;           /* size: of the allocation */
+    uint32_t key_len, size;           /* size: of the allocation, and of the text */
+    uint32_t share;
+    gh_str_t text;                    /* gh_cells_keep_text; data NULL: none */
     uint8_t  data[];                  /* key, body */
 };
 
@@ -107,6 +109,7 @@ drop_oldest(gh_cells_t *cells, share_t *share)
     cells->counts.bytes -= cell->size;
     cells->counts.cells--;
     cells->counts.dropped++;
+    free((char *) cell->text.data);
     free(cell);
 }
 
@@ -135,6 +138,34 @@ gh_cells_counts(const gh_cells_t *cells)
     return cells->counts;
 }
 
+/* ---- texts ---- */
+
+gh_str_t
+gh_cells_text(const gh_cells_t *cells, gh_cell_at_t at)
+{
+    const cell_t *cell = at.cell;
+
+    return cells != NULL && cell != NULL && cells->counts.dropped == at.dropped ? cell->text : (gh_str_t) { NULL, 0 };
+}
+
+void
+gh_cells_keep_text(gh_cells_t *cells, gh_cell_at_t at, gh_str_t text)
+{
+    cell_t *cell = at.cell;
+    char   *copy;
+
+    if (cells == NULL || cell == NULL || cells->counts.dropped != at.dropped || cell->text.data != NULL || text.len == 0
+        || text.len > cells->share_bytes - cells->shares[cell->share].bytes || (copy = malloc(text.len)) == NULL)
+    {
+        return;
+    }
+    memcpy(copy, text.data, text.len);
+    cell->text = (gh_str_t) { copy, text.len };
+    cell->size += (uint32_t) text.len;
+    cells->shares[cell->share].bytes += text.len;
+    cells->counts.bytes += text.len;
+}
+
 /* ---- keys ---- */
 
 static void
@@ -155,7 +186,8 @@ cell_key(const gh_deciding_t *d, bytes_t *key)
 {
     const gh_intake_t *intake = d->input->intake;
     const uint32_t     fixed[] = { (uint32_t) (d->policy - d->image->policies), (uint32_t) d->node_country, d->model,
-                                   (uint32_t) intake->endpoint, d->class_mask, d->narrowed, d->profile->narrowed,
+                                   (uint32_t) intake->endpoint | (uint32_t) (intake->operation != GH_OPERATION_CREATE) << 8, d->class_mask, d->narrowed | intake->by_default << 1,
+                                   d->narrowed_own | (uint32_t) (d->input->identity->own_places.len > 0) << 1,
                                    d->pattern_count, intake->feature_count };
 
     put(key, fixed, sizeof(fixed));
@@ -163,8 +195,8 @@ cell_key(const gh_deciding_t *d, bytes_t *key)
     if (d->narrowed) {
         put(key, &d->narrow, sizeof(d->narrow));
     }
-    if (d->profile->narrowed) {
-        put(key, &d->profile->places, sizeof(d->profile->places));
+    if (d->narrowed_own) {
+        put(key, &d->narrow_own, sizeof(d->narrow_own));
     }
     for (uint32_t i = 0; i < intake->feature_count && i < GH_FEATURES_MAX; i++) {
         put_text(key, intake->features[i].name);
@@ -271,10 +303,7 @@ take_targets(gh_deciding_t *d, const uint8_t *at)
         uint8_t              code;
 
         at = take(at, &code, 1);
-        target->target = first + i;
-        target->code = code;
-        target->rule = -1;
-        target->feature = GH_STR("");
+        *target = (gh_target_verdict_t) { .target = first + i, .code = code, .rule = -1, .feature = GH_STR("") };
         memset(target->fits, 0xff, sizeof(target->fits));   /* -1 */
         if (!judged(code)) {
             continue;
@@ -301,8 +330,8 @@ take_body(gh_deciding_t *d, const cell_t *cell)
 
     at = take(at, &body, sizeof(body));
     decision->target_count = d->image->models[d->model].targets.count;
-    decision->targets = gh_arena_array(d->arena, decision->target_count, sizeof(*decision->targets));
-    decision->route = gh_arena_array(d->arena, decision->target_count, sizeof(*decision->route));
+    decision->targets = d->arena->alloc(d->arena, (decision->target_count + 1) * sizeof(*decision->targets));     /* all of them written below */
+    decision->route = d->arena->alloc(d->arena, (decision->target_count + 1) * sizeof(*decision->route));
     if (decision->targets == NULL || decision->route == NULL) {
         decision->target_count = 0;
         return GH_ERROR;
@@ -351,6 +380,7 @@ gh_cells_take(gh_deciding_t *d, bool *found)
     }
     cells->counts.found++;
     *found = true;
+    d->decision->from = (gh_cell_at_t) { cell, cells->counts.dropped };
     return take_body(d, cell);
 }
 
@@ -395,7 +425,9 @@ gh_cells_put(const gh_deciding_t *d)
     cell->key_len = (uint32_t) key.len;
     cell->size = (uint32_t) size;
     cell->younger = NULL;
-    share = &cells->shares[share_of(d->path)];
+    cell->share = share_of(d->path);
+    cell->text = (gh_str_t) { NULL, 0 };
+    share = &cells->shares[cell->share];
     while (share->bytes + size > cells->share_bytes) {
         drop_oldest(cells, share);
     }

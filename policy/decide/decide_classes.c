@@ -125,39 +125,29 @@ gh_decide_classes(gh_deciding_t *d)
 }
 
 static bool
-named_places(const gh_image_t *image, gh_range_t range, gh_str_t name, gh_places_t *places)
-{
-    for (uint32_t i = 0; i < range.count; i++) {
-        if (gh_str_eq(gh_image_str(image, image->places[range.first + i].name), name)) {
-            *places = image->places[range.first + i].places;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The policy's own places, then ISO codes, then the sets of the facts. */
-static bool
-resolve_place(const gh_deciding_t *d, gh_str_t name, gh_places_t *places)
-{
-    int country;
-
-    if (named_places(d->image, d->policy->places, name, places)) {
-        return true;
-    }
-    country = gh_country_index(name);
-    if (country >= 0) {
-        *places = gh_places_none();
-        gh_places_add(places, country);
-        return true;
-    }
-    return named_places(d->image, d->image->header->sets, name, places);
-}
-
-static bool
 place_separator(char c)
 {
     return c == ',' || c == ' ' || c == '\t';
+}
+
+/* What the key, token or certificate names itself. A name that the policy does not have, any more, is nowhere. */
+static void
+narrow_by_own(gh_deciding_t *d, gh_str_t lists)
+{
+    gh_str_t    list, name;
+    gh_places_t places;
+
+    while (gh_narrowing_next(&lists, GH_NARROWING_LISTS, &list)) {
+        gh_places_t all = gh_places_none();
+
+        while (gh_narrowing_next(&list, GH_NARROWING_LIST, &name)) {
+            if (gh_image_place(d->image, d->policy, name, &places)) {
+                all = gh_places_union(all, places);
+            }
+        }
+        d->narrow = d->narrowed ? gh_places_intersect(d->narrow, all) : all;
+        d->narrowed = true;
+    }
 }
 
 /* One header: the union of what it names. It must name something. */
@@ -180,7 +170,7 @@ narrow_by(gh_deciding_t *d, gh_str_t value)
             continue;
         }
         named = true;
-        if (resolve_place(d, name, &places)) {
+        if (gh_image_place(d->image, d->policy, name, &places)) {
             all = gh_places_union(all, places);
         } else if (!d->place_unknown) {
             d->place_unknown = true;
@@ -204,13 +194,24 @@ gh_decide_narrowing(gh_deciding_t *d)
         d->narrowed = true;
         d->narrow = d->profile->places;
     }
-    /* Each header narrows further: a second one never adds places to the first. */
+    narrow_by_own(d, d->input->identity->own_places);
+    d->narrowed_own = d->narrowed;
+    d->narrow_own = d->narrow;
+    /* Each header narrows further: a second one never adds places to the first. So does what the body names. */
     for (unsigned n = 0; d->input->header != NULL
          && d->input->header(d->input->header_context, GH_STR("x-gatehouse-places"), n, &value); n++)
     {
         narrow_by(d, value);
         sent = n == 0 ? value : gh_str_format(d->arena, "%.*s; %.*s", GH_STR_ARG(sent), GH_STR_ARG(value));
         if (n > 0 && sent.data == NULL) {
+            return GH_ERROR;
+        }
+    }
+    value = d->input->intake->inference_geo;
+    if (value.len != 0) {
+        narrow_by(d, value);
+        sent = sent.len == 0 ? value : gh_str_format(d->arena, "%.*s; %.*s", GH_STR_ARG(sent), GH_STR_ARG(value));
+        if (sent.data == NULL) {
             return GH_ERROR;
         }
     }

@@ -9,6 +9,7 @@
 typedef struct {                      /* one target, as this request would use it */
     gh_judged_facts_t       facts;    /* with the node's country and the listed features used */
     const gh_feature_use_t *unlisted; /* a feature used that it does not list, or NULL */
+    bool                    left_out; /* without the feature that the client did not ask for */
 } gh_judged_target_t;
 
 typedef struct {
@@ -35,6 +36,8 @@ typedef struct {
 
     bool                      narrowed;
     gh_places_t               narrow;
+    bool                      narrowed_own;   /* by tenants/1 or by the caller itself, whatever the request says */
+    gh_places_t               narrow_own;
     bool                      place_unknown;
     gh_str_t                  place;              /* the unknown one */
 
@@ -67,6 +70,15 @@ void gh_decide_target(gh_deciding_t *d, uint32_t index);
  */
 const gh_rule_t *gh_decide_allow(const gh_deciding_t *d, const gh_image_target_t *target, const gh_judged_target_t *judged,
     uint32_t class_number, uint32_t *misses);
+
+/*
+ * decide_express.c: takes away those of the route that cannot be asked what the request asks. After the cells, which know nothing of bodies. GH_ERROR: out of
+ * memory.
+ */
+int gh_decide_express(gh_deciding_t *d);
+
+/* decide_pin.c: takes away those of the route that are not where the state is that the request uses; after the cells, too. GH_ERROR: out of memory. */
+int gh_decide_pin(gh_deciding_t *d);
 
 /* decide_why.c: decision->rule and decision->detail of a denial. GH_ERROR: out of memory. */
 int gh_decide_why(gh_deciding_t *d);

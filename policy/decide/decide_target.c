@@ -1,6 +1,8 @@
 /* One target: its facts as this request would use it, and the rules held against them. */
 #include "policy/decide/decide_internal.h"
 
+#include <string.h>
+
 static void
 valid_until(gh_deciding_t *d, uint64_t instant_ms)
 {
@@ -35,16 +37,6 @@ tenants_match(const gh_deciding_t *d, const gh_rule_t *rule)
 {
     return !(rule->states & GH_STATES_TENANTS)
         || gh_decide_covers(d, (gh_range_t) { rule->tenants_first, rule->tenants_count });
-}
-
-static bool
-models_match(const gh_deciding_t *d, const gh_rule_t *rule, const gh_image_target_t *target)
-{
-    gh_range_t range = { rule->models_first, rule->models_count };
-
-    return !(rule->states & GH_STATES_MODELS)
-        || gh_image_covers(d->image, range, gh_image_str(d->image, d->image->models[target->model].name))
-        || gh_image_covers(d->image, range, gh_image_str(d->image, target->upstream));
 }
 
 static void
@@ -132,6 +124,9 @@ add_features(gh_deciding_t *d, const gh_image_target_t *target, gh_judged_target
     for (uint32_t i = 0; i < intake->feature_count && i < GH_FEATURES_MAX; i++) {
         const gh_image_feature_t *feature = NULL;
 
+        if (judged->left_out && i + 1 == intake->by_default) {
+            continue;
+        }
         if (intake->features[i].name.len > 0) {
             feature = listed_feature(d->image, target, intake->features[i].name);
         }
@@ -197,7 +192,7 @@ gh_decide_allow(const gh_deciding_t *d, const gh_image_target_t *target, const g
         const gh_rule_t *rule = d->allows[i];
         uint32_t         missed;
 
-        if (!(rule->class_mask >> class_number & 1) || !models_match(d, rule, target)) {
+        if (!(rule->class_mask >> class_number & 1) || !gh_image_rule_names(d->image, rule, target)) {
             continue;
         }
         missed = allow_misses(d, rule, judged);
@@ -274,7 +269,7 @@ taken_away(gh_deciding_t *d, const gh_image_target_t *target, const gh_judged_ta
     for (uint32_t i = 0; i < d->forbid_count; i++) {
         const gh_rule_t *rule = d->forbids[i];
 
-        if (models_match(d, rule, target) && gh_rule_forbid_fires(rule, worst)) {
+        if (gh_image_rule_names(d->image, rule, target) && gh_rule_forbid_fires(rule, worst)) {
             verdict->code = GH_TARGET_FORBIDDEN;
             verdict->rule = rule_index(d, rule);
             verdict->places = places_touched(rule, worst);
@@ -339,27 +334,17 @@ inside_narrowing(gh_deciding_t *d, const gh_judged_target_t *judged, const gh_ju
     return false;
 }
 
-void
-gh_decide_target(gh_deciding_t *d, uint32_t index)
+/* By what it may be used for. */
+static void
+judge_target(gh_deciding_t *d, const gh_image_target_t *target, gh_judged_target_t *judged, gh_target_verdict_t *verdict)
 {
-    gh_target_verdict_t     *verdict = &d->decision->targets[index];
-    const gh_image_target_t *target = &d->image->targets[verdict->target];
-    gh_judged_target_t      *judged = &d->judged[index];
-    gh_judged_facts_t        worst;
+    gh_judged_facts_t worst;
 
     verdict->rule = -1;
-    for (size_t i = 0; i < sizeof(verdict->fits) / sizeof(verdict->fits[0]); i++) {
-        verdict->fits[i] = -1;
-    }
+    memset(verdict->fits, 0xff, sizeof(verdict->fits));   /* -1 */
     verdict->feature = GH_STR("");
-    if (!gh_decide_covers(d, target->serves)) {
-        verdict->code = GH_TARGET_NOT_SERVED;
-        return;
-    }
-    if (!(target->endpoints >> d->input->intake->endpoint & 1)) {
-        verdict->code = GH_TARGET_ENDPOINT;
-        return;
-    }
+    verdict->misses = 0;
+    verdict->places = gh_places_none();
     gh_decide_facts(d, target, judged);
     worst = judged->facts;
     if (judged->unlisted != NULL) {
@@ -372,4 +357,38 @@ gh_decide_target(gh_deciding_t *d, uint32_t index)
         return;
     }
     verdict->code = GH_TARGET_ELIGIBLE;
+}
+
+/* What is kept is asked for in the words it was made with, or not at all. */
+static bool
+serves(const gh_intake_t *intake, uint32_t offered)
+{
+    return intake->operation == GH_OPERATION_CREATE ? gh_endpoint_served(offered, intake->endpoint) : offered >> intake->endpoint & 1;
+}
+
+void
+gh_decide_target(gh_deciding_t *d, uint32_t index)
+{
+    gh_target_verdict_t     *verdict = &d->decision->targets[index];
+    const gh_image_target_t *target = &d->image->targets[verdict->target];
+    gh_judged_target_t      *judged = &d->judged[index];
+
+    verdict->rule = -1;
+    memset(verdict->fits, 0xff, sizeof(verdict->fits));   /* -1 */
+    verdict->feature = GH_STR("");
+    if (!gh_decide_covers(d, target->serves)) {
+        verdict->code = GH_TARGET_NOT_SERVED;
+        return;
+    }
+    if (!serves(d->input->intake, target->endpoints)) {
+        verdict->code = GH_TARGET_ENDPOINT;
+        return;
+    }
+    judge_target(d, target, judged, verdict);
+    if (verdict->code != GH_TARGET_ELIGIBLE && d->input->intake->by_default != 0) {
+        memset(judged, 0, sizeof(*judged));
+        judged->left_out = true;
+        judge_target(d, target, judged, verdict);
+        verdict->store_false |= verdict->code == GH_TARGET_ELIGIBLE;
+    }
 }

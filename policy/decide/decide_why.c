@@ -145,13 +145,9 @@ static bool
 fires(const gh_deciding_t *d, const gh_rule_t *forbid, uint32_t index)
 {
     const gh_image_target_t *target = &d->image->targets[d->decision->targets[index].target];
-    gh_range_t               models = { forbid->models_first, forbid->models_count };
     gh_judged_facts_t        worst = worst_facts(d, index);
 
-    return gh_rule_forbid_fires(forbid, &worst)
-        && (!(forbid->states & GH_STATES_MODELS)
-            || gh_image_covers(d->image, models, gh_image_str(d->image, d->image->models[target->model].name))
-            || gh_image_covers(d->image, models, gh_image_str(d->image, target->upstream)));
+    return gh_rule_forbid_fires(forbid, &worst) && gh_image_rule_names(d->image, forbid, target);
 }
 
 static bool
@@ -247,7 +243,9 @@ static int
 why_narrowed(gh_deciding_t *d)
 {
     const gh_target_verdict_t *first = NULL;
-    bool                       own = d->profile->narrowed;   /* the places of tenants/1 exclude every one of them */
+    bool                       own = d->narrowed_own;   /* the places of tenants/1 and of the caller itself exclude every one of them */
+    const char                *whose = d->input->identity->own_places.len > 0 ? "tenants/1 and of the caller's key, token or certificate" : "tenants/1";
+    gh_str_t                   leave;
 
     for (uint32_t i = 0; i < d->decision->target_count; i++) {
         const gh_target_verdict_t *verdict = &d->decision->targets[i];
@@ -258,13 +256,15 @@ why_narrowed(gh_deciding_t *d)
         if (first == NULL) {
             first = verdict;
         }
-        own = own && !inside(d, i, d->profile->places);
+        own = own && !inside(d, i, d->narrow_own);
     }
     d->decision->narrowed = true;
     d->decision->narrowed_by_request = !own;
-    return detail(d, gh_str_format(d->arena, "%s no deployment: \"%.*s\" is allowed otherwise, but reaches %.*s",
-        own ? "the places of tenants/1 leave" : d->profile->narrowed ? "x-gatehouse-places, within the places of tenants/1, leaves"
-            : "x-gatehouse-places leaves", GH_STR_ARG(deployment_of(d, first)), GH_STR_ARG(gh_places_text(d->arena, first->places))));
+    leave = own ? gh_str_format(d->arena, "the places of %s leave", whose)
+        : d->narrowed_own ? gh_str_format(d->arena, "the places that the request names, within those of %s, leave", whose)
+                          : GH_STR("the places that the request names leave");
+    return leave.data == NULL ? GH_ERROR
+        : detail(d, gh_str_format(d->arena, "%.*s no deployment: \"%.*s\" is allowed otherwise, but reaches %.*s", GH_STR_ARG(leave), GH_STR_ARG(deployment_of(d, first)), GH_STR_ARG(gh_places_text(d->arena, first->places))));
 }
 
 static int
@@ -308,6 +308,8 @@ gh_decide_why(gh_deciding_t *d)
     case GH_DENIED_RESIDENCY:
         return why_residency(d);
     case GH_DECIDED_ALLOW:
+    case GH_DENIED_STATE:               /* decide_pin.c says it */
+    case GH_DENIED_NOT_EXPRESSIBLE:     /* decide_express.c says it */
         break;
     }
     return GH_OK;

@@ -4,7 +4,8 @@
 
 static const char *const target_words[] = {
     [GH_TARGET_ELIGIBLE] = "eligible", [GH_TARGET_FORBIDDEN] = "forbidden", [GH_TARGET_NO_ALLOW] = "no_allow",
-    [GH_TARGET_NOT_SERVED] = "not_served", [GH_TARGET_ENDPOINT] = "endpoint", [GH_TARGET_NARROWED] = "narrowed"
+    [GH_TARGET_NOT_SERVED] = "not_served", [GH_TARGET_ENDPOINT] = "endpoint", [GH_TARGET_NARROWED] = "narrowed",
+    [GH_TARGET_ELSEWHERE] = "elsewhere", [GH_TARGET_NOT_EXPRESSIBLE] = "not_expressible"
 };
 
 static void

@@ -91,13 +91,19 @@ covers_tenant(patterns_t *p, const gh_cover_check_t *check)
     return true;
 }
 
+/* As gh_rule_names says. What is spelled like the pattern stands first of what it covers. */
 static bool
-covers_model(patterns_t *p, const gh_cover_check_t *check)
+names_any(const gh_names_t *names, const gh_cover_check_t *check)
 {
     gh_span_t spans[2];
 
-    return gh_spans_of(&p->models, check->pattern, spans) != 0
-           || (!check->names_only && gh_spans_of(&p->upstreams, check->pattern, spans) != 0);
+    return gh_spans_of(names, check->pattern, spans) != 0 && gh_rule_names(check->forbid ? GH_RULE_FORBID : GH_RULE_ALLOW, check->pattern, names->items[spans[0].begin]);
+}
+
+static bool
+covers_model(patterns_t *p, const gh_cover_check_t *check)
+{
+    return names_any(&p->models, check) || (!check->names_only && names_any(&p->upstreams, check));
 }
 
 /* ---- the nearest right spelling ---- */
@@ -250,7 +256,7 @@ no_model(patterns_t *p, const gh_cover_check_t *check, const char **code)
         for (uint32_t k = 0; k < entry->aliases.count; k++) {
             gh_str_t alias = entry->aliases.items[k];
 
-            if (!gh_pattern_covers(check->pattern, alias)) {
+            if (!gh_rule_names(check->forbid ? GH_RULE_FORBID : GH_RULE_ALLOW, check->pattern, alias)) {
                 continue;
             }
             *code = "alias";

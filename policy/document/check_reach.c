@@ -319,10 +319,10 @@ gh_reach_step(gh_reach_t *reach)
 }
 
 static bool
-any_covers(const gh_str_list_t *patterns, gh_str_t name)
+any_names(uint8_t kind, const gh_str_list_t *patterns, gh_str_t model)
 {
     for (uint32_t i = 0; i < patterns->count; i++) {
-        if (gh_pattern_covers(patterns->items[i], name)) {
+        if (gh_rule_names(kind, patterns->items[i], model)) {
             return true;
         }
     }
@@ -335,7 +335,7 @@ gh_reach_permits(const gh_reach_app_t *app, gh_str_t model)
     const gh_str_list_t *lists[] = { &app->organisation->models, &app->tenant->models, &app->app->models };
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        if (lists[i]->count != 0 && !any_covers(lists[i], model)) {
+        if (lists[i]->count != 0 && !any_names(GH_RULE_ALLOW, lists[i], model)) {
             return false;
         }
     }
@@ -348,8 +348,8 @@ gh_reach_model(const gh_reach_t *reach, const gh_model_rule_t *rule, uint32_t ta
     const gh_model_t *model = reach->loader->model;
 
     return !(rule->states & GH_STATES_MODELS)
-           || any_covers(&rule->models, model->models[model->targets[target].model].name)
-           || any_covers(&rule->models, model->targets[target].upstream);
+           || any_names(rule->kind, &rule->models, model->models[model->targets[target].model].name)
+           || any_names(rule->kind, &rule->models, model->targets[target].upstream);
 }
 
 gh_rule_t

@@ -15,7 +15,8 @@ static const gh_member_t node_members[] = {
 };
 
 static const gh_member_t entry_members[] = {
-    { "context", GH_IS_NUMBER, 0 }, { "max_output", GH_IS_NUMBER, 0 }, { "aliases", GH_IS_LIST, 0 }, { NULL, 0, 0 }
+    { "context", GH_IS_NUMBER, 0 }, { "max_output", GH_IS_NUMBER, 0 }, { "aliases", GH_IS_LIST, 0 },
+    { "image_tokens", GH_IS_NUMBER, 0 }, { "message_tokens", GH_IS_NUMBER, 0 }, { NULL, 0, 0 }
 };
 
 static void
@@ -47,6 +48,19 @@ read_nodes(gh_loader_t *loader, const gh_node_t *list)
     }
 }
 
+/* What a prompt may count beyond its bytes of text: bounds of what a budget reserves, so 0 is not one. */
+static void
+read_overhead(gh_loader_t *loader, const gh_node_t *node, gh_model_entry_t *entry)
+{
+    const gh_node_t *image = gh_doc_get(node, "image_tokens", GH_IS_NUMBER);
+    const gh_node_t *message = gh_doc_get(node, "message_tokens", GH_IS_NUMBER);
+
+    gh_doc_positive(loader, image, MAX_TOKENS, &entry->image_tokens);
+    if (!gh_doc_positive(loader, message, MAX_TOKENS, &entry->message_tokens)) {
+        entry->message_tokens = GH_MESSAGE_TOKENS;
+    }
+}
+
 static void
 read_entry(gh_loader_t *loader, const gh_node_t *node, gh_model_entry_t *entry)
 {
@@ -64,6 +78,8 @@ read_entry(gh_loader_t *loader, const gh_node_t *node, gh_model_entry_t *entry)
     }
     gh_doc_integer(loader, gh_doc_get(node, "context", GH_IS_NUMBER), MAX_TOKENS, &entry->context);
     gh_doc_integer(loader, gh_doc_get(node, "max_output", GH_IS_NUMBER), MAX_TOKENS, &entry->max_output);
+
+    read_overhead(loader, node, entry);
 
     aliases = gh_doc_get(node, "aliases", GH_IS_LIST);
     entry->aliases = gh_doc_list(loader, aliases, GH_LIST_MODELS, 0);
@@ -127,4 +143,29 @@ gh_catalogue_find(gh_loader_t *loader, gh_str_t name)
     }
     found = bsearch(&pointer, loader->catalogue, loader->model->model_count, sizeof(*loader->catalogue), by_name);
     return found ? (int32_t) (*found - loader->model->models) : -1;
+}
+
+int32_t
+gh_catalogue_said(gh_loader_t *loader, gh_str_t name, gh_where_t where)
+{
+    int32_t   index = gh_catalogue_find(loader, name);
+    gh_str_t *names;
+
+    if (index >= 0 || loader->incomplete) {
+        return index;
+    }
+    for (uint32_t i = 0; i < loader->model->model_count; i++) {
+        if (gh_list_find(&loader->model->models[i].aliases, name) >= 0) {
+            gh_doc_error(loader, where, "unknown_model", "\"%.*s\" is an alias of model \"%.*s\": use the model's name",
+                GH_STR_ARG(name), GH_STR_ARG(loader->model->models[i].name));
+            return -1;
+        }
+    }
+    names = gh_arena_array(loader->arena, loader->model->model_count, sizeof(gh_str_t));
+    for (uint32_t i = 0; names && i < loader->model->model_count; i++) {
+        names[i] = loader->model->models[i].name;
+    }
+    gh_doc_error(loader, where, "unknown_model", "model \"%.*s\" is not in the catalogue%s", GH_STR_ARG(name),
+        names ? gh_doc_near(loader, name, names, loader->model->model_count) : "");
+    return -1;
 }

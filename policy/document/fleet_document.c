@@ -1,14 +1,12 @@
 /* fleet/1: deployments and, for each model of one, a target. */
+#include "policy/decide/bedrock_model.h"
 #include "policy/document/fleet_facts.h"
+#include "policy/document/fleet_price.h"
 
 #include <string.h>
 
 #define MAX_PRIORITY     1000000ull
 #define DEFAULT_PRIORITY 100
-#define MAX_PRICE        1000000000000000ull   /* micro-dollars per 1,000,000 tokens */
-
-#define CHAT_ONLY (1u << GH_ENDPOINT_CHAT_COMPLETIONS)
-#define EVERY     (1u << GH_ENDPOINT_CHAT_COMPLETIONS | 1u << GH_ENDPOINT_COMPLETIONS | 1u << GH_ENDPOINT_EMBEDDINGS)
 
 static const gh_member_t deployment_members[] = {
     { "id", GH_IS_STRING, GH_REQUIRED }, { "backend", GH_IS_STRING, GH_REQUIRED },
@@ -16,32 +14,31 @@ static const gh_member_t deployment_members[] = {
     { "models", GH_IS_OBJECT, GH_REQUIRED }, { "serves", GH_IS_LIST, 0 }, { "priority", GH_IS_NUMBER, 0 },
     { "partition", GH_IS_STRING, 0 }, { "region", GH_IS_STRING, 0 }, { "sku", GH_IS_STRING, 0 },
     { "seller", GH_IS_STRING, 0 }, { "profile", GH_IS_STRING, 0 }, { "host", GH_IS_STRING, 0 },
+    { "inference_geo", GH_IS_STRING, 0 },
     { "country", GH_IS_STRING, 0 }, { "api_version", GH_IS_STRING, 0 }, { "endpoints", GH_IS_LIST, 0 },
-    GH_FACT_MEMBERS, { NULL, 0, 0 }
+    { "resource", GH_IS_STRING, 0 }, GH_FACT_MEMBERS, { NULL, 0, 0 }
 };
 
 static const gh_member_t entry_members[] = {
     { "upstream", GH_IS_STRING, 0 }, { "price", GH_IS_OBJECT, 0 }, { "source", GH_IS_STRING, 0 },
     { "as_of", GH_IS_STRING, 0 }, { "serves", GH_IS_LIST, 0 }, { "priority", GH_IS_NUMBER, 0 },
     { "sku", GH_IS_STRING, 0 }, { "seller", GH_IS_STRING, 0 }, { "profile", GH_IS_STRING, 0 },
-    { "endpoints", GH_IS_LIST, 0 }, GH_FACT_MEMBERS, { NULL, 0, 0 }
-};
-
-static const gh_member_t price_members[] = {
-    { "input", GH_IS_NUMBER, GH_REQUIRED }, { "output", GH_IS_NUMBER, GH_REQUIRED }, { "cached", GH_IS_NUMBER, 0 },
-    { "cache_write", GH_IS_NUMBER, 0 }, { "reasoning", GH_IS_NUMBER, 0 }, { NULL, 0, 0 }
+    { "inference_geo", GH_IS_STRING, 0 }, { "endpoints", GH_IS_LIST, 0 }, GH_FACT_MEMBERS, { NULL, 0, 0 }
 };
 
 /* Bits by gh_endpoint_t: what ngx_module/wire can ask for in each dialect. */
 static const uint32_t dialect_endpoints[GH_DIALECTS] = {
-    [GH_DIALECT_OPENAI] = EVERY, [GH_DIALECT_AZURE_V1] = EVERY, [GH_DIALECT_AZURE_CLASSIC] = EVERY,
-    [GH_DIALECT_BEDROCK_OPENAI] = CHAT_ONLY
+#define E(endpoint) | 1u << GH_ENDPOINT_##endpoint
+#define D(name, word, row, traits, endpoints) 0 endpoints,
+    GH_DIALECT_ROWS(D)
+#undef D
+#undef E
 };
 
 static const char *const providers[] = { "azure", "aws", "openai", "anthropic", "self", "other", NULL };
 
 typedef struct {                    /* what a deployment says and a model's entry may override */
-    gh_str_t      sku, seller, profile;
+    gh_str_t      sku, seller, profile, inference_geo;
     gh_str_list_t serves;
     uint32_t      endpoints;
     bool          endpoints_said;
@@ -99,6 +96,45 @@ read_profile(deployment_t *d, const gh_node_t *object, gh_str_t *profile)
     *profile = text;
 }
 
+/*
+ * What requests to it say of where they are run, which the artefact has places for; "global" is anywhere. Only Messages has it: where tokens are counted
+ * nobody says.
+ */
+static void
+read_inference_geo(deployment_t *d, const gh_node_t *object, gh_str_t *geo)
+{
+    const gh_node_t *node = gh_doc_get(object, "inference_geo", GH_IS_STRING);
+    gh_str_t         names[16] = { GH_STR("global") };
+    size_t           count;
+
+    only_for(d, node, "anthropic");
+    if (node == NULL) {
+        return;
+    }
+    if (d->dialect >= 0 && !gh_dialect_is((uint32_t) d->dialect, GH_HOST_PLACED)) {
+        gh_doc_error(d->loader, GH_WHERE_KEY(d->loader, node), "conflict", "\"inference_geo\" is for dialect \"anthropic\" only");
+    }
+    count = 1 + gh_facts_inference_geos(d->loader->facts[0], names + 1, sizeof(names) / sizeof(names[0]) - 1);
+    for (size_t i = 0; i < count; i++) {
+        if (gh_str_eq(names[i], node->text)) {
+            *geo = node->text;
+            return;
+        }
+    }
+    gh_doc_error(d->loader, GH_WHERE(d->loader, node), "unknown_word", "inference_geo \"%.*s\" is neither \"global\" nor in %.*s%s", GH_STR_ARG(node->text),
+        GH_STR_ARG(gh_facts_name(d->loader->facts[0])), gh_doc_near(d->loader, node->text, names, count));
+}
+
+static void
+check_count_place(deployment_t *d, const gh_node_t *node, const settings_t *settings)
+{
+    if (settings->inference_geo.len != 0 && !gh_str_is(settings->inference_geo, "global") && (settings->endpoints & 1u << GH_ENDPOINT_COUNT_TOKENS)) {
+        gh_doc_error(d->loader, GH_WHERE_KEY(d->loader, node), "conflict",
+            "model \"%.*s\" of %s has \"inference_geo\", which a count of tokens cannot say: leave \"messages.count_tokens\" out of its \"endpoints\"",
+            GH_STR_ARG(node->key), d->what);
+    }
+}
+
 static void
 read_endpoints(deployment_t *d, const gh_node_t *object, settings_t *settings)
 {
@@ -153,6 +189,7 @@ read_settings(deployment_t *d, const gh_node_t *object, const char *what, settin
         settings->seller = seller->text;
     }
     read_profile(d, object, &settings->profile);
+    read_inference_geo(d, object, &settings->inference_geo);
     if (serves != NULL) {
         settings->serves = gh_doc_list(loader, serves, GH_LIST_TENANT_PATTERNS, GH_ALLOW_EMPTY);
         gh_doc_must_cover(loader, serves, &settings->serves, &(gh_cover_check_t) { .what = "serves" });
@@ -165,37 +202,6 @@ read_settings(deployment_t *d, const gh_node_t *object, const char *what, settin
 }
 
 /* ---- targets ---- */
-
-static void
-read_price(gh_loader_t *loader, const gh_node_t *entry, gh_model_target_t *target)
-{
-    const gh_node_t *object = gh_doc_get(entry, "price", GH_IS_OBJECT);
-    const gh_node_t *as_of = gh_doc_get(entry, "as_of", GH_IS_STRING);
-    gh_price_t      *price = &target->price;
-    bool             input, output;
-
-    target->price_source = gh_doc_text(loader, gh_doc_get(entry, "source", GH_IS_STRING), 1024);
-    if (as_of != NULL) {
-        gh_doc_date(loader, as_of, NULL, &target->price_as_of);
-    }
-    if (object == NULL) {
-        return;
-    }
-    gh_doc_members(loader, object, "\"price\"", price_members);
-    input = gh_doc_integer(loader, gh_doc_get(object, "input", GH_IS_NUMBER), MAX_PRICE, &price->input);
-    output = gh_doc_integer(loader, gh_doc_get(object, "output", GH_IS_NUMBER), MAX_PRICE, &price->output);
-    price->known = input && output;
-
-    if (!gh_doc_integer(loader, gh_doc_get(object, "cached", GH_IS_NUMBER), MAX_PRICE, &price->cached)) {
-        price->cached = price->input;
-    }
-    if (!gh_doc_integer(loader, gh_doc_get(object, "cache_write", GH_IS_NUMBER), MAX_PRICE, &price->cache_write)) {
-        price->cache_write = price->input;
-    }
-    if (!gh_doc_integer(loader, gh_doc_get(object, "reasoning", GH_IS_NUMBER), MAX_PRICE, &price->reasoning)) {
-        price->reasoning = price->output;
-    }
-}
 
 static bool
 mentions(gh_str_t text, const char *lower_word)
@@ -238,33 +244,6 @@ warn_missing(deployment_t *d, const settings_t *settings)
         d->warned_endpoints = true;
         gh_doc_warn(d->loader, d->where, "no_endpoints", "%s is never eligible: it has no \"endpoints\"", d->what);
     }
-}
-
-static int32_t
-find_model(deployment_t *d, const gh_node_t *node)
-{
-    gh_loader_t *loader = d->loader;
-    int32_t      index = gh_catalogue_find(loader, node->key);
-    gh_str_t    *names;
-
-    if (index >= 0 || loader->incomplete) {
-        return index;
-    }
-    for (uint32_t i = 0; i < loader->model->model_count; i++) {
-        if (gh_list_find(&loader->model->models[i].aliases, node->key) >= 0) {
-            gh_doc_error(loader, GH_WHERE_KEY(loader, node), "unknown_model",
-                "\"%.*s\" is an alias of model \"%.*s\": use the model's name", GH_STR_ARG(node->key),
-                GH_STR_ARG(loader->model->models[i].name));
-            return -1;
-        }
-    }
-    names = gh_arena_array(loader->arena, loader->model->model_count, sizeof(gh_str_t));
-    for (uint32_t i = 0; names && i < loader->model->model_count; i++) {
-        names[i] = loader->model->models[i].name;
-    }
-    gh_doc_error(loader, GH_WHERE_KEY(loader, node), "unknown_model", "model \"%.*s\" is not in the catalogue%s",
-        GH_STR_ARG(node->key), names ? gh_doc_near(loader, node->key, names, loader->model->model_count) : "");
-    return -1;
 }
 
 static void
@@ -311,7 +290,7 @@ resolve_target(deployment_t *d, const gh_node_t *node, settings_t *settings, gh_
     bool             claude = is_claude(loader, target, node->key);
     gh_facts_query_t query = {
         .provider = d->provider, .region = d->region, .sku = settings->sku, .seller = settings->seller,
-        .profile = settings->profile, .upstream = target->upstream, .host = d->host
+        .profile = settings->profile, .upstream = target->upstream, .host = d->host, .inference_geo = settings->inference_geo
     };
     gh_str_t         why;
 
@@ -319,8 +298,18 @@ resolve_target(deployment_t *d, const gh_node_t *node, settings_t *settings, gh_
         query.seller = GH_STR("anthropic");
     }
     target->sku = settings->sku;
+    target->inference_geo = settings->inference_geo;
+    check_count_place(d, node, settings);
     target->serves = settings->serves;
     target->endpoints = settings->endpoints;
+    if (d->dialect >= 0 && gh_dialect_is((uint32_t) d->dialect, GH_HOST_CATALOGUE) && settings->endpoints != 0) {
+        target->endpoints = gh_bedrock_endpoints(target->upstream, settings->endpoints);
+        if (target->endpoints == 0) {
+            gh_doc_warn(loader, GH_WHERE_KEY(loader, node), "no_endpoints",
+                "model \"%.*s\" of %s is never eligible: \"%.*s\" has none of its \"endpoints\" on Bedrock", GH_STR_ARG(node->key), d->what,
+                GH_STR_ARG(target->upstream));
+        }
+    }
     target->priority = settings->priority;
     target->partition = d->partition;
     check_profile(d, node, settings, target->upstream);
@@ -338,7 +327,7 @@ read_target(deployment_t *d, const gh_node_t *node)
 {
     gh_loader_t       *loader = d->loader;
     gh_str_t           what = gh_doc_format(loader, "model \"%.*s\" of %s", GH_STR_ARG(node->key), d->what);
-    int32_t            model = find_model(d, node);
+    int32_t            model = gh_catalogue_said(loader, node->key, GH_WHERE_KEY(loader, node));
     const gh_node_t   *upstream;
     gh_model_target_t *target;
     settings_t         settings = d->settings;
@@ -360,7 +349,7 @@ read_target(deployment_t *d, const gh_node_t *node)
     target->upstream = upstream ? upstream->text : node->key;
     target->where = GH_WHERE_KEY(loader, node);
 
-    read_price(loader, node, target);
+    gh_fleet_read_price(loader, node, target);
     read_settings(d, node, what.data, &settings, &stated);
     settings.stated = gh_statements_merge(&d->settings.stated, &stated);
     resolve_target(d, node, &settings, target);
@@ -460,11 +449,11 @@ read_dialect(deployment_t *d, gh_model_deployment_t *out)
             return;
         }
     }
-    if (index == GH_DIALECT_AZURE_CLASSIC && gh_node_get(d->node, "api_version") == NULL) {
+    if (gh_dialect_is(out->dialect, GH_HOST_VERSIONED) && gh_node_get(d->node, "api_version") == NULL) {
         gh_doc_error(
             loader, GH_WHERE(loader, dialect), "missing_member", "dialect \"azure-classic\" needs \"api_version\"");
     }
-    if (index != GH_DIALECT_AZURE_CLASSIC && version != NULL) {
+    if (!gh_dialect_is(out->dialect, GH_HOST_VERSIONED) && version != NULL) {
         gh_doc_error(loader, GH_WHERE_KEY(loader, version), "conflict",
             "\"api_version\" is for dialect \"azure-classic\" only");
     }
@@ -476,6 +465,7 @@ read_deployment(gh_loader_t *loader, const gh_node_t *node)
     const gh_node_t       *id = gh_doc_get(node, "id", GH_IS_STRING);
     const gh_node_t       *provider = gh_doc_get(node, "provider", GH_IS_STRING);
     const gh_node_t       *host = gh_doc_get(node, "host", GH_IS_STRING);
+    const gh_node_t       *resource = gh_doc_get(node, "resource", GH_IS_STRING);
     const gh_node_t       *models = gh_doc_get(node, "models", GH_IS_OBJECT);
     deployment_t           d = {
         .loader = loader, .node = node, .what = "a deployment", .index = loader->model->deployment_count,
@@ -500,6 +490,10 @@ read_deployment(gh_loader_t *loader, const gh_node_t *node)
     d.region = gh_doc_text(loader, gh_doc_get(node, "region", GH_IS_STRING), 64);
     d.host = gh_doc_text(loader, host, 255);
     only_for(&d, host, "openai");
+    gh_doc_text(loader, resource, 512);
+    if (resource != NULL && !is(d.provider, "azure") && !is(d.provider, "aws")) {
+        gh_doc_error(loader, GH_WHERE_KEY(loader, resource), "conflict", "\"resource\" is for providers \"azure\" and \"aws\" only");
+    }
 
     out->id = gh_doc_id(loader, node, "id");
     out->backend = gh_doc_id(loader, node, "backend");

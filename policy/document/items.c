@@ -5,9 +5,10 @@
 
 #include "policy/base/hash.h"
 #include "policy/base/json_tree.h"
+#include "policy/document/limit_node.h"
 
 const char *const gh_item_kind_names[] = {
-    "policy", "guard", "allow", "forbid", "node", "model", "deployment", "organisation", "tenant", "app"
+    "policy", "guard", "allow", "forbid", "node", "model", "deployment", "organisation", "tenant", "app", "issuer"
 };
 
 typedef struct {                     /* a value in one spelling, for its digest; malloc'ed, used again and again */
@@ -231,6 +232,21 @@ read_fleet(reader_t *reader, const gh_node_t *root)
     }
 }
 
+/* To the item that was added last. */
+static void
+add_limits(reader_t *reader, const gh_node_t *object, gh_item_kind_t kind)
+{
+    gh_level_t level = (gh_level_t) (GH_LEVEL_ORGANISATION + (kind - GH_ITEM_ORGANISATION));
+    gh_item_t *item = reader->items->count > 0 ? &reader->items->items[reader->items->count - 1] : NULL;
+
+    if (item == NULL || gh_limit_node_list(reader->arena, gh_node_get(object, "limits"), level, &item->limits) != GH_OK
+        || gh_limit_node_list(reader->arena, gh_node_get(object, "key_limits"), GH_LEVEL_KEY, &item->key_limits) != GH_OK
+        || gh_limit_node_list(reader->arena, gh_node_get(object, "user_limits"), GH_LEVEL_USER, &item->user_limits) != GH_OK)
+    {
+        reader->no_memory = true;
+    }
+}
+
 /* An organisation, a tenant or an app, and what is below it. */
 static void
 read_owner(reader_t *reader, const gh_node_t *object, gh_item_kind_t kind, gh_str_t parent)
@@ -245,8 +261,26 @@ read_owner(reader_t *reader, const gh_node_t *object, gh_item_kind_t kind, gh_st
     }
     path = kind == GH_ITEM_ORGANISATION ? id->text : below(reader, parent, id->text);
     add_item(reader, kind, path, object, id, without);
+    add_limits(reader, object, kind);
     for (const gh_node_t *node = inner[kind] ? first_of(object, inner[kind], GH_NODE_ARRAY) : NULL; node; node = node->next) {
         read_owner(reader, node, (gh_item_kind_t) (kind + 1), path);
+    }
+}
+
+static void
+read_issuers(reader_t *reader, const gh_node_t *root)
+{
+    const gh_node_t *organisation = gh_node_get(root, "organisation");
+
+    if (organisation == NULL || organisation->type != GH_NODE_STRING) {
+        return;
+    }
+    for (const gh_node_t *node = first_of(root, "issuers", GH_NODE_ARRAY); node; node = node->next) {
+        const gh_node_t *id = name_of(node, "id");
+
+        if (id != NULL) {
+            add_item(reader, GH_ITEM_ISSUER, below(reader, organisation->text, id->text), node, id, NULL);
+        }
     }
 }
 
@@ -262,6 +296,8 @@ read_document(reader_t *reader, const gh_node_t *root)
         read_residency(reader, root);
     } else if (gh_str_is(kind->text, "fleet/1")) {
         read_fleet(reader, root);
+    } else if (gh_str_is(kind->text, "identity/1")) {
+        read_issuers(reader, root);
     } else if (gh_str_is(kind->text, "tenants/1")) {
         for (const gh_node_t *node = first_of(root, "organisations", GH_NODE_ARRAY); node; node = node->next) {
             read_owner(reader, node, GH_ITEM_ORGANISATION, GH_STR(""));

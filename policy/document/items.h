@@ -17,7 +17,8 @@ typedef enum {                       /* in the order in which people want to hea
     GH_ITEM_DEPLOYMENT,
     GH_ITEM_ORGANISATION,            /* without its tenants */
     GH_ITEM_TENANT,                  /* "ORG/TENANT", without its apps */
-    GH_ITEM_APP                      /* "ORG/TENANT/APP" */
+    GH_ITEM_APP,                     /* "ORG/TENANT/APP" */
+    GH_ITEM_ISSUER                   /* "ORG/ISSUER" */
 } gh_item_kind_t;
 
 extern const char *const gh_item_kind_names[];   /* "policy", "guard", "allow", ... */
@@ -33,6 +34,7 @@ typedef struct {
     gh_where_t        where;
     gh_item_member_t *members;       /* by name */
     uint32_t          member_count;
+    gh_limit_list_t   limits, key_limits, user_limits;   /* of organisations, tenants and apps: those that can be read */
 } gh_item_t;
 
 typedef struct {

@@ -5,14 +5,14 @@
 #include "policy/base/hash.h"
 #include "policy/document/reading.h"
 
-typedef enum { KIND_RESIDENCY, KIND_FLEET, KIND_TENANTS, KIND_NONE } kind_t;
+typedef enum { KIND_RESIDENCY, KIND_FLEET, KIND_TENANTS, KIND_IDENTITY, KIND_NONE } kind_t;
 
 typedef struct {
     gh_document_t document;
     kind_t        kind;
 } parsed_t;
 
-static const char *const kind_names[] = { "residency/1", "fleet/1", "tenants/1", NULL };
+static const char *const kind_names[] = { "residency/1", "fleet/1", "tenants/1", "identity/1", NULL };
 
 static kind_t
 read_kind(gh_loader_t *loader, const gh_node_t *root)
@@ -27,12 +27,17 @@ read_kind(gh_loader_t *loader, const gh_node_t *root)
     kind = gh_node_get(root, "kind");
     if (kind == NULL || kind->type != GH_NODE_STRING) {
         gh_doc_error(loader, GH_WHERE(loader, kind ? kind : root), "missing_member",
-                     "a document must say \"kind\": \"residency/1\", \"fleet/1\" or \"tenants/1\"");
+                     "a document must say \"kind\": \"residency/1\", \"fleet/1\", \"tenants/1\" or \"identity/1\"");
         return KIND_NONE;
     }
     if (gh_str_is(kind->text, "cases/1")) {
         gh_doc_error(loader, GH_WHERE(loader, kind), "not_policy", "cases are no part of a policy: keep this file outside of the directory "
             "that is applied, and run it with `gatehouse policy test`");
+        return KIND_NONE;
+    }
+    if (gh_str_is(kind->text, "credentials/1")) {
+        gh_doc_error(loader, GH_WHERE(loader, kind), "not_policy", "credentials of backends are no part of a policy: keep this file outside of the directory "
+            "that is applied, as credentials.json in the secrets directory, and run it with `gatehouse credential check`");
         return KIND_NONE;
     }
     for (int i = 0; kind_names[i]; i++) {
@@ -327,6 +332,7 @@ read_all(gh_loader_t *loader, const parsed_t *parsed, size_t count)
     read_kinds(loader, parsed, count, KIND_FLEET, gh_fleet_read_deployments);
     read_kinds(loader, parsed, count, KIND_TENANTS, gh_tenants_read);
     gh_tenants_finish(loader);
+    read_kinds(loader, parsed, count, KIND_IDENTITY, gh_identity_read);
     if (loader->report->no_memory) {
         return;
     }

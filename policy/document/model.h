@@ -19,10 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/audit/mode.h"
 #include "policy/base/arena.h"
 #include "policy/base/error.h"
 #include "policy/base/str.h"
 #include "policy/decide/intake.h"
+#include "policy/quota/limits.h"
 #include "policy/store/image.h"
 #include "residency/judge.h"
 #include "residency/places.h"
@@ -64,6 +66,8 @@ typedef struct {                   /* catalogue */
     gh_str_list_t aliases;         /* no alias equals any name or other alias */
     uint64_t      context;         /* tokens; 0: not said */
     uint64_t      max_output;      /* tokens; 0: not said */
+    uint64_t      image_tokens;    /* the most of one image; 0: not said */
+    uint64_t      message_tokens;  /* the most of a message besides its text; GH_MESSAGE_TOKENS when not said */
     gh_where_t    where;
 } gh_model_entry_t;
 
@@ -96,10 +100,12 @@ typedef struct {                   /* one (deployment, model); facts of the depl
     uint32_t            model;        /* index in gh_model_t.models */
     gh_str_t            upstream;     /* the name the backend knows; never empty */
     gh_str_t            sku;          /* may be empty */
+    gh_str_t            inference_geo;   /* may be empty; letters, digits and "-" of a fact */
     gh_str_list_t       serves;       /* patterns of org/tenant/app/key paths; none: nobody */
     uint32_t            endpoints;    /* bits by gh_endpoint_t; 0: none */
     uint32_t            priority;     /* lower first; 100 when not said */
     gh_price_t          price;        /* known: input and output were said; cached and cache_write default to input, reasoning to output */
+    gh_price_t          service_prices[GH_SERVICE_TIERS];   /* of the service tiers that have one; with a known price only */
     gh_str_t            price_source; /* may be empty */
     uint32_t            price_as_of;  /* yyyymmdd; 0: not said */
 
@@ -171,6 +177,8 @@ typedef struct {
     bool                has_audit_store;
     gh_places_t         audit_store;       /* every node is inside */
     gh_where_t          audit_store_where;
+    uint8_t             audit;             /* GH_AUDIT_*: the most that tenants/1 may say of its tenants; not for a guard */
+    gh_where_t          audit_where;       /* of that, or of the document that does not say it */
     gh_str_t            facts;             /* the artefact it was reviewed against: its pin */
     gh_where_t          facts_where;
     gh_str_list_t       sets;              /* names of the artefact's sets that the policy uses, ANYWHERE included */
@@ -179,13 +187,11 @@ typedef struct {
 
 /* ---- tenants/1 ---- */
 
-typedef enum { GH_OBJECTIVE_NONE = 0, GH_OBJECTIVE_COST, GH_OBJECTIVE_LATENCY } gh_objective_t;   /* LATENCY is refused yet */
 
-typedef struct {                   /* checked and kept; nothing enforces it yet, and loading warns of that */
-    gh_str_t dimension;            /* requests | tokens | micro-dollars | in-flight | input | output | streams */
-    gh_str_t per;                  /* none | second | minute | day | month */
-    gh_str_t limit_class;          /* budget | rate | shadow */
-    uint64_t amount;
+typedef struct {
+    gh_limit_t limit;
+    gh_str_t   model;              /* catalogue name; empty: whatever the model */
+    gh_where_t where;
 } gh_model_limit_t;
 
 typedef struct {
@@ -200,9 +206,11 @@ typedef struct {
     bool            narrowed;      /* the app, its tenant or its organisation narrows */
     gh_places_t     places;        /* with narrowed: of all three, intersected; process and store must be inside */
     gh_str_list_t   models;        /* patterns of catalogue names; none: not limited. Must match besides the tenant's and organisation's */
-    uint8_t         audit;         /* 0 required; 1 best-effort, which is refused yet */
-    gh_objective_t  objective;     /* inherited; COST: priority, then price, as without one */
-    gh_limit_list_t limits, key_limits;
+    uint8_t         audit;         /* GH_AUDIT_*: of the app, its tenant and its organisation, and its policy permits it */
+    uint16_t        latency_weight;   /* of its "objective", inherited: of 1000; cost weighs the rest. 0 too when nothing is said */
+    gh_limit_list_t limits;
+    gh_limit_list_t key_limits, user_limits;   /* of each key, of each user: its tenant's among them, of two for one counter the smaller. All with those of its organisation and tenant at most GH_LIMITS_MAX */
+    uint64_t        max_output;    /* the smallest that the app, its tenant and its organisation say; 0: none does */
     gh_where_t      where;
 } gh_model_app_t;
 
@@ -214,9 +222,11 @@ typedef struct {
     bool            narrowed;      /* of the organisation and the tenant, intersected */
     gh_places_t     places;
     gh_str_list_t   models;
-    uint8_t         audit;
-    gh_objective_t  objective;
+    uint8_t         audit;         /* likewise, of two */
+    uint16_t        latency_weight;
     gh_limit_list_t limits;
+    gh_limit_list_t key_limits, user_limits;   /* of each key and user of its apps: its organisation's among them, of two for one counter the smaller */
+    uint64_t        max_output;    /* likewise, of two */
     gh_model_app_t *apps;
     uint32_t        app_count;
     gh_where_t      where;
@@ -228,6 +238,8 @@ typedef struct {
     gh_str_t           said;       /* what they say of all its tenants, as a JSON object; empty: nothing */
     gh_str_list_t      models;     /* patterns; none: not limited */
     gh_limit_list_t    limits;
+    gh_limit_list_t    key_limits, user_limits;   /* of each key and user of its apps */
+    uint64_t           max_output;   /* 0: not said */
     gh_model_tenant_t *tenants;
     uint32_t           tenant_count;
     gh_where_t         where;
@@ -262,6 +274,9 @@ typedef struct {
 
     gh_model_organisation_t *organisations;
     uint32_t                 organisation_count;
+
+    gh_str_list_t            identities;     /* identity/1 documents, without white space */
+    gh_str_list_t            token_apps;     /* "org/tenant/app" that their claims name; some may stand there twice */
 } gh_model_t;
 
 /*

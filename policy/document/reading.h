@@ -83,11 +83,15 @@ void gh_fleet_read_deployments(gh_loader_t *loader, const gh_document_t *documen
 /* Only collects organisations; after the last document gh_tenants_finish reads them, each from all documents that give it. */
 void gh_tenants_read(gh_loader_t *loader, const gh_document_t *document);
 void gh_tenants_finish(gh_loader_t *loader);
+/* After the tenants are known. */
+void gh_identity_read(gh_loader_t *loader, const gh_document_t *document);
 
 /* After every catalogue is read and before any deployment is: the index of names. */
 void gh_catalogue_index(gh_loader_t *loader);
 /* Index of a catalogue entry by its name, -1 when there is none. Aliases do not count. */
 int32_t gh_catalogue_find(gh_loader_t *loader, gh_str_t name);
+/* The same of a name that must be there; else -1 and reported, unless a document that may have it could not be read. */
+int32_t gh_catalogue_said(gh_loader_t *loader, gh_str_t name, gh_where_t where);
 
 /* The name of the artefact that a residency document pins, or is supposed to pin. Empty when it does not say. */
 gh_str_t gh_doc_pinned(const gh_loader_t *loader, const gh_node_t *root);
@@ -152,15 +156,20 @@ const char *gh_doc_types(gh_loader_t *loader, unsigned types);
 bool gh_doc_name(gh_loader_t *loader, const gh_node_t *node);
 /* The member "id" (or another) as a name; empty when absent or wrong. */
 gh_str_t gh_doc_id(gh_loader_t *loader, const gh_node_t *object, const char *member);
-/* Model names: 1..255 bytes of printable ASCII without space, '*' and '"'. */
+/* Model names: 1..255 bytes of printable ASCII without space, '*' and '"'. gh_doc_model_name complains of others. */
+bool gh_model_name_ok(gh_str_t text);
 bool gh_doc_model_name(gh_loader_t *loader, gh_str_t text, gh_where_t where);
 /* Index in words (ended by NULL, or counted: at most 32); -1 reported, with the nearest. what: "provider". */
 int gh_doc_word(gh_loader_t *loader, const gh_node_t *node, const char *what, const char *const *words);
 int gh_doc_word_of(gh_loader_t *loader, const gh_node_t *node, const char *what, const char *const *words, size_t count);
 /* A string of 1..limit bytes without control bytes, copied by reference; empty and reported otherwise. NULL gives "". */
 gh_str_t gh_doc_text(gh_loader_t *loader, const gh_node_t *node, size_t limit);
+/* https://host/..., or http:// to this very machine; nothing that an agent would have to guess. */
+bool gh_doc_url_ok(gh_str_t url);
 /* An integer 0..max; false and reported otherwise. node NULL: false. */
 bool gh_doc_integer(gh_loader_t *loader, const gh_node_t *node, uint64_t max, uint64_t *out);
+/* 1..max; *out is 0 otherwise. */
+bool gh_doc_positive(gh_loader_t *loader, const gh_node_t *node, uint64_t max, uint64_t *out);
 /* YYYY-MM-DD: Unix ms of its 00:00 UTC and yyyymmdd (each may be NULL). false and reported otherwise. */
 bool gh_doc_date(gh_loader_t *loader, const gh_node_t *node, uint64_t *ms, uint32_t *yyyymmdd);
 

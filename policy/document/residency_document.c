@@ -13,7 +13,7 @@ static const gh_member_t policy_members[] = {
     { "applies_to", GH_IS_STRING | GH_IS_LIST, GH_REQUIRED }, { "facts", GH_IS_STRING, GH_REQUIRED },
     { "places", GH_IS_OBJECT, 0 }, { "classes", GH_IS_LIST, GH_REQUIRED }, { "classify", GH_IS_OBJECT, GH_REQUIRED },
     { "allow", GH_IS_LIST, 0 }, { "forbid", GH_IS_LIST, 0 }, { "audit_store", GH_IS_OBJECT, 0 },
-    { "nodes", 0, GH_FOREIGN }, LATER_MEMBERS
+    { "audit", GH_IS_STRING, 0 }, { "nodes", 0, GH_FOREIGN }, LATER_MEMBERS
 };
 
 static const gh_member_t guard_members[] = {
@@ -21,7 +21,7 @@ static const gh_member_t guard_members[] = {
     { "applies_to", GH_IS_STRING | GH_IS_LIST, GH_REQUIRED }, { "facts", GH_IS_STRING, GH_REQUIRED },
     { "places", GH_IS_OBJECT, 0 }, { "nodes", GH_IS_LIST, 0 }, { "forbid", GH_IS_LIST, 0 },
     { "allow", 0, GH_FOREIGN }, { "classes", 0, GH_FOREIGN }, { "classify", 0, GH_FOREIGN },
-    { "audit_store", 0, GH_FOREIGN }, LATER_MEMBERS
+    { "audit_store", 0, GH_FOREIGN }, { "audit", 0, GH_FOREIGN }, LATER_MEMBERS
 };
 
 static const gh_member_t classify_members[] = {
@@ -328,6 +328,18 @@ read_role(gh_loader_t *loader, const gh_node_t *root)
     return gh_node_get(root, "classes") == NULL;    /* misspelt: what the document looks like, so that one mistake stays one */
 }
 
+/* "audit": how little the tenants may ask for; nothing said: every line of theirs is required. */
+static void
+read_audit(gh_loader_t *loader, const gh_node_t *node, gh_model_policy_t *policy)
+{
+    policy->audit = GH_AUDIT_REQUIRED;
+    policy->audit_where = policy->where;
+    if (node != NULL) {
+        policy->audit_where = GH_WHERE(loader, node);
+        policy->audit = gh_doc_word(loader, node, "audit mode", gh_audit_names) == GH_AUDIT_BEST_EFFORT ? GH_AUDIT_BEST_EFFORT : GH_AUDIT_REQUIRED;
+    }
+}
+
 void
 gh_residency_read(gh_loader_t *loader, const gh_document_t *document)
 {
@@ -366,6 +378,7 @@ gh_residency_read(gh_loader_t *loader, const gh_document_t *document)
     }
     gh_residency_rules(loader, gh_doc_get(root, "forbid", GH_IS_LIST), GH_RULE_FORBID, policy, &scope);
 
+    read_audit(loader, policy->guard ? NULL : gh_doc_get(root, "audit", GH_IS_STRING), policy);
     audit_store = policy->guard ? NULL : gh_doc_get(root, "audit_store", GH_IS_OBJECT);
     if (audit_store != NULL) {
         gh_doc_members(loader, audit_store, "\"audit_store\"", audit_store_members);

@@ -128,6 +128,17 @@ mention_organisations(mentions_t *mentions, const gh_node_t *root)
     }
 }
 
+static void
+mention_identity(mentions_t *mentions, const gh_node_t *root)
+{
+    const gh_node_t *organisation = gh_node_get(root, "organisation");
+
+    mentions->what = "an identity document";
+    if (organisation != NULL && organisation->type == GH_NODE_STRING) {
+        mention(mentions, organisation->text, organisation);
+    }
+}
+
 /* Every place of a parsed document that says whose it is; none when it is too broken to say. */
 static mentions_t
 find_mentions(gh_arena_t *arena, const gh_node_t *root)
@@ -145,6 +156,8 @@ find_mentions(gh_arena_t *arena, const gh_node_t *root)
         mention_policy(&mentions, root);
     } else if (gh_str_is(kind->text, "tenants/1")) {
         mention_organisations(&mentions, root);
+    } else if (gh_str_is(kind->text, "identity/1")) {
+        mention_identity(&mentions, root);
     }
     return mentions;
 }

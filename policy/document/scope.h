@@ -5,6 +5,7 @@
  *   residency/1 with "role": "guard"       the gateway
  *   tenants/1 that gives one organisation  that organisation
  *   tenants/1 that gives several           the gateway
+ *   identity/1                             the organisation that it names
  *   fleet/1                                the gateway
  *
  * An edit has a scope: it replaces the documents of that scope, all of them, and leaves the others as they are in force.

@@ -5,7 +5,8 @@
 #include "policy/document/reading.h"
 
 typedef enum {
-    GH_SAID_CLASSES, GH_SAID_PLACES, GH_SAID_MODELS, GH_SAID_OBJECTIVE, GH_SAID_AUDIT, GH_SAID_LIMITS, GH_SAIDS
+    GH_SAID_CLASSES, GH_SAID_PLACES, GH_SAID_MODELS, GH_SAID_OBJECTIVE, GH_SAID_AUDIT, GH_SAID_LIMITS, GH_SAID_KEY_LIMITS, GH_SAID_USER_LIMITS, GH_SAID_MAX_OUTPUT,
+    GH_SAIDS
 } gh_said_member_t;
 
 typedef struct { const gh_node_t *node; const char *source; } gh_said_t;   /* a member, and the document it stands in; NULL: nobody says it */

@@ -2,135 +2,95 @@
  * tenants/1: organisations, their tenants, their apps. Whatever stands here adds classes or narrows, never the reverse.
  * Read after every residency document, since classes and places are those of the policy that covers the tenant.
  */
+#include "policy/document/objective.h"
 #include "policy/document/reading.h"
 #include "policy/document/scope.h"
 #include "policy/document/tenants.h"
+#include "policy/document/tenants_inherit.h"
+#include "policy/document/tenants_limits.h"
 
 #include <string.h>
-
-#define MAX_AMOUNT 9007199254740991ull
 
 #define COMMON_MEMBERS                                                                                              \
     { "id", GH_IS_STRING, GH_REQUIRED }, { "classes", GH_IS_LIST, 0 }, { "places", GH_IS_LIST, 0 },                 \
     { "models", GH_IS_LIST, 0 }, { "objective", GH_IS_STRING | GH_IS_OBJECT, 0 }, { "audit", GH_IS_STRING, 0 },                    \
-    { "limits", GH_IS_LIST, 0 }, { "claims", 0, GH_LATER }, { "sessions", 0, GH_LATER }, { "tools", 0, GH_LATER },  \
+    { "limits", GH_IS_LIST, 0 }, { "max_output", GH_IS_NUMBER, 0 }, { "claims", 0, GH_LATER }, { "sessions", 0, GH_LATER }, { "tools", 0, GH_LATER },  \
     { "approvals", 0, GH_LATER }, { "credentials", 0, GH_LATER }
+
+#define CALLER_MEMBERS { "key_limits", GH_IS_LIST, 0 }, { "user_limits", GH_IS_LIST, 0 }
 
 static const gh_member_t document_members[] = {
     { "kind", GH_IS_STRING, GH_REQUIRED }, { "organisations", GH_IS_LIST, GH_REQUIRED }, { NULL, 0, 0 }
 };
 
 static const gh_member_t organisation_members[] = {
-    { "tenants", GH_IS_LIST, GH_REQUIRED }, COMMON_MEMBERS, { NULL, 0, 0 }
+    { "tenants", GH_IS_LIST, GH_REQUIRED }, CALLER_MEMBERS, COMMON_MEMBERS, { NULL, 0, 0 }
 };
-static const gh_member_t tenant_members[] = { { "apps", GH_IS_LIST, 0 }, COMMON_MEMBERS, { NULL, 0, 0 } };
-static const gh_member_t app_members[] = { { "key_limits", GH_IS_LIST, 0 }, COMMON_MEMBERS, { NULL, 0, 0 } };
-
-static const gh_member_t limit_members[] = {
-    { "dimension", GH_IS_STRING, GH_REQUIRED }, { "per", GH_IS_STRING, 0 }, { "amount", GH_IS_NUMBER, GH_REQUIRED },
-    { "class", GH_IS_STRING, GH_REQUIRED }, { NULL, 0, 0 }
-};
-
-static const char *const dimensions[] = {
-    "requests", "tokens", "micro-dollars", "in-flight", "input", "output", "streams", NULL
-};
-static const char *const windows[] = { "none", "second", "minute", "day", "month", NULL };
-static const char *const limit_classes[] = { "budget", "rate", "shadow", NULL };
+static const gh_member_t tenant_members[] = { { "apps", GH_IS_LIST, 0 }, CALLER_MEMBERS, COMMON_MEMBERS, { NULL, 0, 0 } };
+static const gh_member_t app_members[] = { CALLER_MEMBERS, COMMON_MEMBERS, { NULL, 0, 0 } };
 
 typedef struct {                    /* inherited from organisation to tenant to app */
     gh_said_t        said_classes[3];   /* outermost first */
     gh_said_t        said_places[3];
+    gh_said_t        said_audit;    /* by the innermost that says it */
+    const gh_node_t *organisation_audit;   /* by the organisation */
+    bool            *audit_told;    /* that a policy does not permit that */
     unsigned         depth;
     const uint32_t  *policies;      /* indexes of those that may cover the organisation's tenants */
     uint32_t         policy_count;
     int32_t          policy;
-    gh_objective_t   objective;
+    uint16_t         latency_weight;
     bool             narrowed;
     gh_places_t      places;
+    uint64_t         max_output;    /* 0: not said */
+    uint32_t         limits;        /* how many */
+    gh_inherited_t   above;
 } level_t;
 
-static void
-read_limit(gh_loader_t *loader, const gh_node_t *node, gh_limit_list_t *list)
-{
-    const gh_node_t  *dimension, *per, *class;
-    gh_model_limit_t *limit;
-    int               index;
-
-    if (!gh_doc_members(loader, node, "a limit", limit_members)) {
-        return;
-    }
-    dimension = gh_doc_get(node, "dimension", GH_IS_STRING);
-    per = gh_doc_get(node, "per", GH_IS_STRING);
-    class = gh_doc_get(node, "class", GH_IS_STRING);
-    limit = gh_doc_push(loader, &list->items, &list->count, sizeof(*limit));
-    if (limit == NULL) {
-        return;
-    }
-    index = dimension ? gh_doc_word(loader, dimension, "dimension", dimensions) : -1;
-    limit->dimension = gh_str_from(index < 0 ? "" : dimensions[index]);
-    index = per ? gh_doc_word(loader, per, "window", windows) : 0;
-    limit->per = gh_str_from(index < 0 ? "" : windows[index]);
-    index = class ? gh_doc_word(loader, class, "class of limits", limit_classes) : -1;
-    limit->limit_class = gh_str_from(index < 0 ? "" : limit_classes[index]);
-    gh_doc_integer(loader, gh_doc_get(node, "amount", GH_IS_NUMBER), MAX_AMOUNT, &limit->amount);
-}
-
-static gh_limit_list_t
-read_limits(gh_loader_t *loader, const gh_node_t *node, const char *member)
-{
-    gh_limit_list_t list = { NULL, 0 };
-
-    if (node == NULL || node->count == 0) {
-        return list;
-    }
-    gh_doc_warn(
-        loader, GH_WHERE_KEY(loader, node), "limits", "\"%s\" are kept, but nothing enforces them yet", member);
-    for (const gh_node_t *item = node->first; item; item = item->next) {
-        read_limit(loader, item, &list);
-    }
-    return list;
-}
-
 static gh_str_list_t
-read_models(gh_loader_t *loader, const gh_node_t *node)
+read_models(gh_loader_t *loader, const gh_node_t *node, level_t *level)
 {
     gh_str_list_t list = gh_doc_list(loader, node, GH_LIST_MODEL_PATTERNS, 0);
 
+    gh_inherit_models(loader, &level->above, node, &list);
     gh_doc_must_cover(loader, node, &list, &(gh_cover_check_t) { .models = true, .names_only = true, .what = "models" });
     return list;
 }
 
-/*
- * Deployments are tried by priority and then by price, and what cannot be recorded is refused: the words that ask for anything else
- * are known, and refused until they do what they say.
- */
 static void
-read_audit(gh_loader_t *loader, const gh_node_t *node)
+read_audit(gh_loader_t *loader, const gh_node_t *node, level_t *level)
 {
-    static const char *const words[] = { "required", NULL };
-
-    if (node != NULL && gh_str_is(node->text, "best-effort")) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "not_supported", "audit \"best-effort\" is not supported yet");
-    } else if (node != NULL) {
-        gh_doc_word(loader, node, "audit", words);
+    gh_inherit_audit(loader, &level->above, node);
+    if (node != NULL) {
+        level->said_audit = (gh_said_t) { node, loader->source };
     }
 }
 
-static void
-read_objective(gh_loader_t *loader, const gh_node_t *node, gh_objective_t *objective)
+/*
+ * What holds where `level` says it: "best-effort" when no level says "required" and the policy that covers the tenant permits it; else that is refused where it
+ * is said. Without a policy nothing is permitted, this no more than the rest.
+ */
+static uint8_t
+audit_mode(gh_loader_t *loader, const level_t *level)
 {
-    static const char *const words[] = { "cost", NULL };
+    const gh_said_t         *said = &level->said_audit;
+    const gh_model_policy_t *policy = level->policy < 0 ? NULL : loader->policies[level->policy];
+    const char              *source = loader->source;
 
-    if (node == NULL) {
-        return;
+    if (said->node == NULL || level->above.audit_required || policy == NULL || !gh_str_is(said->node->text, gh_audit_names[GH_AUDIT_BEST_EFFORT])) {
+        return GH_AUDIT_REQUIRED;
     }
-    if (node->type == GH_NODE_OBJECT) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "not_supported", "weights of an \"objective\" are not supported yet");
-    } else if (gh_str_is(node->text, "latency")) {
-        gh_doc_error(loader, GH_WHERE(loader, node), "not_supported", "objective \"latency\" is not supported yet");
-    } else if (gh_doc_word(loader, node, "objective", words) == 0) {
-        *objective = GH_OBJECTIVE_COST;
+    if (policy->audit == GH_AUDIT_BEST_EFFORT) {
+        return GH_AUDIT_BEST_EFFORT;
     }
+    if (!*level->audit_told || said->node != level->organisation_audit) {
+        *level->audit_told = *level->audit_told || said->node == level->organisation_audit;
+        loader->source = said->source;
+        gh_doc_error(loader, GH_WHERE(loader, said->node), "loosens", "audit: policy \"%.*s\" (%s:%u:%u) does not permit \"best-effort\": it has to say so itself, with "
+            "\"audit\": \"best-effort\"", GH_STR_ARG(policy->name), policy->audit_where.source, policy->audit_where.line, policy->audit_where.column);
+        loader->source = source;
+    }
+    return GH_AUDIT_REQUIRED;
 }
 
 static void
@@ -149,8 +109,10 @@ read_common(gh_loader_t *loader, const gh_node_t *object, level_t *level)
 
     level->said_classes[level->depth] = (gh_said_t) { gh_doc_get(object, "classes", GH_IS_LIST), loader->source };
     level->said_places[level->depth++] = (gh_said_t) { places, loader->source };
-    read_audit(loader, gh_doc_get(object, "audit", GH_IS_STRING));
-    read_objective(loader, gh_doc_get(object, "objective", GH_IS_STRING | GH_IS_OBJECT), &level->objective);
+    read_audit(loader, gh_doc_get(object, "audit", GH_IS_STRING), level);
+    gh_doc_objective(loader, gh_doc_get(object, "objective", GH_IS_STRING | GH_IS_OBJECT), &level->latency_weight);
+    gh_tenants_max_output(loader, gh_doc_get(object, "max_output", GH_IS_NUMBER), &level->max_output);
+    gh_inherit_max_output(loader, &level->above, gh_doc_get(object, "max_output", GH_IS_NUMBER));
     check_places(loader, places);
 }
 
@@ -175,8 +137,11 @@ read_organisation_common(gh_loader_t *loader, const gh_organisation_t *from, lev
     level->said_places[0] = (gh_said_t) { turn_to(loader, &said[GH_SAID_PLACES], GH_IS_LIST), said[GH_SAID_PLACES].source };
     level->depth = 1;
     check_places(loader, level->said_places[0].node);
-    read_audit(loader, turn_to(loader, &said[GH_SAID_AUDIT], GH_IS_STRING));
-    read_objective(loader, turn_to(loader, &said[GH_SAID_OBJECTIVE], GH_IS_STRING | GH_IS_OBJECT), &level->objective);
+    level->organisation_audit = turn_to(loader, &said[GH_SAID_AUDIT], GH_IS_STRING);
+    read_audit(loader, level->organisation_audit, level);
+    gh_doc_objective(loader, turn_to(loader, &said[GH_SAID_OBJECTIVE], GH_IS_STRING | GH_IS_OBJECT), &level->latency_weight);
+    gh_tenants_max_output(loader, turn_to(loader, &said[GH_SAID_MAX_OUTPUT], GH_IS_NUMBER), &level->max_output);
+    gh_inherit_max_output(loader, &level->above, turn_to(loader, &said[GH_SAID_MAX_OUTPUT], GH_IS_NUMBER));
 }
 
 static gh_place_scope_t
@@ -201,15 +166,16 @@ narrow(gh_loader_t *loader, unsigned by, level_t *level)
     const char      *source = loader->source;
     gh_place_scope_t scope = scope_of(loader, level->policy);
     gh_places_t      places;
+    bool             inside;
 
     if (node == NULL || (loader->incomplete && level->policy < 0)) {
         return;
     }
     loader->source = level->said_places[by].source;
-    gh_doc_places(loader, node, &scope, &places);
+    inside = !gh_doc_places(loader, node, &scope, &places) || gh_inherit_places(loader, &level->above, node, places);
     level->places = level->narrowed ? gh_places_intersect(level->places, places) : places;
     level->narrowed = true;
-    if (gh_places_empty(level->places)) {
+    if (inside && gh_places_empty(level->places)) {
         gh_doc_warn(loader, GH_WHERE_KEY(loader, node), "narrowed_away",
             "nothing is left of the places that the levels above allow");
     }
@@ -294,11 +260,42 @@ join(gh_loader_t *loader, gh_str_t above, gh_str_t id)
     return (gh_str_t) { text, above.len + 1 + id.len };
 }
 
+/* Limits of each key, and of each user, below. What holds for each key holds for each user too. */
+typedef struct { gh_limit_list_t keys, users; } caller_limits_t;
+
+/* above: those of the level above, none of the organisation. Lists that are read; loader->source is turned to where they stand. */
+static caller_limits_t
+read_caller_limits(gh_loader_t *loader, const gh_said_t *keys, const gh_said_t *users, const level_t *level, const caller_limits_t *above)
+{
+    gh_inherited_t  inherited = level->above;
+    caller_limits_t limits;
+
+    gh_inherit_held(&inherited, above->keys);
+    limits.keys = gh_tenants_limits(loader, turn_to(loader, keys, GH_IS_LIST), GH_LEVEL_KEY);
+    gh_inherit_limits(loader, &inherited, limits.keys);
+    gh_inherit_held(&inherited, above->users);
+    limits.users = gh_tenants_limits(loader, turn_to(loader, users, GH_IS_LIST), GH_LEVEL_USER);
+    gh_inherit_limits(loader, &inherited, limits.users);
+    gh_tenants_inherit_limits(loader, &above->keys, &limits.keys);
+    gh_tenants_inherit_limits(loader, &above->users, &limits.users);
+    return limits;
+}
+
+/* Of a tenant or an app. */
+static caller_limits_t
+read_own_caller_limits(gh_loader_t *loader, const gh_node_t *node, const level_t *level, const caller_limits_t *above)
+{
+    const gh_said_t keys = { gh_node_get(node, "key_limits"), loader->source }, users = { gh_node_get(node, "user_limits"), loader->source };
+
+    return read_caller_limits(loader, &keys, &users, level, above);
+}
+
 static void
 read_app(gh_loader_t *loader, const gh_node_t *node, const gh_model_tenant_t *tenant, level_t level,
     gh_model_app_t *app)
 {
     const gh_node_t *id = gh_doc_get(node, "id", GH_IS_STRING);
+    caller_limits_t  limits;
 
     app->where = GH_WHERE(loader, id ? id : node);
     app->id = gh_doc_id(loader, node, "id");
@@ -311,21 +308,28 @@ read_app(gh_loader_t *loader, const gh_node_t *node, const gh_model_tenant_t *te
     app->class_mask = classes(loader, 2, &level);
     app->narrowed = level.narrowed;
     app->places = level.places;
-    app->models = read_models(loader, gh_doc_get(node, "models", GH_IS_LIST));
-    app->objective = level.objective;
-    app->limits = read_limits(loader, gh_doc_get(node, "limits", GH_IS_LIST), "limits");
-    app->key_limits = read_limits(loader, gh_doc_get(node, "key_limits", GH_IS_LIST), "key_limits");
+    app->models = read_models(loader, gh_doc_get(node, "models", GH_IS_LIST), &level);
+    app->audit = gh_doc_get(node, "audit", GH_IS_STRING) != NULL ? audit_mode(loader, &level) : tenant->audit;
+    app->latency_weight = level.latency_weight;
+    app->max_output = level.max_output;
+    app->limits = gh_tenants_limits(loader, gh_doc_get(node, "limits", GH_IS_LIST), GH_LEVEL_APP);
+    gh_inherit_limits(loader, &level.above, app->limits);
+    limits = read_own_caller_limits(loader, node, &level, &(caller_limits_t) { tenant->key_limits, tenant->user_limits });
+    app->key_limits = limits.keys;
+    app->user_limits = limits.users;
+    gh_tenants_check_limits(loader, app, level.limits);
 }
 
 static void
-read_tenant(gh_loader_t *loader, const gh_node_t *node, gh_str_t organisation, level_t level,
+read_tenant(gh_loader_t *loader, const gh_node_t *node, const gh_model_organisation_t *organisation, level_t level,
     gh_model_tenant_t *tenant)
 {
     const gh_node_t *id = gh_doc_get(node, "id", GH_IS_STRING), *apps = gh_doc_get(node, "apps", GH_IS_LIST);
+    caller_limits_t  limits;
 
     tenant->where = GH_WHERE(loader, id ? id : node);
     tenant->id = gh_doc_id(loader, node, "id");
-    tenant->path = join(loader, organisation, tenant->id);
+    tenant->path = join(loader, organisation->id, tenant->id);
     if (tenant->id.len != 0) {
         gh_doc_given(loader, "tenant", tenant->path, tenant->where);
     }
@@ -337,9 +341,16 @@ read_tenant(gh_loader_t *loader, const gh_node_t *node, gh_str_t organisation, l
     }
     tenant->narrowed = level.narrowed;
     tenant->places = level.places;
-    tenant->models = read_models(loader, gh_doc_get(node, "models", GH_IS_LIST));
-    tenant->objective = level.objective;
-    tenant->limits = read_limits(loader, gh_doc_get(node, "limits", GH_IS_LIST), "limits");
+    tenant->models = read_models(loader, gh_doc_get(node, "models", GH_IS_LIST), &level);
+    tenant->audit = audit_mode(loader, &level);
+    tenant->latency_weight = level.latency_weight;
+    tenant->max_output = level.max_output;
+    tenant->limits = gh_tenants_limits(loader, gh_doc_get(node, "limits", GH_IS_LIST), GH_LEVEL_TENANT);
+    gh_inherit_limits(loader, &level.above, tenant->limits);
+    level.limits += tenant->limits.count;
+    limits = read_own_caller_limits(loader, node, &level, &(caller_limits_t) { organisation->key_limits, organisation->user_limits });
+    tenant->key_limits = limits.keys;
+    tenant->user_limits = limits.users;
 
     if (apps != NULL && apps->count == 0) {
         gh_doc_error(loader, GH_WHERE(loader, apps), "empty_list", "\"apps\" must not be empty");
@@ -375,7 +386,7 @@ read_part(gh_loader_t *loader, const gh_part_t *part, const level_t *level, gh_m
         }
         tenant = gh_doc_push(loader, &organisation->tenants, &organisation->tenant_count, sizeof(*tenant));
         if (tenant != NULL) {
-            read_tenant(loader, item, organisation->id, *level, tenant);
+            read_tenant(loader, item, organisation, *level, tenant);
         }
     }
 }
@@ -383,14 +394,22 @@ read_part(gh_loader_t *loader, const gh_part_t *part, const level_t *level, gh_m
 static void
 read_organisation(gh_loader_t *loader, const gh_organisation_t *from, gh_model_organisation_t *organisation)
 {
-    level_t level = { .policy = -1 };
+    bool    audit_told = false;
+    level_t level = { .policy = -1, .audit_told = &audit_told };
+    caller_limits_t limits;
 
     organisation->where = from->parts[0].where;
     organisation->id = from->id;
     organisation->said = gh_tenants_said(loader, from);
     read_organisation_common(loader, from, &level);
-    organisation->models = read_models(loader, turn_to(loader, &from->said[GH_SAID_MODELS], GH_IS_LIST));
-    organisation->limits = read_limits(loader, turn_to(loader, &from->said[GH_SAID_LIMITS], GH_IS_LIST), "limits");
+    organisation->models = read_models(loader, turn_to(loader, &from->said[GH_SAID_MODELS], GH_IS_LIST), &level);
+    organisation->limits = gh_tenants_limits(loader, turn_to(loader, &from->said[GH_SAID_LIMITS], GH_IS_LIST), GH_LEVEL_ORGANISATION);
+    organisation->max_output = level.max_output;
+    gh_inherit_limits(loader, &level.above, organisation->limits);
+    level.limits = organisation->limits.count;
+    limits = read_caller_limits(loader, &from->said[GH_SAID_KEY_LIMITS], &from->said[GH_SAID_USER_LIMITS], &level, &(caller_limits_t) { { NULL, 0 }, { NULL, 0 } });
+    organisation->key_limits = limits.keys;
+    organisation->user_limits = limits.users;
     find_policies(loader, organisation->id, &level);
     for (uint32_t i = 0; i < from->part_count; i++) {
         organisation->document_count += !from->parts[i].told;

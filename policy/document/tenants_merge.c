@@ -9,7 +9,9 @@
 
 static const char *const said_names[GH_SAIDS] = {
     [GH_SAID_CLASSES] = "classes", [GH_SAID_PLACES] = "places", [GH_SAID_MODELS] = "models",
-    [GH_SAID_OBJECTIVE] = "objective", [GH_SAID_AUDIT] = "audit", [GH_SAID_LIMITS] = "limits"
+    [GH_SAID_OBJECTIVE] = "objective", [GH_SAID_AUDIT] = "audit", [GH_SAID_LIMITS] = "limits",
+    [GH_SAID_KEY_LIMITS] = "key_limits", [GH_SAID_USER_LIMITS] = "user_limits",
+    [GH_SAID_MAX_OUTPUT] = "max_output"
 };
 
 void
@@ -32,28 +34,6 @@ part_compare(const void *left, const void *right)
     return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
 }
 
-/* The same value, members in any order. */
-static bool
-same_value(const gh_node_t *a, const gh_node_t *b)
-{
-    const gh_node_t *of_b = b->first;
-
-    if (a->type != b->type || a->count != b->count || !gh_str_eq(a->text, b->text)) {
-        return false;
-    }
-    for (const gh_node_t *of_a = a->first; of_a != NULL; of_a = of_a->next) {
-        if (a->type == GH_NODE_OBJECT) {
-            for (of_b = b->first; of_b != NULL && !gh_str_eq(of_a->key, of_b->key); of_b = of_b->next) {
-            }
-        }
-        if (of_b == NULL || !same_value(of_a, of_b)) {
-            return false;
-        }
-        of_b = of_b->next;
-    }
-    return true;
-}
-
 static void
 merge_member(gh_loader_t *loader, gh_organisation_t *organisation, const gh_part_t *part, gh_said_member_t member)
 {
@@ -65,7 +45,7 @@ merge_member(gh_loader_t *loader, gh_organisation_t *organisation, const gh_part
     }
     if (said->node == NULL) {
         *said = (gh_said_t) { node, part->source };
-    } else if (!same_value(said->node, node)) {
+    } else if (!gh_node_same(said->node, node)) {
         gh_doc_error(loader, (gh_where_t) { part->source, node->key_line, node->key_column }, "conflict",
             "\"%s\" of organisation \"%.*s\" is given differently at %s:%u:%u: what is said of all its tenants must be the same "
             "wherever it is said", said_names[member], GH_STR_ARG(organisation->id), said->source, said->node->key_line,
@@ -120,44 +100,6 @@ gh_tenants_merge(gh_loader_t *loader, uint32_t *count)
 
 /* ---- as JSON again ---- */
 
-static void
-write_value(gh_json_writer_t *w, const gh_node_t *node)
-{
-    switch (node->type) {
-    case GH_NODE_OBJECT:
-        gh_json_begin_object(w);
-        for (const gh_node_t *member = node->first; member != NULL; member = member->next) {
-            char key[64];                                     /* a known word by now */
-
-            snprintf(key, sizeof(key), "%.*s", GH_STR_ARG(member->key));
-            gh_json_key(w, key);
-            write_value(w, member);
-        }
-        gh_json_end_object(w);
-        break;
-    case GH_NODE_ARRAY:
-        gh_json_begin_array(w);
-        for (const gh_node_t *item = node->first; item != NULL; item = item->next) {
-            write_value(w, item);
-        }
-        gh_json_end_array(w);
-        break;
-    case GH_NODE_STRING:
-        gh_json_string(w, node->text);
-        break;
-    case GH_NODE_NUMBER:
-        gh_json_raw(w, node->text);
-        break;
-    case GH_NODE_TRUE:
-    case GH_NODE_FALSE:
-        gh_json_bool(w, node->type == GH_NODE_TRUE);
-        break;
-    case GH_NODE_NULL:
-        gh_json_null(w);
-        break;
-    }
-}
-
 gh_str_t
 gh_tenants_said(gh_loader_t *loader, const gh_organisation_t *organisation)
 {
@@ -179,7 +121,7 @@ gh_tenants_said(gh_loader_t *loader, const gh_organisation_t *organisation)
         for (int member = 0; member < GH_SAIDS; member++) {
             if (organisation->said[member].node != NULL) {
                 gh_json_key(&w, said_names[member]);
-                write_value(&w, organisation->said[member].node);
+                gh_node_write(&w, organisation->said[member].node);
             }
         }
         gh_json_end_object(&w);

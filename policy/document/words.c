@@ -48,8 +48,8 @@ gh_doc_id(gh_loader_t *loader, const gh_node_t *object, const char *member)
     return node->text;
 }
 
-static bool
-is_model_name(gh_str_t text)
+bool
+gh_model_name_ok(gh_str_t text)
 {
     if (text.len == 0 || text.len > 255) {
         return false;
@@ -65,7 +65,7 @@ is_model_name(gh_str_t text)
 bool
 gh_doc_model_name(gh_loader_t *loader, gh_str_t text, gh_where_t where)
 {
-    if (is_model_name(text)) {
+    if (gh_model_name_ok(text)) {
         return true;
     }
     gh_doc_error(loader, where, "bad_name",
@@ -125,21 +125,33 @@ gh_doc_text(gh_loader_t *loader, const gh_node_t *node, size_t limit)
     return node->text;
 }
 
-bool
-gh_doc_integer(gh_loader_t *loader, const gh_node_t *node, uint64_t max, uint64_t *out)
+static bool
+integer_from(gh_loader_t *loader, const gh_node_t *node, uint64_t min, uint64_t max, uint64_t *out)
 {
     *out = 0;
 
     if (node == NULL) {
         return false;
     }
-    if (gh_node_u64(node, out) != GH_OK || *out > max) {
+    if (gh_node_u64(node, out) != GH_OK || *out > max || *out < min) {
         *out = 0;
-        gh_doc_error(loader, GH_WHERE(loader, node), "bad_number", "\"%.*s\" must be an integer from 0 to %llu",
-            GH_STR_ARG(node->key), (unsigned long long) max);
+        gh_doc_error(loader, GH_WHERE(loader, node), "bad_number", "\"%.*s\" must be an integer from %llu to %llu",
+            GH_STR_ARG(node->key), (unsigned long long) min, (unsigned long long) max);
         return false;
     }
     return true;
+}
+
+bool
+gh_doc_integer(gh_loader_t *loader, const gh_node_t *node, uint64_t max, uint64_t *out)
+{
+    return integer_from(loader, node, 0, max, out);
+}
+
+bool
+gh_doc_positive(gh_loader_t *loader, const gh_node_t *node, uint64_t max, uint64_t *out)
+{
+    return integer_from(loader, node, 1, max, out);
 }
 
 static bool
@@ -174,6 +186,23 @@ month_days(uint32_t year, uint32_t month)
     static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 
     return days[month - 1] + (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+}
+
+bool
+gh_doc_url_ok(gh_str_t url)
+{
+    static const gh_str_t near[] = { { "http://127.0.0.1", 16 }, { "http://localhost", 16 }, { "http://[::1]", 12 } };
+    size_t                begin = gh_str_starts(url, GH_STR("https://")) ? 8 : 0;
+
+    for (size_t i = 0; begin == 0 && i < sizeof(near) / sizeof(near[0]); i++) {
+        begin = gh_str_starts(url, near[i]) && url.len > near[i].len && (url.data[near[i].len] == ':' || url.data[near[i].len] == '/') ? near[i].len : 0;
+    }
+    for (size_t i = 0; i < url.len; i++) {
+        if ((unsigned char) url.data[i] <= ' ' || (unsigned char) url.data[i] > '~' || url.data[i] == '@' || url.data[i] == '#' || url.data[i] == '\\') {
+            return false;
+        }
+    }
+    return begin != 0 && url.len > begin && (begin != 8 || url.data[8] != '/');
 }
 
 bool
@@ -270,7 +299,7 @@ string_ok(gh_loader_t *loader, const gh_node_t *node, gh_list_kind_t kind)
         if (text.len != 0 && text.data[text.len - 1] == '*') {
             text.len--;
         }
-        mistake = is_model_name(text) ? NULL : "is not a model name, nor the beginning of one and \"*\"";
+        mistake = gh_model_name_ok(text) ? NULL : "is not a model name, nor the beginning of one and \"*\"";
         break;
     case GH_LIST_TENANT_PATTERNS:
         mistake = tenant_pattern_mistake(text);

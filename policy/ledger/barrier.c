@@ -81,14 +81,22 @@ static int
 scan(const gh_ledger_t *ledger, const wanted_t *wanted, gh_barrier_worker_t *workers, gh_barrier_report_t *report, gh_error_t *error)
 {
     uint32_t numbers[GH_LEDGER_SLOTS];
+    size_t   live;
 
     report->waiting = 0;
     if (gh_ledger_live(ledger, numbers, &report->count, error) != GH_OK) {
         return GH_ERROR;
     }
-    for (size_t i = 0; i < report->count; i++) {
-        look_at(&ledger->slots[numbers[i]], numbers[i], wanted, &workers[i]);
-        report->waiting += workers[i].waits_for != NULL;
+    live = report->count;
+    report->count = 0;
+    for (size_t i = 0; i < live; i++) {
+        gh_barrier_worker_t *worker = &workers[report->count];
+
+        look_at(&ledger->slots[numbers[i]], numbers[i], wanted, worker);
+        if (worker->generation != GH_GENERATION_AGENT) {
+            report->waiting += worker->waits_for != NULL;
+            report->count++;
+        }
     }
     report->workers = workers;
     return GH_OK;
@@ -138,6 +146,7 @@ gh_barrier_announce(gh_ledger_t *ledger, uint64_t transaction)
     {
         /* newest was read again */
     }
+    __atomic_add_fetch(&ledger->header->edits, 1, __ATOMIC_SEQ_CST);
     gh_trace(NULL, "announce", transaction);
 }
 

@@ -1,5 +1,6 @@
 /* The ledger file: making it, mapping it, and whose it is. */
 #define _GNU_SOURCE                   /* open-file-description locks, mkostemp */
+#include "policy/ledger/counter_word.h"
 #include "policy/ledger/ledger_internal.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,7 +45,7 @@ file_error(const char *path, const char *what, gh_error_t *error)
 }
 
 static void
-fill_header(gh_ledger_header_t *header, const uint8_t id[16], const uint8_t store_id[16], ino_t inode)
+fill_header(gh_ledger_header_t *header, uint64_t size, const uint8_t id[16], const uint8_t store_id[16], ino_t inode)
 {
     memset(header, 0, sizeof(*header));
     memcpy(header->magic, GH_LEDGER_MAGIC, sizeof(header->magic));
@@ -53,21 +53,22 @@ fill_header(gh_ledger_header_t *header, const uint8_t id[16], const uint8_t stor
     header->header_size = GH_LEDGER_HEADER;
     header->slot_count = GH_LEDGER_SLOTS;
     header->slot_size = GH_LEDGER_SLOT;
-    header->file_size = GH_LEDGER_SIZE;
     header->inode = (uint64_t) inode;
     memcpy(header->id, id, 16);
     memcpy(header->store_id, store_id, 16);
     boot_id(header->boot_id);
-    header->slots = (gh_ledger_section_t) { GH_LEDGER_HEADER, (uint64_t) GH_LEDGER_SLOTS * GH_LEDGER_SLOT };
+    gh_ledger_lay_out(header, size);
 }
 
 int
-gh_ledger_create(const char *path, const uint8_t id[16], const uint8_t store_id[16], bool *made, gh_error_t *error)
+gh_ledger_create(const char *path, uint64_t size, const uint8_t id[16], const uint8_t store_id[16], bool *made, gh_error_t *error)
 {
     gh_ledger_header_t header;
     struct stat        st;
     char               fresh[1024];
+    void              *address;
     int                fd, rc = GH_OK;
+    bool               good;
 
     *made = false;
     if (snprintf(fresh, sizeof(fresh), "%s.new-XXXXXX", path) >= (int) sizeof(fresh)) {
@@ -76,16 +77,28 @@ gh_ledger_create(const char *path, const uint8_t id[16], const uint8_t store_id[
     if (access(path, F_OK) == 0) {
         return GH_OK;
     }
+    if (size < GH_LEDGER_SIZE_MIN || size > GH_LEDGER_SIZE_MAX) {
+        return gh_error_at(error, "ledger_size", path, 0, 0, "a ledger has from %llu to %llu bytes, not %llu",
+            (unsigned long long) GH_LEDGER_SIZE_MIN, (unsigned long long) GH_LEDGER_SIZE_MAX, (unsigned long long) size);
+    }
+    size = (size + 4095) / 4096 * 4096;
     fd = mkostemp(fresh, O_CLOEXEC);
     if (fd < 0) {
         return file_error(path, "cannot be made", error);
     }
     /* every block now: a store into a hole of a full file system would be a SIGBUS */
-    errno = posix_fallocate(fd, 0, (off_t) GH_LEDGER_SIZE);
-    if (errno == 0 && fstat(fd, &st) == 0) {
-        fill_header(&header, id, store_id, st.st_ino);
+    errno = posix_fallocate(fd, 0, (off_t) size);
+    good = errno == 0 && fstat(fd, &st) == 0;
+    if (good) {
+        address = gh_ledger_map(fd, true);
+        if (address != NULL) {
+            gh_ledger_gather(address, 0, size);
+            gh_ledger_unmap(address);
+        }
+        fill_header(&header, size, id, store_id, st.st_ino);
+        good = fchmod(fd, 0660) == 0 && pwrite(fd, &header, sizeof(header), 0) == (ssize_t) sizeof(header) && fsync(fd) == 0;
     }
-    if (errno != 0 || fchmod(fd, 0660) != 0 || pwrite(fd, &header, sizeof(header), 0) != (ssize_t) sizeof(header) || fsync(fd) != 0) {
+    if (!good) {
         rc = file_error(path, "cannot be written", error);
     } else if (link(fresh, path) == 0) {
         *made = true;
@@ -107,16 +120,15 @@ check_header(const gh_ledger_header_t *header, const char *path, const struct st
         return gh_error_at(error, "ledger_damaged", path, 0, 0, "the file is not a ledger");
     }
     if (header->version != GH_LEDGER_VERSION) {
-        return gh_error_at(error, "ledger_version", path, 0, 0, "the ledger has layout %u, this program knows layout %u",
-            header->version, GH_LEDGER_VERSION);
+        return gh_error_at(error, "ledger_version", path, 0, 0, "the ledger has layout %u, this program knows layout %u: end the "
+            "workers that use it, then \"gatehouse init\" makes it anew", header->version, GH_LEDGER_VERSION);
     }
     if (header->header_size != GH_LEDGER_HEADER || header->slot_count != GH_LEDGER_SLOTS || header->slot_size != GH_LEDGER_SLOT
-        || header->slots.offset != GH_LEDGER_HEADER || header->slots.length != (uint64_t) GH_LEDGER_SLOTS * GH_LEDGER_SLOT
-        || header->file_size != GH_LEDGER_SIZE)
+        || !gh_ledger_layout_ok(header))
     {
         return gh_error_at(error, "ledger_damaged", path, 0, 0, "the ledger's header does not fit its layout");
     }
-    if (size != header->file_size) {
+    if (size < header->file_size) {
         return gh_error_at(error, "ledger_damaged", path, 0, 0, "the ledger has %llu bytes, its header says %llu",
             (unsigned long long) size, (unsigned long long) header->file_size);
     }
@@ -144,11 +156,20 @@ map(gh_ledger_t *ledger, gh_error_t *error)
     if (pread(ledger->fd, &header, sizeof(header), 0) < 0) {
         return file_error(ledger->path, "cannot be read", error);
     }
+    /* the size again, behind the header: one that grows meanwhile is longer first, and says so then */
+    if (fstat(ledger->fd, &st) != 0) {
+        return file_error(ledger->path, "cannot be read", error);
+    }
     if (check_header(&header, ledger->path, &st, error) != GH_OK) {
         return GH_ERROR;
     }
-    address = mmap(NULL, GH_LEDGER_SIZE, PROT_READ | (ledger->writable ? PROT_WRITE : 0), MAP_SHARED, ledger->fd, 0);
-    if (address == MAP_FAILED) {
+    if (ledger->writable && !gh_pair_swap_works()) {
+        return gh_error_at(error, "ledger_processor", ledger->path, 0, 0, "this processor has no compare-and-swap of 16 bytes (cmpxchg16b), "
+            "which the ledger's counters need");
+    }
+    /* more than there is: when the file grows, what is added is in the mapping already, and pointers stay */
+    address = gh_ledger_map(ledger->fd, ledger->writable);
+    if (address == NULL) {
         return file_error(ledger->path, "cannot be mapped", error);
     }
     ledger->device = st.st_dev;
@@ -185,8 +206,11 @@ gh_ledger_close(gh_ledger_t *ledger)
     if (ledger == NULL) {
         return;
     }
+    if (ledger->own != NULL && ledger->held == 0) {
+        gh_slot_set(ledger->own, dirty, 0);
+    }
     if (ledger->header != NULL) {
-        munmap(ledger->header, GH_LEDGER_SIZE);
+        gh_ledger_unmap(ledger->header);
     }
     if (ledger->fd >= 0) {
         close(ledger->fd);
@@ -224,7 +248,7 @@ gh_ledger_still(const gh_ledger_t *ledger, gh_error_t *error)
     if (st.st_dev != ledger->device || st.st_ino != ledger->inode) {
         return gh_error_at(error, "ledger_other", ledger->path, 0, 0, "the ledger was replaced while it was in use");
     }
-    if ((uint64_t) st.st_size < GH_LEDGER_SIZE) {
+    if ((uint64_t) st.st_size < gh_ledger_size(ledger)) {
         return gh_error_at(error, "ledger_damaged", ledger->path, 0, 0, "the ledger was truncated");
     }
     return GH_OK;

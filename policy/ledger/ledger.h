@@ -27,15 +27,25 @@ typedef struct gh_ledger_s gh_ledger_t;
 
 /*
  * Makes PATH with all its blocks, complete or not there. A file that is there stays as it is: GH_OK and *made false; gh_ledger_open tells
- * what it is. id, store_id: 16 bytes each. GH_ERROR: "ledger_denied", "ledger_full", "ledger_missing" (no directory).
+ * what it is. size: bytes, GH_LEDGER_SIZE_MIN to GH_LEDGER_SIZE_MAX, rounded up to pages. id, store_id: 16 bytes each. GH_ERROR:
+ * "ledger_size", "ledger_denied", "ledger_full" (no space), "ledger_missing" (no directory).
  */
-int gh_ledger_create(const char *path, const uint8_t id[16], const uint8_t store_id[16], bool *made, gh_error_t *error);
+int gh_ledger_create(const char *path, uint64_t size, const uint8_t id[16], const uint8_t store_id[16], bool *made, gh_error_t *error);
 
 /*
  * Maps it. writable: for workers and editors; else only to look. NULL and *error: "ledger_missing", "ledger_denied", "ledger_damaged" (not a
- * ledger, or cut short), "ledger_version".
+ * ledger, or cut short), "ledger_version", "ledger_processor" (without the instruction that counting needs).
  */
 gh_ledger_t *gh_ledger_open(const char *path, bool writable, gh_error_t *error);
+
+/*
+ * Makes it larger, to `size` bytes in all, while workers use it: they find the new room by themselves. GH_ERROR: "ledger_size" (it has that
+ * already, or cannot have it), "ledger_full" (no space), "ledger_busy", "ledger_denied"; the ledger is as it was.
+ */
+int gh_ledger_grow(gh_ledger_t *ledger, uint64_t size, gh_error_t *error);
+
+/* Bytes, as of now. */
+uint64_t gh_ledger_size(const gh_ledger_t *ledger);
 
 /* Unmaps it; a slot taken is free from then on. */
 void gh_ledger_close(gh_ledger_t *ledger);
@@ -61,9 +71,12 @@ typedef struct {
     uint64_t start_ms;
 } gh_slot_owner_t;
 
+#define GH_GENERATION_AGENT UINT32_MAX  /* of the agent's slot: it counts what the dead left and sends nothing, so no editor waits for it */
+
 /*
- * Takes a free slot: locks its byte, resets what the last owner left, fills it in. The slot is the ledger's until gh_ledger_close or the
- * process's end. NULL: "ledger_full" when all are taken, "ledger_denied".
+ * Takes a free slot: locks its byte, finishes and resets what the last owner left, fills it in. One whose last owner left nothing is
+ * preferred: what others left is the sweeper's, who tells of it. The slot is the ledger's until gh_ledger_close or the process's end. NULL:
+ * "ledger_full" when all are taken, "ledger_denied".
  */
 gh_slot_t *gh_ledger_slot_take(gh_ledger_t *ledger, const gh_slot_owner_t *owner, gh_error_t *error);
 
@@ -101,6 +114,26 @@ gh_window_close(gh_slot_t *slot)
 /* Of another store from here on: what was swept was the last one's. 0: none is open. */
 void gh_slot_store(gh_slot_t *slot, uint64_t inode);
 
+/* ---- gaps of the record ---- */
+
+typedef struct {
+    uint32_t slot, pid;               /* of whoever sent them */
+    uint32_t requests, attempts;
+    uint64_t from_ms, to_ms;
+} gh_ledger_gap_t;
+
+/* What the owner of the slot sent without a line, in all, before the next of it is sent. */
+void gh_slot_gap_set(gh_slot_t *slot, const gh_ledger_gap_t *gap);
+
+/* As it stands; true: there is something. Also of what an earlier owner left, whose slot was taken. */
+bool gh_slot_gap(const gh_slot_t *slot, gh_ledger_gap_t *gap);
+
+/* GH_OK: the record has it now, and the slot forgets it; GH_ERROR: it stays, and the others are not asked. */
+typedef int (*gh_ledger_gap_fn)(void *context, const gh_ledger_gap_t *gap);
+
+/* What dead owners left, each slot locked meanwhile. GH_ERROR: the function said so, or "ledger_denied". */
+int gh_ledger_gaps(gh_ledger_t *ledger, gh_ledger_gap_fn found, void *context, gh_error_t *error);
+
 /* ---- editors ---- */
 
 /* Slots whose owner is alive, in ascending order: numbers[0..*count), at most GH_LEDGER_SLOTS. GH_ERROR "ledger_denied". */
@@ -120,7 +153,7 @@ typedef struct {
     size_t               waiting;     /* of them: those that do not obey yet, or have not answered */
 } gh_barrier_report_t;
 
-/* After the commit: a full fence, then the transaction's number for every worker to see. */
+/* After the commit: a full fence, then the transaction's number for every worker to see, and one more of its edits. */
 void gh_barrier_announce(gh_ledger_t *ledger, uint64_t transaction);
 
 /*

@@ -38,25 +38,100 @@ reset(gh_slot_t *slot, const gh_slot_owner_t *owner)
     gh_slot_set(slot, pid, owner->pid);
 }
 
+/* GH_OK: *locked says whether it is this process's now. */
+static int
+try_lock(const gh_ledger_t *ledger, uint32_t number, bool *locked, gh_error_t *error)
+{
+    struct flock lock = lock_range(number, 1);
+
+    lock.l_len = 1;
+    *locked = fcntl(ledger->fd, F_OFD_SETLK, &lock) == 0;
+    if (!*locked && errno != EAGAIN && errno != EACCES && errno != EINTR) {
+        return gh_error_at(error, "ledger_denied", ledger->path, 0, 0, "a slot of the ledger cannot be locked: %s", strerror(errno));
+    }
+    return GH_OK;
+}
+
+bool
+gh_slot_lock(const gh_ledger_t *ledger, uint32_t number)
+{
+    gh_slot_t *slot = &ledger->slots[number];
+    bool       locked;
+
+    if (slot == ledger->own || try_lock(ledger, number, &locked, NULL) != GH_OK || !locked) {
+        return false;
+    }
+    /* what it says of its dispatches is nobody's any more; an editor that looks now sees the lock */
+    __atomic_store_n(&slot->window, GH_WINDOW_CLOSED, __ATOMIC_SEQ_CST);
+    gh_slot_set(slot, running, 0);
+    return true;
+}
+
+void
+gh_slot_unlock(const gh_ledger_t *ledger, uint32_t number)
+{
+    struct flock lock = lock_range(number, 1);
+
+    lock.l_len = 1;
+    lock.l_type = F_UNLCK;
+    fcntl(ledger->fd, F_OFD_SETLK, &lock);
+}
+
+/* The slot is locked: it is this process's from here on, in the words of recovery as well. */
+static gh_slot_t *
+begin(gh_ledger_t *ledger, uint32_t number, const gh_slot_owner_t *owner)
+{
+    unsigned most = UINT32_MAX;
+    uint64_t clock = gh_slot_get(ledger->header, clock_ms);
+
+    ledger->own = &ledger->slots[number];
+    ledger->owner = number + 1;
+    gh_kill_point("slot_locked");
+    if (gh_slot_get(ledger->own, dirty) != 0) {
+        gh_recover_slot(ledger, number, &most, NULL, NULL);
+    }
+    reset(ledger->own, owner);
+    if (clock < owner->start_ms) {
+        gh_slot_set(ledger->header, clock_ms, owner->start_ms);
+    }
+    gh_slot_set(ledger->own, dirty, 1);
+    gh_kill_point("slot_taken");
+    gh_trace(ledger->own, "take", number);
+    return ledger->own;
+}
+
+/* Reservations, or a gap of the record: a new owner has the gap then as if it were its own. */
+static bool
+left_something(const gh_slot_t *slot)
+{
+    gh_ledger_gap_t gap;
+
+    return gh_slot_get(slot, dirty) != 0 || gh_slot_gap(slot, &gap);
+}
+
 gh_slot_t *
 gh_ledger_slot_take(gh_ledger_t *ledger, const gh_slot_owner_t *owner, gh_error_t *error)
 {
     if (ledger->own != NULL) {
         return ledger->own;
     }
-    for (uint32_t i = 0; i < GH_LEDGER_SLOTS; i++) {
-        struct flock lock = lock_range(i, 1);
+    for (int leftovers = 0; leftovers < 2; leftovers++) {
+        for (uint32_t i = 0; i < GH_LEDGER_SLOTS; i++) {
+            bool locked;
 
-        lock.l_len = 1;
-        if (fcntl(ledger->fd, F_OFD_SETLK, &lock) == 0) {
-            ledger->own = &ledger->slots[i];
-            reset(ledger->own, owner);
-            gh_trace(ledger->own, "take", i);
-            return ledger->own;
-        }
-        if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
-            gh_error_at(error, "ledger_denied", ledger->path, 0, 0, "a slot of the ledger cannot be locked: %s", strerror(errno));
-            return NULL;
+            if (leftovers == 0 && left_something(&ledger->slots[i])) {
+                continue;
+            }
+            if (try_lock(ledger, i, &locked, error) != GH_OK) {
+                return NULL;
+            }
+            if (!locked) {
+                continue;
+            }
+            if (leftovers == 1 || !left_something(&ledger->slots[i])) {
+                return begin(ledger, i, owner);
+            }
+            gh_slot_unlock(ledger, i);    /* its owner came and went in between */
         }
     }
     gh_error_at(error, "ledger_full", ledger->path, 0, 0, "all %u slots of the ledger are taken: end old workers", GH_LEDGER_SLOTS);
@@ -66,7 +141,7 @@ gh_ledger_slot_take(gh_ledger_t *ledger, const gh_slot_owner_t *owner, gh_error_
 uint32_t
 gh_ledger_slot_number(const gh_ledger_t *ledger)
 {
-    return ledger->own == NULL ? 0 : (uint32_t) (ledger->own - ledger->slots);
+    return ledger->own == NULL ? 0 : ledger->owner - 1;
 }
 
 void

@@ -30,7 +30,7 @@ offered_alike(const gh_image_t *image, gh_range_t targets, unsigned a, unsigned 
     for (uint32_t i = 0; i < targets.count; i++) {
         uint32_t endpoints = image->targets[targets.first + i].endpoints;
 
-        if ((endpoints >> a & 1) != (endpoints >> b & 1)) {
+        if (gh_endpoint_served(endpoints, a) != gh_endpoint_served(endpoints, b)) {
             return false;
         }
     }
@@ -49,7 +49,7 @@ endpoints_of(const gh_image_t *image, gh_range_t targets, gh_review_model_t *out
         if (at == out->endpoint_count) {
             out->endpoints[out->endpoint_count++] = (gh_review_endpoint_t) { (gh_endpoint_t) i, 0, false };
             for (uint32_t t = 0; t < targets.count; t++) {
-                out->endpoints[at].offered |= image->targets[targets.first + t].endpoints >> i & 1;
+                out->endpoints[at].offered |= gh_endpoint_served(image->targets[targets.first + t].endpoints, (gh_endpoint_t) i);
             }
         }
         out->endpoints[at].stands_for++;

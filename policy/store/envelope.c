@@ -3,7 +3,10 @@
 #include <string.h>
 
 const char *const gh_db_names[GH_DBS] = { "head", "image", "revision", "document", "key", "name", "change", "app" };
-const uint16_t gh_db_versions[GH_DBS] = { 2, 1, 2, 1, 1, 1, 1, 1 };
+const uint16_t gh_db_versions[GH_DBS] = { 2, 1, 2, 1, 2, 1, 1, 1 };
+
+/* Read too: the oldest. */
+static const uint16_t oldest[GH_DBS] = { 2, 1, 2, 1, 1, 1, 1, 1 };
 
 static int
 envelope_mac(gh_hmac_t *hmac, gh_db_t db, gh_bytes_t key, const uint8_t *value, size_t len, uint8_t mac[32])
@@ -57,7 +60,7 @@ gh_envelope_check(gh_hmac_t *hmac, gh_db_t db, gh_bytes_t key, const uint8_t *va
     if (envelope.magic != GH_ENVELOPE_MAGIC) {
         return gh_error_set(error, "store_damaged", "a record of \"%s\" does not begin as one", gh_db_names[db]);
     }
-    if (envelope.version != gh_db_versions[db]) {
+    if (envelope.version > gh_db_versions[db] || envelope.version < oldest[db]) {
         return gh_error_set(error, "store_version", "a record of \"%s\" has version %u, this program reads version %u",
             gh_db_names[db], envelope.version, gh_db_versions[db]);
     }

@@ -23,7 +23,7 @@ typedef struct {
     uint8_t  mac[16];
 } gh_envelope_t;
 
-/* The databases of the store, and the version of the values each holds. */
+/* The databases of the store, and the version of the values that are written to each. Keys of version 1 are read too (policy/identity/key.h). */
 typedef enum {
     GH_DB_HEAD = 0, GH_DB_IMAGE, GH_DB_REVISION, GH_DB_DOCUMENT, GH_DB_KEY, GH_DB_NAME, GH_DB_CHANGE, GH_DB_APP,
     GH_DBS

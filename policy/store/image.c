@@ -5,7 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const gh_dialect_names[GH_DIALECTS] = { "openai", "azure-v1", "azure-classic", "bedrock-openai" };
+const char *const gh_dialect_names[GH_DIALECTS] = {
+#define D(name, word, row, traits, endpoints) word,
+    GH_DIALECT_ROWS(D)
+#undef D
+};
+
+bool
+gh_dialect_is(uint32_t dialect, unsigned traits)
+{
+    static const uint8_t of[GH_DIALECTS] = {
+#define T(trait) | GH_HOST_##trait
+#define D(name, word, row, traits, endpoints) 0 traits,
+        GH_DIALECT_ROWS(D)
+#undef D
+#undef T
+    };
+
+    return dialect < GH_DIALECTS && (of[dialect] & traits) != 0;
+}
+
+const char *const gh_service_tier_names[GH_SERVICE_TIERS] = { "priority", "flex", "scale", "fast" };
 
 const uint32_t gh_section_entry[GH_SECTIONS] = {
     [GH_SECTION_NODE] = sizeof(gh_image_node_t),
@@ -26,6 +46,10 @@ const uint32_t gh_section_entry[GH_SECTIONS] = {
     [GH_SECTION_APP] = sizeof(gh_image_app_t),
     [GH_SECTION_PARTITION] = sizeof(gh_ref_t),
     [GH_SECTION_ATTEST] = sizeof(gh_ref_t),
+    [GH_SECTION_PRICE] = sizeof(gh_image_price_t),
+    [GH_SECTION_TIER] = sizeof(gh_price_tier_t),
+    [GH_SECTION_LIMIT] = sizeof(gh_limit_t),
+    [GH_SECTION_IDENTITY] = sizeof(gh_ref_t),
     [GH_SECTION_STRINGS] = 1,
 };
 
@@ -56,6 +80,10 @@ image_point(gh_image_t *image)
     image->apps = at[GH_SECTION_APP];
     image->partitions = at[GH_SECTION_PARTITION];
     image->attests = at[GH_SECTION_ATTEST];
+    image->prices = at[GH_SECTION_PRICE];
+    image->tiers = at[GH_SECTION_TIER];
+    image->limits = at[GH_SECTION_LIMIT];
+    image->identities = at[GH_SECTION_IDENTITY];
     image->strings = at[GH_SECTION_STRINGS];
 }
 
@@ -97,6 +125,12 @@ gh_image_open(const void *bytes, size_t len, gh_image_t **out, gh_error_t *error
         gh_image_unref(image);
         return gh_error_set(error, "out_of_memory", "no memory for the patterns of an image");
     }
+    image->backends = calloc(image->count[GH_SECTION_TARGET] + 1, sizeof(*image->backends));
+    image->memos = calloc(image->count[GH_SECTION_TARGET] + 1, sizeof(*image->memos));
+    if (image->backends == NULL || image->memos == NULL) {
+        gh_image_unref(image);
+        return gh_error_set(error, "out_of_memory", "no memory for the backends of an image");
+    }
     image->serial = ++serial;
     image->clock_ms = image->header->compiled_ms;
     *out = image;
@@ -115,6 +149,11 @@ gh_image_unref(gh_image_t *image)
 {
     if (image != NULL && --image->references == 0) {
         gh_patterns_free(image->patterns_index);
+        for (uint32_t i = 0; image->memos != NULL && i < image->count[GH_SECTION_TARGET]; i++) {
+            free(image->memos[i].text);
+        }
+        free(image->memos);
+        free(image->backends);
         free(image->bytes);
         free(image);
     }
@@ -144,6 +183,49 @@ gh_image_target_count(const gh_image_t *image)
     return image->count[GH_SECTION_TARGET];
 }
 
+static gh_price_t
+as_price(const gh_image_t *image, const gh_image_price_t *price)
+{
+    return (gh_price_t) { true, price->rates[0], price->rates[1], price->rates[2], price->rates[3], price->rates[4],
+                          image->tiers + price->tiers.first, price->tiers.count };
+}
+
+gh_price_t
+gh_image_price(const gh_image_t *image, uint32_t index, gh_str_t service_tier)
+{
+    const gh_image_target_t *target;
+
+    if (index >= image->count[GH_SECTION_TARGET]) {
+        return (gh_price_t) { 0 };
+    }
+    target = &image->targets[index];
+    if (service_tier.len == 0 || gh_str_is(service_tier, "auto") || gh_str_is(service_tier, "default")
+        || gh_str_is(service_tier, "standard"))
+    {
+        return target->price_known ? as_price(image, &target->price) : (gh_price_t) { 0 };
+    }
+    for (uint32_t i = 0; i < target->service_prices.count; i++) {
+        const gh_image_price_t *price = &image->prices[target->service_prices.first + i];
+
+        if (gh_str_is(service_tier, gh_service_tier_names[price->service_tier])) {
+            return as_price(image, price);
+        }
+    }
+    return (gh_price_t) { 0 };
+}
+
+const gh_backend_id_t *
+gh_image_backend(const gh_image_t *image, uint32_t index)
+{
+    gh_backend_id_t         *backend = &image->backends[index];
+    const gh_image_target_t *target = &image->targets[index];
+
+    if (backend->number == 0) {
+        *backend = gh_backend_id(gh_image_str(image, image->deployments[target->deployment].id), gh_image_str(image, target->upstream));
+    }
+    return backend;
+}
+
 void
 gh_image_target(const gh_image_t *image, uint32_t index, gh_target_t *out)
 {
@@ -164,7 +246,9 @@ gh_image_target(const gh_image_t *image, uint32_t index, gh_target_t *out)
     out->region = gh_image_str(image, deployment->region);
     out->api_version = gh_image_str(image, deployment->api_version);
     out->dialect = (gh_dialect_t) deployment->dialect;
+    out->one_tenant = deployment->one_tenant != 0;
     out->sku = gh_image_str(image, target->sku);
+    out->inference_geo = gh_image_str(image, target->inference_geo);
     if (target->partition >= 0) {
         out->partition = gh_image_str(image, image->partitions[target->partition]);
     }
@@ -172,14 +256,20 @@ gh_image_target(const gh_image_t *image, uint32_t index, gh_target_t *out)
     out->upstream_model = gh_image_str(image, target->upstream);
     out->model = gh_image_str(image, image->models[target->model].name);
     out->priority = target->priority;
-    out->price = (gh_price_t) { target->price_known, target->price[0], target->price[1], target->price[2],
-                                target->price[3], target->price[4] };
+    if (target->price_known) {
+        out->price = as_price(image, &target->price);
+    }
+    out->context = image->models[target->model].context;
+    out->max_output = image->models[target->model].max_output;
+    out->image_tokens = image->models[target->model].image_tokens;
+    out->message_tokens = image->models[target->model].message_tokens;
     out->process = target->process;
     out->store = target->store;
     out->operator_home = target->operator_home;
     out->store_nothing = target->store_nothing;
     out->store_days_known = target->store_days_known;
     out->store_days = target->store_days;
+    out->known = image->backends != NULL ? &image->backends[index] : NULL;
 }
 
 uint32_t
@@ -247,6 +337,36 @@ gh_image_app_find(const gh_image_t *image, gh_str_t path)
 }
 
 bool
+gh_image_app_limits(const gh_image_t *image, gh_str_t path, gh_limits_t *limits)
+{
+    int64_t               found = image_find(image, image->apps, image->count[GH_SECTION_APP], sizeof(gh_image_app_t), path);
+    const gh_image_app_t *app;
+
+    memset(limits, 0, sizeof(*limits));
+    if (found < 0) {
+        return false;
+    }
+    app = &image->apps[found];
+    memcpy(limits->items, image->limits + app->limits.first, app->limits.count * sizeof(gh_limit_t));
+    limits->count = app->limits.count;
+    limits->max_output = app->max_output;
+    return true;
+}
+
+gh_str_t
+gh_image_model_name(const gh_image_t *image, uint64_t number)
+{
+    for (uint32_t i = 0; i < image->count[GH_SECTION_MODEL]; i++) {
+        gh_str_t name = gh_image_str(image, image->models[i].name);
+
+        if (gh_model_number(name) == number) {
+            return name;
+        }
+    }
+    return GH_STR("");
+}
+
+bool
 gh_image_app_listed(const gh_image_t *image, gh_str_t path)
 {
     return gh_image_app_find(image, path) >= 0;
@@ -296,4 +416,51 @@ gh_image_covers(const gh_image_t *image, gh_range_t patterns, gh_str_t name)
         }
     }
     return false;
+}
+
+static bool
+rule_names(const gh_image_t *image, const gh_rule_t *rule, gh_str_t model)
+{
+    for (uint32_t i = 0; i < rule->models_count; i++) {
+        if (gh_rule_names(rule->kind, gh_image_pattern(image, rule->models_first + i), model)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+gh_image_rule_names(const gh_image_t *image, const gh_rule_t *rule, const gh_image_target_t *target)
+{
+    return !(rule->states & GH_STATES_MODELS) || rule_names(image, rule, gh_image_str(image, image->models[target->model].name))
+        || rule_names(image, rule, gh_image_str(image, target->upstream));
+}
+
+static bool
+named_places(const gh_image_t *image, gh_range_t range, gh_str_t name, gh_places_t *places)
+{
+    for (uint32_t i = 0; i < range.count; i++) {
+        if (gh_str_eq(gh_image_str(image, image->places[range.first + i].name), name)) {
+            *places = image->places[range.first + i].places;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+gh_image_place(const gh_image_t *image, const gh_image_policy_t *policy, gh_str_t name, gh_places_t *places)
+{
+    int country;
+
+    if (policy != NULL && named_places(image, policy->places, name, places)) {
+        return true;
+    }
+    country = gh_country_index(name);
+    if (country >= 0) {
+        *places = gh_places_none();
+        gh_places_add(places, country);
+        return true;
+    }
+    return named_places(image, image->header->sets, name, places);
 }

@@ -79,7 +79,11 @@ gh_image_check_sections(const gh_image_t *image, gh_error_t *error)
         return gh_error_set(error, "store_damaged", "the image has %zu bytes, its header alone %u", image->length,
             GH_IMAGE_HEADER);
     }
-    if (header->format != GH_IMAGE_FORMAT) {
+    if (header->format < GH_IMAGE_FORMAT) {
+        return gh_error_set(error, "store_outdated", "the policy in force was compiled by an older version (format %u, this one reads format %u): "
+            "\"gatehouse policy rollback\" to the newest revision compiles its documents again", header->format, GH_IMAGE_FORMAT);
+    }
+    if (header->format > GH_IMAGE_FORMAT) {
         return gh_error_set(error, "store_version", "the image has format %u, this program reads format %u", header->format,
             GH_IMAGE_FORMAT);
     }
@@ -122,7 +126,7 @@ check_fleet(const gh_image_t *image, gh_error_t *error)
         const gh_image_deployment_t *d = &image->deployments[i];
 
         if (!named(image, d->id) || !named(image, d->backend) || !ref_ok(image, d->provider)
-            || !ref_ok(image, d->region) || !ref_ok(image, d->api_version) || d->dialect >= GH_DIALECTS)
+            || !ref_ok(image, d->region) || !ref_ok(image, d->api_version) || d->dialect >= GH_DIALECTS || d->one_tenant > 1)
         {
             return bad(error, "deployment", i);
         }
@@ -131,7 +135,7 @@ check_fleet(const gh_image_t *image, gh_error_t *error)
     for (uint32_t i = 0; i < n; i++) {
         const gh_image_model_t *model = &image->models[i];
 
-        if (!named(image, model->name) || !range_ok(image, GH_SECTION_TARGET, model->targets)) {
+        if (!named(image, model->name) || !range_ok(image, GH_SECTION_TARGET, model->targets) || model->message_tokens == 0) {
             return bad(error, "model", i);
         }
         for (uint32_t t = 0; t < model->targets.count; t++) {
@@ -153,6 +157,41 @@ check_fleet(const gh_image_t *image, gh_error_t *error)
     return GH_OK;
 }
 
+/* The last tier that a request exceeds is looked for from the end: they are in order. */
+static bool
+price_ok(const gh_image_t *image, const gh_image_price_t *price)
+{
+    if (!range_ok(image, GH_SECTION_TIER, price->tiers) || price->tiers.count > GH_PRICE_TIERS_MAX
+        || price->service_tier >= GH_SERVICE_TIERS)
+    {
+        return false;
+    }
+    for (uint32_t i = 0; i < price->tiers.count; i++) {
+        const gh_price_tier_t *tier = &image->tiers[price->tiers.first + i];
+
+        if (tier->input_above == 0 || (i > 0 && tier->input_above <= tier[-1].input_above)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+prices_ok(const gh_image_t *image, const gh_image_target_t *target)
+{
+    if (!price_ok(image, &target->price) || !range_ok(image, GH_SECTION_PRICE, target->service_prices)
+        || (target->service_prices.count != 0 && !target->price_known))
+    {
+        return false;
+    }
+    for (uint32_t i = 0; i < target->service_prices.count; i++) {
+        if (!price_ok(image, &image->prices[target->service_prices.first + i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int
 check_targets(const gh_image_t *image, gh_error_t *error)
 {
@@ -162,11 +201,11 @@ check_targets(const gh_image_t *image, gh_error_t *error)
         const gh_image_target_t *t = &image->targets[i];
 
         if (t->deployment >= image->count[GH_SECTION_DEPLOYMENT] || t->model >= image->count[GH_SECTION_MODEL]
-            || !named(image, t->upstream) || !ref_ok(image, t->sku) || !ref_ok(image, t->price_source)
+            || !named(image, t->upstream) || !ref_ok(image, t->sku) || !ref_ok(image, t->inference_geo) || !ref_ok(image, t->price_source)
             || !range_ok(image, GH_SECTION_PATTERN, t->serves) || !range_ok(image, GH_SECTION_FEATURE, t->features)
             || t->partition < -1 || t->partition >= (int64_t) image->count[GH_SECTION_PARTITION]
             || t->endpoints >> GH_ENDPOINTS != 0 || t->training > GH_TRAINING_UNKNOWN || t->price_known > 1
-            || t->store_nothing > 1 || t->store_days_known > 1
+            || t->store_nothing > 1 || t->store_days_known > 1 || !prices_ok(image, t)
             || !store_ok(t->store_nothing, t->store)
             || !places_ok(t->process) || gh_places_empty(t->process)
             || !places_ok(t->operator_home) || gh_places_empty(t->operator_home))
@@ -264,6 +303,7 @@ check_tenants(const gh_image_t *image, gh_error_t *error)
             classes = image->policies[p->policy].classes.count;
         }
         if (!mask_ok(p->tenant_classes, classes) || !mask_ok(p->app_classes, classes) || p->narrowed > 1 || p->audit > 1
+            || p->latency_weight > 1000
             || !range_ok(image, GH_SECTION_BITMAP, p->models) || p->models.count != words || !places_known(p->places)
             || p->number >= image->header->next_profile || (i > 0 && p->number <= image->profiles[i - 1].number) || p->apps == 0)
         {
@@ -281,9 +321,21 @@ check_tenants(const gh_image_t *image, gh_error_t *error)
         const gh_image_app_t *app = &image->apps[i];
 
         if (!named(image, app->path) || app->profile >= image->count[GH_SECTION_PROFILE]
+            || !range_ok(image, GH_SECTION_LIMIT, app->limits) || app->limits.count > GH_LIMITS_MAX
             || (i > 0 && !sorted(image, image->apps[i - 1].path, app->path)))
         {
             return bad(error, "app", i);
+        }
+    }
+    return GH_OK;
+}
+
+static int
+check_limits(const gh_image_t *image, gh_error_t *error)
+{
+    for (uint32_t i = 0; i < image->count[GH_SECTION_LIMIT]; i++) {
+        if (!gh_limit_valid(&image->limits[i])) {
+            return bad(error, "limit", i);
         }
     }
     return GH_OK;
@@ -294,7 +346,7 @@ check_lists(const gh_image_t *image, gh_error_t *error)
 {
     static const struct { gh_section_t section; const char *what; } lists[] = {
         { GH_SECTION_PATTERN, "pattern" }, { GH_SECTION_CLASS, "class" }, { GH_SECTION_LABEL, "label" },
-        { GH_SECTION_PARTITION, "partition" }, { GH_SECTION_ATTEST, "attestation" },
+        { GH_SECTION_PARTITION, "partition" }, { GH_SECTION_ATTEST, "attestation" }, { GH_SECTION_IDENTITY, "identity document" },
     };
 
     for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
@@ -324,7 +376,8 @@ int
 gh_image_check_entries(const gh_image_t *image, gh_error_t *error)
 {
     if (check_lists(image, error) != GH_OK || check_fleet(image, error) != GH_OK || check_targets(image, error) != GH_OK
-        || check_policies(image, error) != GH_OK || check_tenants(image, error) != GH_OK)
+        || check_policies(image, error) != GH_OK || check_tenants(image, error) != GH_OK
+        || check_limits(image, error) != GH_OK)
     {
         return GH_ERROR;
     }

@@ -6,6 +6,7 @@
 #ifndef GH_IMAGE_FORMAT_H
 #define GH_IMAGE_FORMAT_H
 
+#include "policy/ledger/backends.h"
 #include "policy/store/envelope.h"
 #include "policy/store/image.h"
 
@@ -31,6 +32,10 @@ typedef enum {
     GH_SECTION_APP,           /* gh_image_app_t, sorted by path; none with header.apps_elsewhere */
     GH_SECTION_PARTITION,     /* gh_ref_t, by bit */
     GH_SECTION_ATTEST,        /* gh_ref_t, by bit */
+    GH_SECTION_PRICE,         /* gh_image_price_t: for service tiers */
+    GH_SECTION_TIER,          /* gh_price_tier_t */
+    GH_SECTION_LIMIT,         /* gh_limit_t: of APP's keys */
+    GH_SECTION_IDENTITY,      /* gh_ref_t: identity/1 documents, as policy/identity/issuers.h reads them */
     GH_SECTION_STRINGS,       /* bytes */
     GH_SECTIONS
 } gh_section_t;
@@ -53,7 +58,7 @@ typedef struct {
     gh_range_t         sets;                    /* of PLACE: the facts' named sets */
 } gh_image_header_t;
 
-#define GH_IMAGE_FORMAT 2u
+#define GH_IMAGE_FORMAT 6u
 #define GH_IMAGE_HEADER 512u                    /* bytes before the first section */
 _Static_assert(sizeof(gh_image_header_t) == GH_IMAGE_HEADER, "image header");
 
@@ -61,13 +66,15 @@ typedef struct { gh_ref_t name; uint32_t country; uint32_t reserved; } gh_image_
 
 typedef struct {
     gh_ref_t id, backend, provider, region, api_version;
-    uint32_t dialect, reserved;
+    uint32_t dialect;
+    uint32_t one_tenant;                        /* 1: every deployment of this backend serves the same tenant alone */
 } gh_image_deployment_t;
 
 typedef struct {
     gh_ref_t   name;
     gh_range_t targets;
-    uint64_t   context, max_output;             /* tokens; 0: not said */
+    uint64_t   context, max_output, image_tokens;   /* tokens; 0: not said */
+    uint64_t   message_tokens;
 } gh_image_model_t;
 
 typedef struct { gh_ref_t name; uint32_t model; uint32_t alias; } gh_image_name_t;   /* alias: 1 when it is one */
@@ -76,9 +83,15 @@ typedef struct {                                /* instants from which the fact 
     uint64_t process, store, operator_home, attest, training;
 } gh_image_expiry_t;
 
+typedef struct {                                /* per 1,000,000 tokens: input, cached, cache_write, output, reasoning */
+    uint64_t   rates[5];
+    gh_range_t tiers;                           /* of TIER, by input_above */
+    uint32_t   service_tier, reserved;          /* of PRICE: index in gh_service_tier_names */
+} gh_image_price_t;
+
 typedef struct {
     uint32_t          deployment, model;
-    gh_ref_t          upstream, sku, price_source;
+    gh_ref_t          upstream, sku, price_source, inference_geo;
     gh_range_t        serves;                   /* of PATTERN */
     gh_range_t        features;                 /* of FEATURE */
     uint32_t          endpoints;                /* bits by gh_endpoint_t */
@@ -87,7 +100,8 @@ typedef struct {
     uint32_t          store_days;
     uint32_t          price_as_of;              /* yyyymmdd; 0: not said */
     uint8_t           store_nothing, store_days_known, price_known, training;
-    uint64_t          price[5];                 /* input, cached, cache_write, output, reasoning */
+    gh_image_price_t  price;                    /* with price_known */
+    gh_range_t        service_prices;           /* of PRICE */
     uint64_t          attest_mask;
     gh_image_expiry_t until;
     gh_places_t       process, store, operator_home;
@@ -120,17 +134,29 @@ typedef struct {                                /* what tenants/1 says, shared b
     uint32_t    number;                         /* given once, never reused */
     int32_t     policy;                         /* index; -1: no residency document covers it */
     uint32_t    tenant_classes, app_classes;    /* masks in that policy's order */
-    uint8_t     narrowed, audit, objective, reserved;
+    uint8_t     narrowed, audit;
+    uint16_t    latency_weight;                 /* of 1000: what latency counts in the order of a route; price counts the rest */
     uint32_t    apps;                           /* how many apps have it; never 0 */
     gh_range_t  models;                         /* words of BITMAP: bit m: model m is permitted */
     uint8_t     digest[32];                     /* of what it says: the same digest keeps its number over revisions */
     gh_places_t places;                         /* with narrowed: process and store must be inside */
 } gh_image_profile_t;
 
-typedef struct { gh_ref_t path; uint32_t profile; uint32_t reserved; } gh_image_app_t;   /* profile: index, not number */
+typedef struct {
+    gh_ref_t   path;
+    uint32_t   profile, reserved;               /* profile: index, not number */
+    gh_range_t limits;                          /* of LIMIT */
+    uint64_t   max_output;                      /* as in gh_limits_t */
+} gh_image_app_t;
 
 
 typedef struct gh_patterns_s gh_patterns_t;     /* image_patterns.h */
+
+typedef struct {                   /* text that somebody made of a target, kept with the image */
+    char    *text;                 /* malloc'ed; NULL: none yet */
+    uint32_t length;
+    uint32_t key;                  /* what else it depends on */
+} gh_image_memo_t;
 
 struct gh_image_s {
     unsigned                     references;
@@ -158,8 +184,14 @@ struct gh_image_s {
     const gh_image_app_t        *apps;
     const gh_ref_t              *partitions;
     const gh_ref_t              *attests;
+    const gh_image_price_t      *prices;
+    const gh_price_tier_t       *tiers;
+    const gh_limit_t            *limits;
+    const gh_ref_t              *identities;
     const char                  *strings;
     gh_patterns_t               *patterns_index;
+    gh_backend_id_t             *backends;      /* of each target, as gh_image_backend works it out; number 0: not yet */
+    gh_image_memo_t             *memos;         /* of each target, the record's */
 };
 
 /* Bytes of one entry of a section. */
@@ -177,8 +209,14 @@ gh_image_pattern(const gh_image_t *image, uint32_t pattern)
     return gh_image_str(image, image->patterns[pattern]);
 }
 
-/* Does any pattern of the range cover the name? */
+/* Does any pattern of tenants of the range cover the name? */
 bool gh_image_covers(const gh_image_t *image, gh_range_t patterns, gh_str_t name);
+
+/* Does a rule that states models name the target's, by its name in the catalogue or by its upstream id? One that states none names all. As gh_rule_names in residency/judge.h. */
+bool gh_image_rule_names(const gh_image_t *image, const gh_rule_t *rule, const gh_image_target_t *target);
+
+/* What a word means where callers name places: one of the policy's own (NULL: none), a country's code, or a set of the newest facts. false: nothing. */
+bool gh_image_place(const gh_image_t *image, const gh_image_policy_t *policy, gh_str_t name, gh_places_t *places);
 
 /* Model by catalogue name or alias: index, or -1. */
 int32_t gh_image_model_find(const gh_image_t *image, gh_str_t name);

@@ -1,4 +1,4 @@
-/* LMDB's pages: meta pages, one page, one tree. The whole file's check is in pages_check.c. */
+/* LMDB's pages: meta pages, one page, all entries of a tree. One entry of a tree: pages_get.c. The whole file's check is in pages_check.c. */
 #include "policy/store/pages_format.h"
 
 #include <errno.h>
@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "policy/base/mapped.h"
 
 static int
 read_exactly(int fd, void *to, size_t len, uint64_t offset, gh_error_t *error)
@@ -27,6 +29,18 @@ read_exactly(int fd, void *to, size_t len, uint64_t offset, gh_error_t *error)
         offset += (uint64_t) n;
     }
     return GH_OK;
+}
+
+/* Of a page or a value of the snapshot. */
+static int
+read_bytes(const gh_pages_t *pages, void *to, size_t len, uint64_t offset, gh_error_t *error)
+{
+    if (offset > pages->mapped || len > pages->mapped - offset) {
+        return read_exactly(pages->fd, to, len, offset, error);
+    }
+    return gh_mapped_copy(to, pages->map + offset, len) ? GH_OK
+        : gh_error_set(error, "store_damaged", "data.mdb cannot be read at byte %llu: the file ends before it, or its disk fails",
+            (unsigned long long) offset);
 }
 
 static int
@@ -133,19 +147,19 @@ gh_pages_snapshot(gh_pages_t *pages, int fd, uint64_t transaction, gh_error_t *e
 }
 
 int
-gh_page_read(const gh_pages_t *pages, uint64_t number, uint8_t *buffer, gh_page_t *page, gh_error_t *error)
+gh_page_number_ok(const gh_pages_t *pages, uint64_t number, gh_error_t *error)
+{
+    return number >= 2 && number < pages->page_count ? GH_OK
+        : gh_error_set(error, "store_damaged", "data.mdb points at page %llu, which is not in it", (unsigned long long) number);
+}
+
+int
+gh_page_look(const gh_pages_t *pages, uint64_t number, const uint8_t *bytes, gh_page_t *page, gh_error_t *error)
 {
     gh_page_header_t header;
     uint32_t         lower, upper;
 
-    if (number < 2 || number >= pages->page_count) {
-        return gh_error_set(error, "store_damaged", "data.mdb points at page %llu, which is not in it",
-            (unsigned long long) number);
-    }
-    if (read_exactly(pages->fd, buffer, pages->page_size, number * pages->page_size, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    memcpy(&header, buffer, sizeof(header));
+    memcpy(&header, bytes, sizeof(header));
     lower = header.extent & 0xffff;
     upper = header.extent >> 16;
     page->leaf = (header.flags & GH_PAGE_KIND) == GH_PAGE_LEAF;
@@ -155,10 +169,19 @@ gh_page_read(const gh_pages_t *pages, uint64_t number, uint8_t *buffer, gh_page_
         return gh_error_set(error, "store_damaged", "page %llu of data.mdb is damaged", (unsigned long long) number);
     }
     page->number = number;
-    page->data = buffer;
+    page->data = bytes;
     page->upper = upper;
     page->count = (lower - GH_PAGE_HEADER) / 2;
     return GH_OK;
+}
+
+int
+gh_page_read(const gh_pages_t *pages, uint64_t number, uint8_t *buffer, gh_page_t *page, gh_error_t *error)
+{
+    if (gh_page_number_ok(pages, number, error) != GH_OK || read_bytes(pages, buffer, pages->page_size, number * pages->page_size, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    return gh_page_look(pages, number, buffer, page, error);
 }
 
 int
@@ -209,7 +232,7 @@ gh_page_overflow(const gh_pages_t *pages, const gh_page_node_t *node, uint64_t *
         return gh_error_set(error, "store_damaged", "a value of data.mdb is on page %llu, which is not in it",
             (unsigned long long) node->child);
     }
-    if (read_exactly(pages->fd, &header, sizeof(header), node->child * pages->page_size, error) != GH_OK) {
+    if (read_bytes(pages, &header, sizeof(header), node->child * pages->page_size, error) != GH_OK) {
         return GH_ERROR;
     }
     needed = ((uint64_t) GH_PAGE_HEADER + node->size + pages->page_size - 1) / pages->page_size;
@@ -222,8 +245,8 @@ gh_page_overflow(const gh_pages_t *pages, const gh_page_node_t *node, uint64_t *
     return GH_OK;
 }
 
-static int
-value_room(gh_value_t *value, size_t len, gh_error_t *error)
+int
+gh_value_room(gh_value_t *value, size_t len, gh_error_t *error)
 {
     uint8_t *data;
 
@@ -253,12 +276,12 @@ gh_page_value(const gh_pages_t *pages, const gh_page_node_t *node, gh_value_t *v
     uint64_t count;
 
     if (node->flags == GH_NODE_BIG) {
-        if (gh_page_overflow(pages, node, &count, error) != GH_OK || value_room(value, node->size, error) != GH_OK) {
+        if (gh_page_overflow(pages, node, &count, error) != GH_OK || gh_value_room(value, node->size, error) != GH_OK) {
             return GH_ERROR;
         }
-        return read_exactly(pages->fd, value->data, node->size, node->child * pages->page_size + GH_PAGE_HEADER, error);
+        return read_bytes(pages, value->data, node->size, node->child * pages->page_size + GH_PAGE_HEADER, error);
     }
-    if (value_room(value, node->size, error) != GH_OK) {
+    if (gh_value_room(value, node->size, error) != GH_OK) {
         return GH_ERROR;
     }
     if (node->size > 0) {
@@ -276,11 +299,9 @@ gh_page_key_compare(gh_bytes_t a, gh_bytes_t b)
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-/* The first entry of the page whose key is not below `key`; on a branch, the child that may hold it. */
-static int
-page_search(const gh_pages_t *pages, const gh_page_t *page, gh_bytes_t key, uint32_t *index, gh_error_t *error)
+int
+gh_page_search(const gh_pages_t *pages, const gh_page_t *page, gh_bytes_t key, uint32_t low, uint32_t high, uint32_t *index, gh_error_t *error)
 {
-    uint32_t       low = page->leaf ? 0 : 1, high = page->count;
     gh_page_node_t node;
 
     while (low < high) {
@@ -301,93 +322,26 @@ page_search(const gh_pages_t *pages, const gh_page_t *page, gh_bytes_t key, uint
     return GH_OK;
 }
 
+/* Of a whole page: a branch's first entry is below everything, whatever its key. */
 static int
-tree_ok(const gh_tree_t *tree, gh_error_t *error)
+page_search(const gh_pages_t *pages, const gh_page_t *page, gh_bytes_t key, uint32_t *index, gh_error_t *error)
+{
+    return gh_page_search(pages, page, key, page->leaf ? 0 : 1, page->count, index, error);
+}
+
+int
+gh_page_no_tree(gh_error_t *error)
+{
+    return gh_error_set(error, "store_damaged", "the pages of a database of data.mdb do not form a tree");
+}
+
+int
+gh_tree_ok(const gh_tree_t *tree, gh_error_t *error)
 {
     if (tree->depth > GH_TREE_DEPTH || tree->flags != 0) {
         return gh_error_set(error, "store_damaged", "a database of data.mdb has an impossible description");
     }
     return GH_OK;
-}
-
-/* The value of an exact key stands in *node, which points into buffer. */
-static int
-tree_find(const gh_pages_t *pages, const gh_tree_t *tree, gh_bytes_t key, uint8_t *buffer, gh_page_node_t *node,
-    bool *found, gh_error_t *error)
-{
-    uint64_t  number = tree->root;
-    gh_page_t page;
-    uint32_t  index;
-
-    *found = false;
-    if (number == GH_TREE_EMPTY) {
-        return GH_OK;
-    }
-    if (tree_ok(tree, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    for (uint32_t depth = 1; depth <= tree->depth; depth++) {
-        if (gh_page_read(pages, number, buffer, &page, error) != GH_OK) {
-            return GH_ERROR;
-        }
-        if (page.leaf != (depth == tree->depth) || (!page.leaf && page.count == 0)) {
-            break;
-        }
-        if (page_search(pages, &page, key, &index, error) != GH_OK) {
-            return GH_ERROR;
-        }
-        if (page.leaf) {
-            if (index == page.count) {
-                return GH_OK;
-            }
-            if (gh_page_node(pages, &page, index, node, error) != GH_OK) {
-                return GH_ERROR;
-            }
-            *found = gh_page_key_compare(node->key, key) == 0;
-            return GH_OK;
-        }
-        if (gh_page_node(pages, &page, index, node, error) != GH_OK) {
-            return GH_ERROR;
-        }
-        number = node->child;
-    }
-    return gh_error_set(error, "store_damaged", "the pages of a database of data.mdb do not form a tree");
-}
-
-int
-gh_pages_tree(const gh_pages_t *pages, const char *name, gh_tree_t *tree, gh_error_t *error)
-{
-    uint8_t        buffer[GH_PAGE_SIZE_MAX];
-    gh_page_node_t node;
-    bool           found;
-
-    if (tree_find(pages, &pages->main_tree, (gh_bytes_t) { name, strlen(name) }, buffer, &node, &found, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    if (!found || node.flags != GH_NODE_TREE || node.size != sizeof(*tree)) {
-        return gh_error_set(error, "store_damaged", "data.mdb has no database \"%s\"", name);
-    }
-    memcpy(tree, node.data, sizeof(*tree));
-    return GH_OK;
-}
-
-int
-gh_pages_get(const gh_pages_t *pages, const gh_tree_t *tree, gh_bytes_t key, gh_value_t *value, bool *found,
-    gh_error_t *error)
-{
-    uint8_t        buffer[GH_PAGE_SIZE_MAX];
-    gh_page_node_t node;
-
-    if (tree_find(pages, tree, key, buffer, &node, found, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    if (!*found) {
-        return GH_OK;
-    }
-    if (node.flags == GH_NODE_TREE) {
-        return gh_error_set(error, "store_damaged", "a record of data.mdb is of the wrong kind");
-    }
-    return gh_page_value(pages, &node, value, error);
 }
 
 typedef struct {
@@ -415,7 +369,7 @@ each_page(each_t *each, uint64_t number, uint32_t depth, bool first)
         goto done;
     }
     if (page.leaf != (depth == 1) || (!page.leaf && page.count == 0)) {
-        gh_error_set(each->error, "store_damaged", "the pages of a database of data.mdb do not form a tree");
+        gh_page_no_tree(each->error);
         goto done;
     }
     if (first && page_search(each->pages, &page, each->from, &index, each->error) != GH_OK) {
@@ -452,7 +406,7 @@ gh_pages_each(const gh_pages_t *pages, const gh_tree_t *tree, gh_bytes_t from, g
     if (tree->root == GH_TREE_EMPTY) {
         return GH_OK;
     }
-    if (tree_ok(tree, error) != GH_OK) {
+    if (gh_tree_ok(tree, error) != GH_OK) {
         return GH_ERROR;
     }
     rc = each_page(&each, tree->root, tree->depth, true);

@@ -1,5 +1,5 @@
 /*
- * Reads LMDB's pages (data format 1, of LMDB 0.9) with pread and checks everything it follows. Not LMDB's own mdb_get: that trusts
+ * Reads LMDB's pages (data format 1, of LMDB 0.9) by copying them, and checks everything it follows. Not LMDB's own mdb_get: that trusts
  * offsets found in pages, so a damaged file ends in a wild read or an abort() of the worker, and a truncated one in SIGBUS. The
  * caller holds an LMDB read transaction, which keeps the pages of its snapshot from being reused; nothing else of LMDB is needed.
  */
@@ -20,13 +20,32 @@ typedef struct {                     /* MDB_db, as on disk */
     uint64_t root;                   /* page number; all ones: empty */
 } gh_tree_t;
 
+typedef struct gh_pages_cache_s gh_pages_cache_t;
+
 typedef struct {
     int       fd;                    /* borrowed */
     uint32_t  page_size;
     uint64_t  page_count;            /* of the snapshot: valid page numbers are below it */
     uint64_t  transaction;           /* id of the snapshot */
     gh_tree_t free_tree, main_tree;
+    gh_pages_cache_t *cache;         /* of branch pages, of this file alone; NULL: none */
+    const uint8_t    *map;           /* of the file from its beginning, or NULL: pread */
+    uint64_t          mapped;        /* bytes of it, which may be more than the file has */
 } gh_pages_t;
+
+/* Of a snapshot: maps the file, or maps it anew when it has outgrown its map. Where that is not possible pread goes on. */
+void gh_pages_map(gh_pages_t *pages);
+void gh_pages_unmap(gh_pages_t *pages);
+
+/*
+ * Branch pages of the newest snapshot that was read, so that a key costs one page read instead of one a level. Up to 16 MB, as they come. The
+ * same file and the same page size each time. NULL: no memory, which only costs time.
+ */
+gh_pages_cache_t *gh_pages_cache_new(void);
+void              gh_pages_cache_free(gh_pages_cache_t *cache);
+
+/* Branch pages read so far because they were not there. */
+uint64_t          gh_pages_cache_reads(const gh_pages_cache_t *cache);
 
 /*
  * Before LMDB maps the file: both meta pages sane and alike, the file as long as they say. GH_ERROR "store_damaged" or
@@ -35,7 +54,7 @@ typedef struct {
 int gh_pages_check_file(int fd, gh_error_t *error);
 
 /*
- * Loads the meta page of a transaction. 1: it is not that transaction's any more (a writer was faster twice): renew and try again.
+ * Loads the meta page of a transaction; cache and map stay. 1: it is not that transaction's any more (a writer was faster twice): renew and try again.
  * GH_OK; GH_ERROR "store_damaged".
  */
 int gh_pages_snapshot(gh_pages_t *pages, int fd, uint64_t transaction, gh_error_t *error);

@@ -125,6 +125,32 @@ check_leaf(check_t *check, const gh_page_t *page)
     return GH_OK;
 }
 
+/* Entries lie side by side from the page's upper end of free room to its end: LMDB moves them by their sizes. `taken`: a byte for two of the page. */
+static int
+check_packed(check_t *check, const gh_page_t *page, uint8_t *taken)
+{
+    size_t total = 0;
+
+    for (uint32_t i = 0; i < page->count; i++) {
+        gh_page_node_t node;
+        size_t         at, size;
+
+        if (gh_page_node(check->pages, page, i, &node, check->error) != GH_OK) {
+            return GH_ERROR;
+        }
+        at = (size_t) ((const uint8_t *) node.key.data - page->data) - GH_NODE_HEADER;
+        size = GH_NODE_HEADER + node.key.len;
+        size += !page->leaf ? 0 : node.flags == GH_NODE_BIG ? sizeof(node.child) : node.size;
+        size += size % 2;
+        if (at % 2 != 0 || at + size > check->pages->page_size || memchr(taken + at / 2, 1, size / 2) != NULL) {
+            return damaged(check, page->number, "has entries that overlap");
+        }
+        memset(taken + at / 2, 1, size / 2);
+        total += size;
+    }
+    return total == check->pages->page_size - page->upper ? GH_OK : damaged(check, page->number, "has room between its entries");
+}
+
 static int
 check_page(check_t *check, uint64_t number, uint32_t depth)
 {
@@ -136,13 +162,16 @@ check_page(check_t *check, uint64_t number, uint32_t depth)
     if (reach(check, number) != GH_OK) {
         return GH_ERROR;
     }
-    buffer = malloc(check->pages->page_size);
+    buffer = calloc(check->pages->page_size + check->pages->page_size / 2, 1);
     if (buffer == NULL) {
         return gh_error_set(check->error, "out_of_memory", "no memory for a page");
     }
     rc = gh_page_read(check->pages, number, buffer, &page, check->error);
     if (rc == GH_OK && (page.leaf != (depth == 1) || page.count == 0)) {
         rc = damaged(check, number, "is not where its tree says");
+    }
+    if (rc == GH_OK) {
+        rc = check_packed(check, &page, buffer + check->pages->page_size);
     }
     if (rc == GH_OK && page.leaf) {
         rc = check_leaf(check, &page);

@@ -7,6 +7,7 @@
 #define GH_META_MAGIC    0xBEEFC0DEu
 #define GH_META_VERSION  1u
 #define GH_PAGE_HEADER   16u
+#define GH_NODE_HEADER   8u              /* of an entry: size or child, flags, length of its key */
 #define GH_PAGE_SIZE_MAX 65536u
 #define GH_TREE_EMPTY    UINT64_MAX
 #define GH_TREE_DEPTH    32u          /* LMDB's own limit */
@@ -59,6 +60,19 @@ typedef struct {
 
 /* A branch or leaf page into buffer (page_size bytes). */
 int gh_page_read(const gh_pages_t *pages, uint64_t number, uint8_t *buffer, gh_page_t *page, gh_error_t *error);
+/* A page whose bytes (page_size of them) are at hand: its header is checked. They live as long as *page. */
+int gh_page_look(const gh_pages_t *pages, uint64_t number, const uint8_t *bytes, gh_page_t *page, gh_error_t *error);
+/* Of a page that has to be a branch, the child that may hold the key: by the cache where there is one. */
+int gh_page_child(const gh_pages_t *pages, uint64_t number, gh_bytes_t key, uint8_t *buffer, uint64_t *child, gh_error_t *error);
+/* The first entry of the page, from `low` on and below `high`, whose key is not below `key`, else `high`; on a branch, the child that may hold it: the entry before the first that is above it. */
+int gh_page_search(const gh_pages_t *pages, const gh_page_t *page, gh_bytes_t key, uint32_t low, uint32_t high, uint32_t *index, gh_error_t *error);
+int gh_page_number_ok(const gh_pages_t *pages, uint64_t number, gh_error_t *error);
+/* What a tree's description can say. */
+int gh_tree_ok(const gh_tree_t *tree, gh_error_t *error);
+/* Says that pages do not form a tree. Returns GH_ERROR. */
+int gh_page_no_tree(gh_error_t *error);
+/* value->len is len, and there is room for it. GH_ERROR "out_of_memory". */
+int gh_value_room(gh_value_t *value, size_t len, gh_error_t *error);
 int gh_page_node(const gh_pages_t *pages, const gh_page_t *page, uint32_t index, gh_page_node_t *node, gh_error_t *error);
 /* How many pages a big value covers, from node->child. */
 int gh_page_overflow(const gh_pages_t *pages, const gh_page_node_t *node, uint64_t *count, gh_error_t *error);

@@ -149,7 +149,7 @@ check_newest(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
 
 /*
  * Before LMDB looks at its map: a file cut short under it would be a SIGBUS, and one that has lost its place an old policy that no edit
- * reaches. Asked of the paths each time: another name of the file (a hard link) keeps it alive behind a restore.
+ * reaches. Asked of the paths, not of the descriptor: another name of the file (a hard link) keeps it alive behind a restore.
  */
 static int
 check_file(const gh_store_t *store, gh_error_t *error)
@@ -162,6 +162,22 @@ check_file(const gh_store_t *store, gh_error_t *error)
     if ((uint64_t) st.st_size < store->pages.page_count * store->pages.page_size) {
         return gh_error_set(error, "store_damaged", "the store's file was truncated to %lld bytes", (long long) st.st_size);
     }
+    return GH_OK;
+}
+
+/* Four look-ups of a path a request, or one for all requests of a millisecond. */
+static int
+check_places(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
+{
+    if (store->edits != 0 && store->seen_edits == store->edits && store->seen_ms == now_ms) {
+        return GH_OK;
+    }
+    store->seen_edits = 0;
+    if (check_file(store, error) != GH_OK || check_newest(store, now_ms, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    store->seen_edits = store->edits;
+    store->seen_ms = now_ms;
     return GH_OK;
 }
 
@@ -243,7 +259,7 @@ gh_store_begin(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
     uint64_t transaction;
     int      rc;
 
-    if (check_file(store, error) != GH_OK || check_newest(store, now_ms, error) != GH_OK) {
+    if (check_places(store, now_ms, error) != GH_OK) {
         store->loaded = false;
         return gh_store_blame(store, error);
     }
@@ -260,8 +276,12 @@ gh_store_begin(gh_store_t *store, uint64_t now_ms, gh_error_t *error)
         if (rc == GH_OK) {
             rc = gh_pages_snapshot(&store->pages, store->fd, transaction, error);
         }
+        if (rc == GH_OK && store->serves) {
+            gh_pages_map(&store->pages);
+        }
         if (rc == GH_OK && load_snapshot(store, error) == GH_OK) {
             store->loaded = true;
+            store->loads++;
             return GH_OK;
         }
         gh_store_end(store);
@@ -302,6 +322,9 @@ check_previous(gh_store_t *store, gh_error_t *error)
         return rc != 1 ? rc : gh_error_set(error, "store_damaged", "the meta pages of data.mdb do not follow each other");
     }
     if (rc == GH_OK) {
+        previous.cache = NULL;
+        previous.map = NULL;
+        previous.mapped = 0;
         store->pages = previous;
         store->highest = 0;
         rc = load_snapshot(store, error);
@@ -524,13 +547,16 @@ gh_store_open(const gh_store_options_t *options, gh_error_t *error)
         return NULL;
     }
     snprintf(store->lock_path, sizeof(store->lock_path), "%s/store/lock.mdb", options->home);
+    snprintf(store->keys_path, sizeof(store->keys_path), "%s/agent/keys", options->home);
 
     rc = gh_hkdf(options->key, 32, "store-mac", subkey, sizeof(subkey));
     store->mac = rc == GH_OK ? gh_hmac_new(subkey, sizeof(subkey)) : NULL;
     rc = gh_hkdf(options->key, 32, "api-key", subkey, sizeof(subkey));
     store->api_key = rc == GH_OK ? gh_hmac_new(subkey, sizeof(subkey)) : NULL;
+    rc = gh_hkdf(options->key, 32, "access-key", subkey, sizeof(subkey));
+    store->access_key = rc == GH_OK ? gh_hmac_new(subkey, sizeof(subkey)) : NULL;
     memset(subkey, 0, sizeof(subkey));
-    if (store->mac == NULL || store->api_key == NULL) {
+    if (store->mac == NULL || store->api_key == NULL || store->access_key == NULL) {
         gh_error_set(error, "store_denied", "the store's key cannot be used: OpenSSL failed");
     } else if (check_files(store, options->home, error) == GH_OK && read_mark(store, options->home, &mark, error) == GH_OK
         && open_env(store, options->home, options->unlocked, error) == GH_OK && gh_mark_check_file(&mark, store->inode, error) == GH_OK)
@@ -547,6 +573,13 @@ gh_store_open(const gh_store_options_t *options, gh_error_t *error)
         }
         store->checked_ms = 0;
         if (rc == GH_OK) {
+            store->serves = !store->writable && !options->unlocked;
+            if (store->serves) {
+                store->identities = gh_identities_new();
+                store->attempts = gh_attempts_new(store->api_key);
+                store->pages.cache = gh_pages_cache_new();
+                gh_pages_map(&store->pages);
+            }
             return store;
         }
     }
@@ -575,10 +608,24 @@ gh_store_close(gh_store_t *store)
     }
     gh_hmac_free(store->mac);
     gh_hmac_free(store->api_key);
+    gh_hmac_free(store->access_key);
     gh_image_unref(store->image);
     gh_image_unref(store->given);
     gh_value_free(&store->value);
+    gh_identities_free(store->identities);
+    gh_known_keys_free(store->known);
+    gh_attempts_free(store->attempts);
+    gh_issuers_free(store->issuers);
+    gh_key_sets_free(store->key_sets);
+    gh_pages_cache_free(store->pages.cache);
+    gh_pages_unmap(&store->pages);
     free(store);
+}
+
+void
+gh_store_edits(gh_store_t *store, uint64_t edits)
+{
+    store->edits = edits;
 }
 
 uint64_t

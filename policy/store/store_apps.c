@@ -9,12 +9,36 @@
 #define NEAR_APPS 20000u              /* looked at for the nearest spelling, in one range */
 
 int
-gh_store_app_profile(gh_store_t *store, gh_str_t path, int32_t *profile, gh_error_t *error)
+gh_app_record_read(gh_bytes_t value, gh_app_record_t *record, gh_bytes_t *limits, gh_error_t *error)
 {
+    bool sound = value.len >= sizeof(*record);
+
+    if (sound) {
+        memcpy(record, value.data, sizeof(*record));
+        *limits = (gh_bytes_t) { (const uint8_t *) value.data + sizeof(*record), value.len - sizeof(*record) };
+        sound = record->profile == 0 ? record->limit_count == 0
+            : record->limit_count <= GH_LIMITS_MAX && limits->len == record->limit_count * sizeof(gh_limit_t);
+    }
+    for (uint32_t i = 0; sound && i < record->limit_count; i++) {
+        gh_limit_t limit;
+
+        memcpy(&limit, (const uint8_t *) limits->data + i * sizeof(limit), sizeof(limit));
+        sound = gh_limit_valid(&limit);
+    }
+    return sound ? GH_OK : gh_error_set(error, "store_damaged", "a record of \"app\", of %zu bytes, is not valid", value.len);
+}
+
+/* The envelope has been checked: what is in it is what was written. */
+int
+gh_store_app_identity(gh_store_t *store, gh_identity_t *identity, bool *listed, gh_error_t *error)
+{
+    gh_str_t        path = identity->path;
     gh_app_record_t record;
+    gh_bytes_t      limits;
+    int32_t         profile;
     bool            found;
 
-    *profile = -1;
+    *listed = false;
     if (path.len == 0 || path.len > GH_STORE_APP_PATH_MAX) {
         return GH_OK;
     }
@@ -24,32 +48,22 @@ gh_store_app_profile(gh_store_t *store, gh_str_t path, int32_t *profile, gh_erro
     if (!found) {
         return GH_OK;
     }
-    if (store->value.len != sizeof(record)) {
-        return gh_error_set(error, "store_damaged", "a record of \"app\" has %zu bytes", store->value.len);
-    }
-    memcpy(&record, store->value.data, sizeof(record));
-    *profile = gh_image_profile_find(store->image, record.profile);
-    return *profile >= 0 && record.profile != 0 ? GH_OK
-        : gh_error_set(error, "store_damaged", "the record of app %.*s names a profile that revision %llu does not have",
-            GH_STR_ARG(path), (unsigned long long) gh_image_revision(store->image));
-}
-
-int
-gh_store_app_identity(gh_store_t *store, gh_identity_t *identity, bool *listed, gh_error_t *error)
-{
-    int32_t profile;
-
-    *listed = false;
-    if (gh_store_app_profile(store, identity->path, &profile, error) != GH_OK) {
+    if (gh_app_record_read((gh_bytes_t) { store->value.data, store->value.len }, &record, &limits, error) != GH_OK) {
         return GH_ERROR;
     }
-    if (profile >= 0) {
-        identity->profile = store->image->profiles[profile].number;
-        identity->audit = store->image->profiles[profile].audit;
-        identity->revision = gh_image_revision(store->image);
-        identity->transaction = gh_store_transaction(store);
-        *listed = true;
+    profile = gh_image_profile_find(store->image, record.profile);
+    if (profile < 0 || record.profile == 0) {
+        return gh_error_set(error, "store_damaged", "the record of app %.*s names a profile that revision %llu does not have",
+            GH_STR_ARG(path), (unsigned long long) gh_image_revision(store->image));
     }
+    identity->profile = record.profile;
+    identity->audit = store->image->profiles[profile].audit;
+    identity->revision = gh_image_revision(store->image);
+    identity->transaction = gh_store_transaction(store);
+    memcpy(identity->limits.items, limits.data, limits.len);
+    identity->limits.count = record.limit_count;
+    identity->limits.max_output = record.max_output;
+    *listed = true;
     return GH_OK;
 }
 

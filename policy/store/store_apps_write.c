@@ -6,25 +6,38 @@
 
 #include "policy/store/pages_format.h"
 
-/* malloc'ed, envelope still empty; NULL: out of memory. */
+/* Envelope still empty. */
+static gh_app_record_t
+record_of(const gh_store_listed_t *listed)
+{
+    return (gh_app_record_t) { .profile = listed->profile, .documents = listed->documents, .tenants = listed->tenants,
+                               .limit_count = listed->limit_count, .max_output = listed->max_output };
+}
+
+/* What stands behind it. */
+static gh_bytes_t
+rest_of(const gh_store_listed_t *listed)
+{
+    return listed->profile == 0 ? (gh_bytes_t) { listed->said.data, listed->said.len }
+                                : (gh_bytes_t) { listed->limits, listed->limit_count * sizeof(gh_limit_t) };
+}
+
+/* malloc'ed; NULL: out of memory. */
 static uint8_t *
 listed_record(const gh_store_listed_t *listed, size_t *len)
 {
-    gh_app_record_t record;
+    gh_app_record_t record = record_of(listed);
+    gh_bytes_t      rest = rest_of(listed);
     uint8_t        *value;
 
-    *len = sizeof(record) + listed->said.len;
+    *len = sizeof(record) + rest.len;
     value = malloc(*len);
     if (value == NULL) {
         return NULL;
     }
-    memset(&record, 0, sizeof(record));
-    record.profile = listed->profile;
-    record.documents = listed->documents;
-    record.tenants = listed->tenants;
     memcpy(value, &record, sizeof(record));
-    if (listed->said.len > 0) {
-        memcpy(value + sizeof(record), listed->said.data, listed->said.len);
+    if (rest.len > 0) {
+        memcpy(value + sizeof(record), rest.data, rest.len);
     }
     return value;
 }
@@ -48,16 +61,14 @@ put_listed(gh_edit_t *edit, const gh_store_listed_t *listed, gh_error_t *error)
 static bool
 same_listed(gh_edit_t *edit, MDB_val key, MDB_val value, const gh_store_listed_t *listed)
 {
-    gh_app_record_t record;
+    gh_app_record_t record = record_of(listed);
+    gh_bytes_t      rest = rest_of(listed);
     gh_error_t      ignored;
-    const char     *said = (const char *) value.mv_data + sizeof(record);
+    const uint8_t  *there = value.mv_data;
 
-    if (value.mv_size != sizeof(record) + listed->said.len) {
-        return false;
-    }
-    memcpy(&record, value.mv_data, sizeof(record));
-    return record.profile == listed->profile && record.documents == listed->documents && record.tenants == listed->tenants
-        && record.reserved == 0 && (listed->said.len == 0 || memcmp(said, listed->said.data, listed->said.len) == 0)
+    return value.mv_size == sizeof(record) + rest.len
+        && memcmp(there + GH_ENVELOPE_SIZE, (const uint8_t *) &record + GH_ENVELOPE_SIZE, sizeof(record) - GH_ENVELOPE_SIZE) == 0
+        && (rest.len == 0 || memcmp(there + sizeof(record), rest.data, rest.len) == 0)
         && gh_envelope_check(edit->store->mac, GH_DB_APP, (gh_bytes_t) { key.mv_data, key.mv_size }, value.mv_data,
                value.mv_size, &ignored) == GH_OK;
 }
@@ -163,6 +174,7 @@ check_listed(const gh_image_t *image, const gh_store_revision_new_t *revision, g
     for (size_t i = 0; i < revision->listed_count; i++) {
         if (listed[i].path.len == 0 || listed[i].path.len > GH_STORE_APP_PATH_MAX
             || (listed[i].profile != 0 && gh_image_profile_find(image, listed[i].profile) < 0)
+            || listed[i].limit_count > (listed[i].profile != 0 ? GH_LIMITS_MAX : 0)
             || (i > 0 && gh_str_cmp(listed[i - 1].path, listed[i].path) >= 0))
         {
             return gh_error_set(error, "store_damaged", "entry %zu of what tenants/1 lists is not valid", i);

@@ -15,6 +15,9 @@ typedef struct {
 int  gh_edit_begin(gh_edit_t *edit, gh_store_t *store, uint64_t now_ms, gh_error_t *error);
 void gh_edit_abort(gh_edit_t *edit);
 
+/* Is what was checked before the edit began still so? revision in force then, and newest change; 0: any. GH_ERROR "store_moved". */
+int  gh_edit_unmoved(const gh_edit_t *edit, uint64_t revision, uint64_t change, gh_error_t *error);
+
 /* Writes the head and commits: on disk when it returns. The edit is over either way. */
 int  gh_edit_commit(gh_edit_t *edit, gh_error_t *error);
 
@@ -44,9 +47,53 @@ void gh_listed_difference_free(gh_listed_difference_t *difference);
 int  gh_edit_listed(gh_edit_t *edit, const gh_image_t *image, const gh_store_revision_new_t *revision, gh_error_t *error);
 
 /*
- * The next change entry: {"number","t","actor","what","subject"}; what is "apply", "key.create" or "key.revoke", subject the revision's
- * number or the key's path.
+ * The next change entry: {"number","t","actor","what","subject"}; what is "apply", or "key.create", ".import", ".edit", ".rotate", ".retire" or
+ * ".revoke", subject the revision's number or the key's path.
  */
 int  gh_edit_change(gh_edit_t *edit, gh_str_t actor, const char *what, gh_str_t subject, gh_error_t *error);
+
+/* store_keys.c. The uid of "org", "org/tenant" or "org/tenant/app": given at its first key or when claims name it, kept for ever, never given again. */
+int  gh_edit_path_uid(gh_edit_t *edit, gh_str_t path, uint64_t *uid, gh_error_t *error);
+
+/* store_keys_narrow.c: what the key narrows by itself, against what holds for its app (gh_store_identify_app). GH_ERROR: "place_unknown", "model_unknown", "loosens", "invalid_request". */
+int gh_store_key_narrow_check(gh_store_t *store, const gh_identity_t *app, const gh_store_key_new_t *key, gh_error_t *error);
+
+/* ---- store_keys.c: what making, editing, rotating and ending keys share ---- */
+
+/* Is what is said of a key sound by itself? *text is "org/tenant/app/name", in path, which has GH_STORE_PATH_MAX bytes. GH_ERROR "invalid_request". */
+int gh_store_key_new_check(const gh_store_key_new_t *key, char *path, gh_str_t *text, gh_error_t *error);
+
+/* And within its app ("org/tenant/app"), which must be in the revision in force, *revision? GH_ERROR: "app_unknown" with one near that is, "class_unknown", or as of gh_store_key_narrow_check. */
+int gh_store_key_app_check(gh_store_t *store, gh_str_t path, const gh_store_key_new_t *key, uint64_t now_ms, uint64_t *revision, gh_error_t *error);
+
+/* The name record at "k/" + path, whose key it gives too. GH_ERROR: "store_damaged". */
+int gh_edit_name_get(gh_edit_t *edit, gh_str_t path, gh_store_name_key_t *index, gh_name_key_t *name, bool *found, gh_error_t *error);
+int gh_edit_name_put(gh_edit_t *edit, const gh_store_name_key_t *index, gh_name_key_t *name, gh_error_t *error);
+
+/* A record of "key" by its hash, as stored: buffer has GH_KEY_RECORD_MAX bytes. Missing: "store_damaged", naming path. */
+int gh_edit_key_get(gh_edit_t *edit, gh_str_t path, const uint8_t hash[32], uint8_t *buffer, size_t *len, gh_key_record_t *record,
+    gh_error_t *error);
+
+/* The same record with other numbers; its strings stay. */
+int gh_edit_key_put(gh_edit_t *edit, const uint8_t hash[32], uint8_t *buffer, size_t len, gh_key_record_t *record, gh_error_t *error);
+
+/* Writes the record of a secret that nobody has yet. GH_ERROR: "key_exists" when somebody has. */
+int gh_edit_key_add(gh_edit_t *edit, gh_str_t path, const uint8_t hash[32], uint8_t *buffer, size_t len, gh_error_t *error);
+
+/*
+ * A new secret of a key, made of 32 random bytes, and in one edit the records that `records` writes for its hash; what is handed on to it. text is
+ * empty unless it was committed; of an access key it is the id.
+ */
+typedef struct {
+    const uint8_t *random;
+    uint64_t       now_ms;
+    bool           access_key;
+    gh_str_t       path;              /* of a key that is there, and is an access key or not; empty: it is new */
+    uint64_t       revision, change;  /* as of gh_edit_unmoved */
+} gh_edit_secret_t;
+
+typedef int (*gh_edit_records_fn)(gh_edit_t *edit, const void *what, const uint8_t hash[32], gh_error_t *error);
+int  gh_edit_secret(gh_store_t *store, const gh_edit_secret_t *secret, gh_edit_records_fn records, const void *what, char text[GH_KEY_TEXT + 1],
+    gh_error_t *error);
 
 #endif

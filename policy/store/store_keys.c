@@ -1,31 +1,91 @@
-/* API keys: making, listing, revoking. They are beside revisions: a rollback never revives a revoked key. */
+/* API keys: making and importing them. They are beside revisions: a rollback never revives a revoked key. */
 #include "policy/store/store_edit.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define PATH_MAX_BYTES (4 * (GH_STORE_NAME_MAX + 1))
+#include "policy/identity/narrowing.h"
 
-typedef struct { char text[2 + PATH_MAX_BYTES]; size_t len; } name_key_t;
+#define NEAR_CLASSES 256u             /* looked at for the nearest spelling */
 
-static gh_bytes_t
-name_key(name_key_t *key, const char *kind, gh_str_t path)
+/* ---- records, as rotating and ending keys use them too ---- */
+
+int
+gh_edit_name_get(gh_edit_t *edit, gh_str_t path, gh_store_name_key_t *index, gh_name_key_t *name, bool *found, gh_error_t *error)
 {
-    int len = snprintf(key->text, sizeof(key->text), "%s%.*s", kind, GH_STR_ARG(path));
+    uint8_t value[sizeof(gh_name_key_t)];
+    size_t  len;
 
-    key->len = len < 0 ? 0 : (size_t) len < sizeof(key->text) ? (size_t) len : sizeof(key->text) - 1;
-    return (gh_bytes_t) { key->text, key->len };
+    gh_store_name_key(index, "k/", path);
+    if (gh_edit_get_any(edit, GH_DB_NAME, (gh_bytes_t) { index->text, index->len }, value, sizeof(value), &len, found, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (!*found) {
+        memset(name, 0, sizeof(*name));
+        return GH_OK;
+    }
+    return gh_store_name_read(path, (gh_bytes_t) { value, len }, name, error);
 }
 
-/* The uid of "org", "org/tenant" or "org/tenant/app": given at its first key, kept for ever, never given again. */
-static int
-path_uid(gh_edit_t *edit, gh_str_t path, uint64_t *uid, gh_error_t *error)
+int
+gh_edit_name_put(gh_edit_t *edit, const gh_store_name_key_t *index, gh_name_key_t *name, gh_error_t *error)
+{
+    bool plain = name->rotated_ms == 0 && name->imported == 0 && name->access_key == 0 && name->owner_len == 0 && name->mints_len == 0;
+
+    return gh_edit_put(edit, GH_DB_NAME, (gh_bytes_t) { index->text, index->len }, name,
+        plain ? GH_NAME_KEY_PLAIN : offsetof(gh_name_key_t, text) + name->owner_len + name->mints_len, error);
+}
+
+int
+gh_edit_key_get(gh_edit_t *edit, gh_str_t path, const uint8_t hash[32], uint8_t *buffer, size_t *len, gh_key_record_t *record,
+    gh_error_t *error)
+{
+    bool found;
+
+    if (gh_edit_get_any(edit, GH_DB_KEY, (gh_bytes_t) { hash, 32 }, buffer, GH_KEY_RECORD_MAX, len, &found, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (!found || !gh_key_record_numbers(buffer, *len, record)) {
+        return gh_error_set(error, "store_damaged", "the record of key %.*s is missing or cut short", GH_STR_ARG(path));
+    }
+    return GH_OK;
+}
+
+int
+gh_edit_key_put(gh_edit_t *edit, const uint8_t hash[32], uint8_t *buffer, size_t len, gh_key_record_t *record, gh_error_t *error)
+{
+    record->change = edit->head.last_change;
+    memset(record->envelope, 0, sizeof(record->envelope));
+    gh_key_record_renumber(record, buffer);
+    return gh_edit_put(edit, GH_DB_KEY, (gh_bytes_t) { hash, 32 }, buffer, len, error);
+}
+
+int
+gh_edit_key_add(gh_edit_t *edit, gh_str_t path, const uint8_t hash[32], uint8_t *buffer, size_t len, gh_error_t *error)
+{
+    uint8_t present[GH_KEY_RECORD_MAX];
+    size_t  present_len;
+    bool    found;
+
+    if (gh_edit_get_any(edit, GH_DB_KEY, (gh_bytes_t) { hash, 32 }, present, sizeof(present), &present_len, &found, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (found) {
+        return gh_error_set(error, "key_exists", "the secret of %.*s is another key's, or was", GH_STR_ARG(path));
+    }
+    return gh_edit_put(edit, GH_DB_KEY, (gh_bytes_t) { hash, 32 }, buffer, len, error);
+}
+
+/* ---- making ---- */
+
+int
+gh_edit_path_uid(gh_edit_t *edit, gh_str_t path, uint64_t *uid, gh_error_t *error)
 {
     gh_name_uid_t record;
-    name_key_t    key;
+    gh_store_name_key_t key;
     bool          found;
 
-    name_key(&key, "u/", path);
+    gh_store_name_key(&key, "u/", path);
     if (gh_edit_get(edit, GH_DB_NAME, (gh_bytes_t) { key.text, key.len }, &record, sizeof(record), &found, error) != GH_OK) {
         return GH_ERROR;
     }
@@ -40,31 +100,74 @@ path_uid(gh_edit_t *edit, gh_str_t path, uint64_t *uid, gh_error_t *error)
     return GH_OK;
 }
 
-/* The app must be in the revision in force; what the error names as near is one that is. */
+/* Every class has to be one of a policy in force: a key whose class none knows could be used for nothing. */
 static int
-app_listed(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_error_t *error)
+classes_known(gh_store_t *store, gh_str_t classes, gh_error_t *error)
+{
+    const gh_image_t *image = store->image;
+    gh_str_t          known[NEAR_CLASSES];
+    uint32_t          count = image->count[GH_SECTION_CLASS];
+
+    count = count < NEAR_CLASSES ? count : NEAR_CLASSES;
+    for (uint32_t i = 0; i < count; i++) {
+        known[i] = gh_image_str(image, image->classes[i]);
+    }
+    while (classes.len > 0) {
+        const char *comma = memchr(classes.data, ',', classes.len);
+        gh_str_t    name = { classes.data, comma == NULL ? classes.len : (size_t) (comma - classes.data) };
+        bool        found = false;
+
+        for (uint32_t i = 0; i < image->count[GH_SECTION_CLASS] && !found; i++) {
+            found = gh_str_eq(gh_image_str(image, image->classes[i]), name);
+        }
+        if (!found) {
+            gh_str_t near = gh_str_nearest(name, known, count);
+
+            return gh_error_set(error, "class_unknown", "no policy in force has the class \"%.*s\"%s%.*s%s", GH_STR_ARG(name),
+                near.len > 0 ? "; did you mean \"" : "", GH_STR_ARG(near), near.len > 0 ? "\"?" : "");
+        }
+        classes = comma == NULL ? GH_STR("") : (gh_str_t) { comma + 1, classes.len - name.len - 1 };
+    }
+    return GH_OK;
+}
+
+int
+gh_store_key_app_check(gh_store_t *store, gh_str_t path, const gh_store_key_new_t *key, uint64_t now_ms, uint64_t *revision, gh_error_t *error)
 {
     gh_identity_t identity;
 
     memset(&identity, 0, sizeof(identity));
     identity.path = path;
-    return gh_store_identify_app(store, now_ms, &identity, NULL, error);
+    if (gh_store_identify_app(store, now_ms, &identity, NULL, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    *revision = identity.revision;
+    return classes_known(store, key->classes, error) == GH_OK ? gh_store_key_narrow_check(store, &identity, key, error) : GH_ERROR;
 }
 
+/* One key of an import or of `key create`, as it is written. */
+typedef struct {
+    const gh_store_key_new_t *key;
+    gh_str_t                  path;
+    const uint8_t            *hash;
+    bool                      imported;
+} made_t;
+
 static int
-create_records(gh_edit_t *edit, const gh_store_key_new_t *key, gh_str_t path, const uint8_t hash[32], gh_error_t *error)
+create_records(gh_edit_t *edit, const made_t *made, gh_error_t *error)
 {
+    const gh_store_key_new_t *key = made->key;
+    gh_str_t        path = made->path;
     gh_str_t        app_path = { path.data, path.len - key->name.len - 1 };
     gh_str_t        tenant_path = { path.data, key->org.len + 1 + key->tenant.len };
     gh_key_record_t record;
     gh_name_key_t   name;
-    name_key_t      index;
+    gh_store_name_key_t index;
     uint8_t         buffer[GH_KEY_RECORD_MAX];
     size_t          len;
     bool            found;
 
-    name_key(&index, "k/", path);
-    if (gh_edit_get(edit, GH_DB_NAME, (gh_bytes_t) { index.text, index.len }, &name, sizeof(name), &found, error) != GH_OK) {
+    if (gh_edit_name_get(edit, path, &index, &name, &found, error) != GH_OK) {
         return GH_ERROR;
     }
     if (found) {
@@ -72,10 +175,10 @@ create_records(gh_edit_t *edit, const gh_store_key_new_t *key, gh_str_t path, co
             name.revoked_ms != 0 ? "was revoked" : "exists");
     }
     memset(&record, 0, sizeof(record));
-    if (path_uid(edit, key->org, &record.org_uid, error) != GH_OK
-        || path_uid(edit, tenant_path, &record.tenant_uid, error) != GH_OK
-        || path_uid(edit, app_path, &record.app_uid, error) != GH_OK
-        || gh_edit_change(edit, key->actor, "key.create", path, error) != GH_OK)
+    if (gh_edit_path_uid(edit, key->org, &record.org_uid, error) != GH_OK
+        || gh_edit_path_uid(edit, tenant_path, &record.tenant_uid, error) != GH_OK
+        || gh_edit_path_uid(edit, app_path, &record.app_uid, error) != GH_OK
+        || gh_edit_change(edit, key->actor, made->imported ? "key.import" : "key.create", path, error) != GH_OK)
     {
         return GH_ERROR;
     }
@@ -84,25 +187,63 @@ create_records(gh_edit_t *edit, const gh_store_key_new_t *key, gh_str_t path, co
     record.not_after_ms = key->not_after_ms;
     record.change = edit->head.last_change;
     record.state = GH_KEY_LIVE;
-    len = gh_key_record_write(&record, key->org, key->tenant, key->app, key->name, GH_STR(""), buffer);
-    if (len == 0 || gh_edit_put(edit, GH_DB_KEY, (gh_bytes_t) { hash, 32 }, buffer, len, error) != GH_OK) {
+    record.limit_count = (uint8_t) key->limit_count;
+    if (key->limit_count > 0) {
+        memcpy(record.limit, key->limits, key->limit_count * sizeof(*key->limits));
+    }
+    len = gh_key_record_write(&record, &(gh_key_words_t) { key->org, key->tenant, key->app, key->name, key->classes, key->places, key->models }, buffer);
+    if (len == 0) {
+        return gh_error_set(error, "invalid_request", "the classes, places and models of %.*s do not fit", GH_STR_ARG(path));
+    }
+    if (gh_edit_key_add(edit, path, made->hash, buffer, len, error) != GH_OK) {
         return GH_ERROR;
     }
-    memset(&name, 0, sizeof(name));
-    memcpy(name.hash, hash, 32);
+    memcpy(name.hash, made->hash, 32);
     name.created_ms = edit->now_ms;
-    return gh_edit_put(edit, GH_DB_NAME, (gh_bytes_t) { index.text, index.len }, &name, sizeof(name), error);
+    name.imported = made->imported;
+    name.access_key = key->access_key;
+    name.owner_len = (uint8_t) key->owner.len;
+    name.mints_len = (uint8_t) key->mints.len;
+    if (key->owner.len > 0) {
+        memcpy(name.text, key->owner.data, key->owner.len);
+    }
+    if (key->mints.len > 0) {
+        memcpy(name.text + key->owner.len, key->mints.data, key->mints.len);
+    }
+    return gh_edit_name_put(edit, &index, &name, error);
+}
+
+/* Names of the key's own organisation, or of what is below it. */
+static int
+check_mints(const gh_store_key_new_t *key, gh_error_t *error)
+{
+    gh_str_t rest = key->mints, scope, name;
+
+    if (key->mints.len > GH_KEY_MINTS_MAX) {
+        return gh_error_set(error, "invalid_request", "what it makes keys for has more than %d bytes", GH_KEY_MINTS_MAX);
+    }
+    while (gh_narrowing_next(&rest, GH_NARROWING_LIST, &scope)) {
+        gh_str_t parts = scope;
+        unsigned levels = 0;
+        bool     ok = scope.len > 0 && scope.data[scope.len - 1] != '/';
+
+        while (gh_narrowing_next(&parts, '/', &name)) {
+            ok = ok && gh_key_name_ok(name) && (levels > 0 || gh_str_eq(name, key->org));
+            levels++;
+        }
+        if (!ok || levels > 3) {
+            return gh_error_set(error, "invalid_request", "a key of %.*s can make keys for %.*s, or for one of its tenants or apps: not for \"%.*s\"", GH_STR_ARG(key->org), GH_STR_ARG(key->org),
+                GH_STR_ARG(scope));
+        }
+    }
+    return GH_OK;
 }
 
 int
-gh_store_key_create(gh_store_t *store, const gh_store_key_new_t *key, char text[GH_KEY_TEXT + 1], gh_error_t *error)
+gh_store_key_new_check(const gh_store_key_new_t *key, char *path, gh_str_t *text, gh_error_t *error)
 {
-    char      path[PATH_MAX_BYTES];
-    gh_edit_t edit;
-    uint8_t   hash[32];
-    int       len;
+    int len;
 
-    text[0] = '\0';
     if (!gh_key_name_ok(key->org) || !gh_key_name_ok(key->tenant) || !gh_key_name_ok(key->app) || !gh_key_name_ok(key->name)) {
         return gh_error_set(error, "invalid_request",
             "names are 1 to 63 of a-z, 0-9 and -, not beginning with -: org/tenant/app and the key's name");
@@ -110,215 +251,166 @@ gh_store_key_create(gh_store_t *store, const gh_store_key_new_t *key, char text[
     if (key->actor.len > 256) {
         return gh_error_set(error, "invalid_request", "the author may have 256 bytes");
     }
+    if (!gh_key_owner_ok(key->owner)) {
+        return gh_error_set(error, "invalid_request", "an owner is UTF-8 without control characters, of at most %d bytes", GH_KEY_OWNER_MAX);
+    }
+    if (check_mints(key, error) != GH_OK) {
+        return GH_ERROR;
+    }
     if (key->not_after_ms != 0 && (key->not_after_ms <= key->now_ms || key->not_after_ms <= key->not_before_ms)) {
         return gh_error_set(error, "invalid_request", "the key would have expired before its first use");
     }
-    len = snprintf(path, sizeof(path), "%.*s/%.*s/%.*s/%.*s", GH_STR_ARG(key->org), GH_STR_ARG(key->tenant),
+    len = snprintf(path, GH_STORE_PATH_MAX, "%.*s/%.*s/%.*s/%.*s", GH_STR_ARG(key->org), GH_STR_ARG(key->tenant),
         GH_STR_ARG(key->app), GH_STR_ARG(key->name));
-    if (app_listed(store, (gh_str_t) { path, (size_t) len - key->name.len - 1 }, key->now_ms, error) != GH_OK) {
+    *text = (gh_str_t) { path, (size_t) len };
+    return GH_OK;
+}
+
+/* The text of a new secret, and its hash. */
+static int
+secret_made(gh_edit_t *edit, const gh_edit_secret_t *secret, char text[GH_KEY_TEXT + 1], uint8_t hash[32], gh_error_t *error)
+{
+    gh_store_name_key_t index;
+    gh_name_key_t       name;
+    bool                access_key = secret->access_key, found = false;
+    int                 rc;
+
+    if (secret->path.len > 0) {
+        if (gh_edit_name_get(edit, secret->path, &index, &name, &found, error) != GH_OK) {
+            return GH_ERROR;
+        }
+        access_key = name.access_key != 0;
+    }
+    memset(text, 0, GH_KEY_TEXT + 1);
+    if (access_key) {
+        gh_access_key_id(secret->random, text);
+        rc = gh_access_key_hash(edit->store->api_key, (gh_str_t) { text, GH_ACCESS_KEY_ID }, hash);
+    } else {
+        gh_key_text(secret->random, text);
+        rc = gh_key_hash(edit->store->api_key, (gh_str_t) { text, GH_KEY_TEXT }, hash);
+    }
+    return rc == GH_OK ? GH_OK : gh_error_set(error, "store_denied", "the key cannot be hashed: OpenSSL failed");
+}
+
+int
+gh_edit_secret(gh_store_t *store, const gh_edit_secret_t *secret, gh_edit_records_fn records, const void *what, char text[GH_KEY_TEXT + 1],
+    gh_error_t *error)
+{
+    gh_edit_t edit;
+    uint8_t   hash[32];
+
+    text[0] = '\0';
+    if (gh_edit_begin(&edit, store, secret->now_ms, error) != GH_OK) {
         return GH_ERROR;
     }
-    gh_key_text(key->random, text);
-    text[GH_KEY_TEXT] = '\0';
-    if (gh_key_hash(store->api_key, (gh_str_t) { text, GH_KEY_TEXT }, hash) != GH_OK) {
-        gh_error_set(error, "store_denied", "the key cannot be hashed: OpenSSL failed");
-        goto failed;
-    }
-    if (gh_edit_begin(&edit, store, key->now_ms, error) != GH_OK) {
-        goto failed;
-    }
-    if (create_records(&edit, key, (gh_str_t) { path, (size_t) len }, hash, error) != GH_OK) {
+    if (gh_edit_unmoved(&edit, secret->revision, secret->change, error) != GH_OK || secret_made(&edit, secret, text, hash, error) != GH_OK || records(&edit, what, hash, error) != GH_OK) {
         gh_edit_abort(&edit);
-        goto failed;
-    }
-    if (gh_edit_commit(&edit, error) == GH_OK) {
+    } else if (gh_edit_commit(&edit, error) == GH_OK) {
         return GH_OK;
     }
-
-failed:
     memset(text, 0, GH_KEY_TEXT + 1);
     return GH_ERROR;
 }
 
 static int
-revoke_records(gh_edit_t *edit, gh_str_t path, gh_str_t actor, gh_error_t *error)
+create_hashed(gh_edit_t *edit, const void *what, const uint8_t hash[32], gh_error_t *error)
 {
-    gh_key_record_t record;
-    gh_name_key_t   name;
-    name_key_t      index;
-    uint8_t         buffer[GH_KEY_RECORD_MAX];
-    size_t          len;
-    bool            found;
+    made_t made = *(const made_t *) what;
 
-    name_key(&index, "k/", path);
-    if (gh_edit_get(edit, GH_DB_NAME, (gh_bytes_t) { index.text, index.len }, &name, sizeof(name), &found, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    if (!found) {
-        return gh_error_set(error, "key_unknown", "there is no key %.*s; \"gatehouse key list\" shows all", GH_STR_ARG(path));
-    }
-    if (gh_edit_get_any(edit, GH_DB_KEY, (gh_bytes_t) { name.hash, 32 }, buffer, sizeof(buffer), &len, &found, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    if (!found || len < GH_KEY_RECORD_FIXED) {
-        return gh_error_set(error, "store_damaged", "the record of key %.*s is missing or cut short", GH_STR_ARG(path));
-    }
-    memcpy(&record, buffer, sizeof(record));
-    if (record.state == GH_KEY_REVOKED) {
-        return gh_error_set(error, "key_revoked", "%.*s already is revoked", GH_STR_ARG(path));
-    }
-    if (gh_edit_change(edit, actor, "key.revoke", path, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    record.state = GH_KEY_REVOKED;
-    record.change = edit->head.last_change;
-    memset(record.envelope, 0, sizeof(record.envelope));
-    memcpy(buffer, &record, sizeof(record));
-    name.revoked_ms = edit->now_ms;
-    if (gh_edit_put(edit, GH_DB_KEY, (gh_bytes_t) { name.hash, 32 }, buffer, len, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    return gh_edit_put(edit, GH_DB_NAME, (gh_bytes_t) { index.text, index.len }, &name, sizeof(name), error);
+    made.hash = hash;
+    return create_records(edit, &made, error);
 }
 
 int
-gh_store_key_revoke(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_str_t actor, gh_error_t *error)
+gh_store_key_create(gh_store_t *store, const gh_store_key_new_t *key, char text[GH_KEY_TEXT + 1], gh_error_t *error)
 {
-    gh_edit_t edit;
+    char      path[GH_STORE_PATH_MAX];
+    made_t    made = { .key = key };
+    gh_edit_secret_t secret = { .random = key->random, .now_ms = key->now_ms, .access_key = key->access_key, .change = key->seen_change };
 
-    if (path.len == 0 || path.len >= PATH_MAX_BYTES || memchr(path.data, '\0', path.len) != NULL || actor.len > 256) {
-        return gh_error_set(error, "invalid_request", "a key is named org/tenant/app/name");
+    text[0] = '\0';
+    if (gh_store_key_new_check(key, path, &made.path, error) != GH_OK
+        || gh_store_key_app_check(store, (gh_str_t) { path, made.path.len - key->name.len - 1 }, key, key->now_ms, &secret.revision, error) != GH_OK)
+    {
+        return GH_ERROR;
+    }
+    return gh_edit_secret(store, &secret, create_hashed, &made, text, error);
+}
+
+/* ---- importing ---- */
+
+/* One that was imported before, with this secret, is there already. */
+static int
+import_one(gh_edit_t *edit, const gh_store_key_import_t *item, bool *made, gh_error_t *error)
+{
+    char                path[GH_STORE_PATH_MAX];
+    gh_store_name_key_t index;
+    gh_name_key_t       name;
+    made_t              new = { .key = &item->key, .hash = item->hash, .imported = true };
+    bool                found;
+
+    *made = false;
+    if (gh_store_key_new_check(&item->key, path, &new.path, error) != GH_OK || gh_edit_name_get(edit, new.path, &index, &name, &found, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (found && name.imported && name.revoked_ms == 0 && memcmp(name.hash, item->hash, 32) == 0) {
+        return GH_OK;
+    }
+    *made = true;
+    return create_records(edit, &new, error);
+}
+
+int
+gh_store_key_import(gh_store_t *store, gh_store_key_import_t *items, size_t count, uint64_t now_ms, bool keep, size_t *made,
+    size_t *wrong, gh_error_t *error)
+{
+    char      path[GH_STORE_PATH_MAX], last[GH_STORE_PATH_MAX] = "";
+    gh_str_t  text;
+    gh_edit_t edit;
+    bool      new;
+    uint64_t  revision = 0, first = 0;          /* of the first check: a later one that saw another has seen an edit */
+
+    *made = 0;
+    for (*wrong = 0; *wrong < count; ++*wrong) {
+        gh_store_key_import_t *item = &items[*wrong];
+        size_t                 app_len;
+
+        if (gh_store_key_new_check(&item->key, path, &text, error) != GH_OK) {
+            return GH_ERROR;
+        }
+        app_len = text.len - item->key.name.len - 1;
+        path[app_len] = '\0';
+        if ((item->key.classes.len > 0 || item->key.places.len > 0 || item->key.models.len > 0 || item->key.limit_count > 0 || strcmp(path, last) != 0)
+            && gh_store_key_app_check(store, (gh_str_t) { path, app_len }, &item->key, now_ms, &revision, error) != GH_OK)
+        {
+            return GH_ERROR;
+        }
+        first = first == 0 ? revision : first;
+        memcpy(last, path, app_len + 1);
+        if ((item->secret.len > 0 ? gh_key_presented_hash(store->api_key, gh_key_form(item->secret), item->secret, item->hash)
+                                  : gh_key_foreign_hash(store->api_key, item->sha256, item->hash)) != GH_OK)
+        {
+            return gh_error_set(error, "invalid_request", "\"key\" cannot be an API key: it has 20 to %d printable ASCII characters, does not "
+                "look like a JWT, and begins with \"gh_\" only when a gateway of this kind made it", GH_KEY_FOREIGN_MAX);
+        }
     }
     if (gh_edit_begin(&edit, store, now_ms, error) != GH_OK) {
         return GH_ERROR;
     }
-    if (revoke_records(&edit, path, actor, error) != GH_OK) {
+    if (gh_edit_unmoved(&edit, first, 0, error) != GH_OK) {
         gh_edit_abort(&edit);
         return GH_ERROR;
     }
-    return gh_edit_commit(&edit, error);
-}
-
-typedef struct {
-    gh_store_t     *store;
-    gh_arena_t     *arena;
-    gh_str_t        below;
-    uint64_t        now_ms;
-    gh_store_key_t *items;
-    size_t          count, capacity;
-    uint8_t       (*hashes)[32];
-} list_t;
-
-/* "k/org/tenant/app/name" at or below the prefix; keys come in byte order, where "a-b" stands before "a/b". */
-static bool
-list_covers(const list_t *list, gh_str_t path)
-{
-    return list->below.len == 0
-        || (gh_str_starts(path, list->below) && (path.len == list->below.len || path.data[list->below.len] == '/'));
-}
-
-static int
-list_entry(void *context, gh_bytes_t key, gh_bytes_t value, gh_error_t *error)
-{
-    list_t       *list = context;
-    gh_str_t      path = { (const char *) key.data + 2, key.len - 2 }, parts[4];
-    gh_name_key_t name;
-
-    if (key.len < 2 || memcmp(key.data, "k/", 2) != 0 || !gh_str_starts(path, list->below)) {
-        return 1;
-    }
-    if (!list_covers(list, path)) {
-        return 0;
-    }
-    if (gh_envelope_check(list->store->mac, GH_DB_NAME, key, value.data, value.len, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    if (value.len != sizeof(name)) {
-        return gh_error_set(error, "store_damaged", "a key's name record has %zu bytes", value.len);
-    }
-    memcpy(&name, value.data, sizeof(name));
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity * 2 + 64;
-
-        list->items = gh_arena_grow(list->arena, list->items, list->count, capacity, sizeof(*list->items));
-        list->hashes = gh_arena_grow(list->arena, list->hashes, list->count, capacity, sizeof(*list->hashes));
-        list->capacity = capacity;
-    }
-    path = gh_str_copy(list->arena, path);
-    if (list->items == NULL || list->hashes == NULL || path.data == NULL) {
-        return gh_error_set(error, "out_of_memory", "no memory for the list of keys");
-    }
-    for (int i = 0; i < 4; i++) {
-        const char *slash = i == 3 ? NULL : memchr(path.data, '/', path.len);
-
-        if (i < 3 && slash == NULL) {
-            return gh_error_set(error, "store_damaged", "a key's name is not valid");
+    for (*wrong = 0; *wrong < count; ++*wrong) {
+        if (import_one(&edit, &items[*wrong], &new, error) != GH_OK) {
+            gh_edit_abort(&edit);
+            return GH_ERROR;
         }
-        parts[i] = (gh_str_t) { path.data, slash == NULL ? path.len : (size_t) (slash - path.data) };
-        path = (gh_str_t) { path.data + parts[i].len + 1, path.len - parts[i].len - (i < 3) };
+        *made += new;
     }
-    list->items[list->count] = (gh_store_key_t) { .org = parts[0], .tenant = parts[1], .app = parts[2], .name = parts[3],
-                                                  .created_ms = name.created_ms, .revoked_ms = name.revoked_ms };
-    memcpy(list->hashes[list->count++], name.hash, 32);
-    return 0;
-}
-
-/* State and validity stand in the keys' own records; whether the app is listed, in the app's. */
-static int
-list_complete(list_t *list, size_t index, gh_error_t *error)
-{
-    gh_store_t     *store = list->store;
-    gh_store_key_t *item = &list->items[index];
-    gh_key_record_t record;
-    gh_identity_t   identity;
-    bool            found;
-
-    if (gh_store_read(store, GH_DB_KEY, (gh_bytes_t) { list->hashes[index], 32 }, &found, error) != GH_OK) {
-        return GH_ERROR;
+    if (!keep) {
+        gh_edit_abort(&edit);
+        return GH_OK;
     }
-    if (!found) {
-        return gh_error_set(error, "store_damaged", "the record of key %.*s is missing", GH_STR_ARG(item->name));
-    }
-    if (gh_key_record_read(store->value.data, store->value.len, list->arena, &record, &identity, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    item->state = record.state;
-    item->not_before_ms = record.not_before_ms;
-    item->not_after_ms = record.not_after_ms;
-    item->expired = record.not_after_ms != 0 && list->now_ms >= record.not_after_ms;
-    if (store->head.revision != 0) {
-        return gh_store_app_identity(store, &identity, &item->app_listed, error);
-    }
-    return GH_OK;
-}
-
-int
-gh_store_key_list(gh_store_t *store, gh_str_t below, uint64_t now_ms, gh_arena_t *arena,
-    gh_store_key_t **keys, size_t *count, gh_error_t *error)
-{
-    list_t     list = { .store = store, .arena = arena, .below = below, .now_ms = now_ms };
-    name_key_t from;
-    int        rc;
-
-    *keys = NULL;
-    *count = 0;
-    if (gh_store_begin(store, now_ms, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    rc = store->head.revision == 0 ? GH_OK : gh_store_load_image(store, now_ms, error);
-    name_key(&from, "k/", below);
-    if (rc == GH_OK) {
-        rc = gh_pages_each(&store->pages, &store->tree[GH_DB_NAME], (gh_bytes_t) { from.text, from.len }, list_entry, &list,
-            error);
-    }
-    for (size_t i = 0; rc == GH_OK && i < list.count; i++) {
-        rc = list_complete(&list, i, error);
-    }
-    gh_store_end(store);
-    if (rc != GH_OK) {
-        return gh_store_blame(store, error);
-    }
-    *keys = list.items;
-    *count = list.count;
-    return GH_OK;
+    return gh_edit_commit(&edit, error);
 }

@@ -20,9 +20,9 @@ end(gh_store_t *store, int rc, gh_error_t *error)
     return rc == GH_OK ? GH_OK : gh_store_blame(store, error);
 }
 
-/* The record of a path; *found false: it is not listed by itself. What is behind the record stays in store->value. */
+/* The record of a path, and what is behind it, borrowed until the next; *found false: it is not listed by itself. */
 static int
-read_record(gh_store_t *store, gh_str_t path, gh_app_record_t *record, bool *found, gh_error_t *error)
+read_record(gh_store_t *store, gh_str_t path, gh_app_record_t *record, gh_bytes_t *rest, bool *found, gh_error_t *error)
 {
     *found = false;
     if (path.len == 0 || path.len > GH_STORE_APP_PATH_MAX) {
@@ -31,18 +31,41 @@ read_record(gh_store_t *store, gh_str_t path, gh_app_record_t *record, bool *fou
     if (gh_store_read(store, GH_DB_APP, (gh_bytes_t) { path.data, path.len }, found, error) != GH_OK) {
         return GH_ERROR;
     }
-    if (*found && store->value.len < sizeof(*record)) {
-        return gh_error_set(error, "store_damaged", "a record of \"app\" has %zu bytes", store->value.len);
+    return *found ? gh_app_record_read((gh_bytes_t) { store->value.data, store->value.len }, record, rest, error) : GH_OK;
+}
+
+static int
+read_app(gh_store_t *store, gh_str_t path, gh_arena_t *arena, gh_store_listed_t *listed, gh_error_t *error)
+{
+    gh_app_record_t record;
+    gh_bytes_t      limits;
+    gh_limit_t     *copy;
+    bool            found;
+
+    *listed = (gh_store_listed_t) { .path = path };
+    if (read_record(store, path, &record, &limits, &found, error) != GH_OK) {
+        return GH_ERROR;
     }
-    if (*found) {
-        memcpy(record, store->value.data, sizeof(*record));
+    if (!found || record.profile == 0) {
+        return GH_OK;
+    }
+    listed->profile = record.profile;
+    listed->max_output = record.max_output;
+    listed->limit_count = record.limit_count;
+    if (record.limit_count != 0) {
+        copy = gh_arena_array(arena, record.limit_count, sizeof(*copy));
+        if (copy == NULL) {
+            return gh_error_set(error, "out_of_memory", "no memory for the limits of an app");
+        }
+        memcpy(copy, limits.data, limits.len);
+        listed->limits = copy;
     }
     return GH_OK;
 }
 
 int
-gh_store_listed_profiles(gh_store_t *store, const gh_str_t *apps, size_t count, uint32_t *profiles, uint64_t *revision,
-    gh_error_t *error)
+gh_store_listed_apps(gh_store_t *store, const gh_str_t *apps, size_t count, gh_arena_t *arena, gh_store_listed_t *listed,
+    uint64_t *revision, gh_error_t *error)
 {
     int rc = GH_OK;
 
@@ -50,11 +73,7 @@ gh_store_listed_profiles(gh_store_t *store, const gh_str_t *apps, size_t count, 
         return GH_ERROR;
     }
     for (size_t i = 0; i < count && rc == GH_OK; i++) {
-        gh_app_record_t record;
-        bool            found;
-
-        rc = read_record(store, apps[i], &record, &found, error);
-        profiles[i] = rc == GH_OK && found ? record.profile : 0;
+        rc = read_app(store, apps[i], arena, &listed[i], error);
     }
     return end(store, rc, error);
 }
@@ -78,6 +97,7 @@ gh_store_listed_tenant(gh_store_t *store, gh_str_t path, bool *listed, uint64_t 
     char            text[GH_STORE_APP_PATH_MAX + 1];
     below_t         below = { { text, path.len + 1 }, false };
     gh_app_record_t record;
+    gh_bytes_t      rest;
     int             rc;
 
     *listed = false;
@@ -86,7 +106,7 @@ gh_store_listed_tenant(gh_store_t *store, gh_str_t path, bool *listed, uint64_t 
     }
     memcpy(text, path.data, path.len);
     text[path.len] = '/';
-    rc = read_record(store, path, &record, listed, error);
+    rc = read_record(store, path, &record, &rest, listed, error);
     if (rc == GH_OK && !*listed) {
         rc = gh_pages_each(&store->pages, &store->tree[GH_DB_APP], (gh_bytes_t) { text, path.len + 1 }, below_entry, &below, error);
         *listed = below.found;
@@ -99,6 +119,7 @@ gh_store_listed_organisation(gh_store_t *store, gh_str_t id, gh_arena_t *arena, 
     uint64_t *revision, gh_error_t *error)
 {
     gh_app_record_t record;
+    gh_bytes_t      said;
     bool            found = false;
     int             rc;
 
@@ -107,12 +128,11 @@ gh_store_listed_organisation(gh_store_t *store, gh_str_t id, gh_arena_t *arena, 
     if (begin(store, revision, error) != GH_OK) {
         return GH_ERROR;
     }
-    rc = read_record(store, id, &record, &found, error);
+    rc = read_record(store, id, &record, &said, &found, error);
     if (rc == GH_OK && found) {
         listed->documents = record.documents;
         listed->tenants = record.tenants;
-        listed->said = gh_str_copy(arena, (gh_str_t) { (const char *) store->value.data + sizeof(record),
-                                                       store->value.len - sizeof(record) });
+        listed->said = gh_str_copy(arena, (gh_str_t) { said.data, said.len });
         if (listed->said.data == NULL) {
             rc = gh_error_set(error, "out_of_memory", "no memory for what is said of an organisation");
         }

@@ -24,6 +24,25 @@ align(size_t offset)
     return (offset + 7) & ~(size_t) 7;
 }
 
+static bool
+app_ok(const gh_proposal_t *proposal, const gh_proposal_app_t *app)
+{
+    gh_limit_t limit;
+
+    if (app->path > proposal->len || app->path_len > proposal->len - app->path || app->limit_count > GH_LIMITS_MAX
+        || app->limits > proposal->len || app->limit_count * sizeof(limit) > proposal->len - app->limits)
+    {
+        return false;
+    }
+    for (uint32_t i = 0; i < app->limit_count; i++) {
+        memcpy(&limit, proposal->bytes + app->limits + i * sizeof(limit), sizeof(limit));
+        if (!gh_limit_valid(&limit)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int
 check(gh_proposal_t *proposal, uint64_t number, gh_error_t *error)
 {
@@ -47,7 +66,7 @@ check(gh_proposal_t *proposal, uint64_t number, gh_error_t *error)
     proposal->apps = (const gh_proposal_app_t *) (proposal->bytes + apps);
     proposal->app_count = head.app_count;
     for (uint32_t i = 0; i < head.app_count; i++) {
-        if (proposal->apps[i].path > proposal->len || proposal->apps[i].path_len > proposal->len - proposal->apps[i].path) {
+        if (!app_ok(proposal, &proposal->apps[i])) {
             return damaged(error);
         }
     }
@@ -140,6 +159,9 @@ gh_proposal_identity(const gh_proposal_t *proposal, bool listed, gh_identity_t *
     }
     if (app != NULL) {
         identity->profile = app->profile;
+        memcpy(identity->limits.items, proposal->bytes + app->limits, app->limit_count * sizeof(gh_limit_t));
+        identity->limits.count = app->limit_count;
+        identity->limits.max_output = app->max_output;
     }
     identity->revision = gh_image_revision(proposal->image);
     return gh_image_profile_find(proposal->image, identity->profile) >= 0;

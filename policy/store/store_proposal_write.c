@@ -8,24 +8,34 @@
 typedef struct {
     gh_proposal_app_t *apps;
     uint32_t           count;
-    char              *paths;
-    size_t             paths_len;
+    uint8_t           *value;
+    size_t             limits, paths; /* offsets of the next */
 } changed_t;
 
 static void
-add(changed_t *changed, gh_str_t path, bool dropped, uint32_t profile)
+add(changed_t *changed, const gh_store_listed_t *listed, bool dropped)
 {
-    changed->apps[changed->count++] =
-        (gh_proposal_app_t) { .path = changed->paths_len, .path_len = (uint16_t) path.len, .dropped = dropped, .profile = profile };
-    memcpy(changed->paths + changed->paths_len, path.data, path.len);
-    changed->paths_len += path.len;
+    size_t bytes = listed->limit_count * sizeof(gh_limit_t);
+
+    changed->apps[changed->count++] = (gh_proposal_app_t) {
+        .path = changed->paths, .path_len = (uint16_t) listed->path.len, .dropped = dropped, .profile = listed->profile,
+        .limits = changed->limits, .limit_count = listed->limit_count, .max_output = listed->max_output
+    };
+    memcpy(changed->value + changed->paths, listed->path.data, listed->path.len);
+    changed->paths += listed->path.len;
+    if (bytes > 0) {
+        memcpy(changed->value + changed->limits, listed->limits, bytes);
+    }
+    changed->limits += bytes;
 }
 
-/* How many apps differ at most, and how long their paths are together. */
+/* How many apps differ at most, how many limits they have, and how long their paths are together. */
 static void
-measure(const gh_store_revision_new_t *revision, const gh_listed_difference_t *difference, size_t *count, size_t *bytes)
+measure(const gh_store_revision_new_t *revision, const gh_listed_difference_t *difference, size_t *count, size_t *limits,
+    size_t *bytes)
 {
     *count = 0;
+    *limits = 0;
     *bytes = 0;
     for (size_t at = 0; at < difference->dropped_len; at += (uint8_t) difference->dropped[at] + (size_t) 1) {
         (*count)++;
@@ -34,6 +44,7 @@ measure(const gh_store_revision_new_t *revision, const gh_listed_difference_t *d
     for (size_t i = 0; i < revision->listed_count; i++) {
         if (difference->put[i / 8] >> i % 8 & 1) {
             (*count)++;
+            *limits += revision->listed[i].limit_count;
             *bytes += revision->listed[i].path.len;
         }
     }
@@ -43,11 +54,11 @@ static void
 add_all(const gh_store_revision_new_t *revision, const gh_listed_difference_t *difference, changed_t *changed)
 {
     for (size_t at = 0; at < difference->dropped_len; at += (uint8_t) difference->dropped[at] + (size_t) 1) {
-        add(changed, (gh_str_t) { difference->dropped + at + 1, (uint8_t) difference->dropped[at] }, true, 0);
+        add(changed, &(gh_store_listed_t) { .path = { difference->dropped + at + 1, (uint8_t) difference->dropped[at] } }, true);
     }
     for (size_t i = 0; i < revision->listed_count; i++) {
         if (difference->put[i / 8] >> i % 8 & 1) {
-            add(changed, revision->listed[i].path, false, revision->listed[i].profile);
+            add(changed, &revision->listed[i], false);
         }
     }
 }
@@ -66,16 +77,16 @@ put_proposal(gh_edit_t *edit, const gh_store_revision_new_t *revision, const gh_
     gh_error_t *error)
 {
     gh_proposal_head_t head = { .number = number, .image_length = revision->image.len };
-    size_t             count, bytes, apps = (GH_PROPOSAL_IMAGE + revision->image.len + 7) & ~(size_t) 7, len;
+    size_t             count, limits, bytes, apps = (GH_PROPOSAL_IMAGE + revision->image.len + 7) & ~(size_t) 7, len;
     changed_t          changed = { 0 };
     uint8_t           *value, key[8];
     int                rc;
 
-    measure(revision, difference, &count, &bytes);
+    measure(revision, difference, &count, &limits, &bytes);
     if (count > UINT32_MAX) {
         return gh_error_set(error, "too_large", "%zu apps change at once", count);
     }
-    len = apps + count * sizeof(gh_proposal_app_t) + bytes;
+    len = apps + count * sizeof(gh_proposal_app_t) + limits * sizeof(gh_limit_t) + bytes;
     value = calloc(1, len);
     if (value == NULL) {
         return gh_error_set(error, "out_of_memory", "no memory for the proposed policy");
@@ -85,10 +96,11 @@ put_proposal(gh_edit_t *edit, const gh_store_revision_new_t *revision, const gh_
     memcpy(value + GH_PROPOSAL_IMAGE, revision->image.data, revision->image.len);
     ((gh_image_header_t *) (value + GH_PROPOSAL_IMAGE))->revision = edit->head.revision + 1;
     changed.apps = (gh_proposal_app_t *) (value + apps);
-    changed.paths = (char *) value;
-    changed.paths_len = len - bytes;
+    changed.value = value;
+    changed.limits = apps + count * sizeof(gh_proposal_app_t);
+    changed.paths = len - bytes;
     add_all(revision, difference, &changed);
-    qsort_r(changed.apps, changed.count, sizeof(*changed.apps), by_path, changed.paths);
+    qsort_r(changed.apps, changed.count, sizeof(*changed.apps), by_path, value);
     gh_store_key_u64(GH_PROPOSAL_KEY, key);
     rc = gh_edit_put(edit, GH_DB_IMAGE, (gh_bytes_t) { key, 8 }, value, len, error);
     free(value);

@@ -89,17 +89,9 @@ revoked(gh_db_t db, const void *value, size_t len)
     gh_name_key_t   name;
 
     if (db == GH_DB_KEY) {
-        if (len < sizeof(record)) {
-            return true;
-        }
-        memcpy(&record, value, sizeof(record));
-        return record.state == GH_KEY_REVOKED;
+        return !gh_key_record_numbers(value, len, &record) || record.state == GH_KEY_REVOKED;
     }
-    if (len != sizeof(name)) {
-        return false;
-    }
-    memcpy(&name, value, sizeof(name));
-    return name.revoked_ms != 0;
+    return gh_store_name_read(GH_STR(""), (gh_bytes_t) { value, len }, &name, NULL) == GH_OK && name.revoked_ms != 0;
 }
 
 /* Keys and their names: a key revoked in one of the two is revoked; else the backup's stays when what stands there is not the store. */

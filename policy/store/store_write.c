@@ -50,6 +50,15 @@ gh_edit_begin(gh_edit_t *edit, gh_store_t *store, uint64_t now_ms, gh_error_t *e
     return GH_OK;
 }
 
+int
+gh_edit_unmoved(const gh_edit_t *edit, uint64_t revision, uint64_t change, gh_error_t *error)
+{
+    if (revision != 0 && edit->head.revision != revision) {
+        return gh_error_set(error, "store_moved", "revision %llu is in force, this was checked against revision %llu", (unsigned long long) edit->head.revision, (unsigned long long) revision);
+    }
+    return change == 0 || edit->head.last_change == change ? GH_OK : gh_error_set(error, "store_moved", "a policy or a key was edited while this was checked");
+}
+
 void
 gh_edit_abort(gh_edit_t *edit)
 {
@@ -318,6 +327,24 @@ drop_images(gh_edit_t *edit, gh_error_t *error)
     return gh_store_mdb_error(rc, "old revisions cannot be dropped; nothing changed", error);
 }
 
+/* Counters are kept by uid: an app whose callers have tokens alone needs its own as one with keys does, and so do its tenant and organisation. */
+static int
+name_token_apps(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_error_t *error)
+{
+    uint64_t uid;
+
+    for (size_t i = 0; i < revision->token_app_count; i++) {
+        gh_str_t path = revision->token_apps[i];
+
+        for (size_t at = 1; at <= path.len; at++) {
+            if ((at == path.len || path.data[at] == '/') && gh_edit_path_uid(edit, (gh_str_t) { path.data, at }, &uid, error) != GH_OK) {
+                return GH_ERROR;
+            }
+        }
+    }
+    return GH_OK;
+}
+
 static int
 commit_revision(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_error_t *error)
 {
@@ -335,7 +362,7 @@ commit_revision(gh_edit_t *edit, const gh_store_revision_new_t *revision, gh_err
         edit->head.finish_from = edit->head.revision;
     }
     edit->head.image_length = revision->image.len;
-    if (commit_image(edit, revision, error) != GH_OK || commit_documents(edit, revision, error) != GH_OK) {
+    if (name_token_apps(edit, revision, error) != GH_OK || commit_image(edit, revision, error) != GH_OK || commit_documents(edit, revision, error) != GH_OK) {
         return GH_ERROR;
     }
     value = gh_revision_record(edit->head.revision, edit->now_ms, revision, &len);

@@ -14,6 +14,7 @@ It shares no code with the gateway.
     R11     the verdict on each deployment follows from the line and the documents alone
     I1      a request at a backend has its line, written before it came; one decision, attempts in order, at most one outcome, which owns up to
             every byte that came
+    I1 I2 I3  of limits, see history.py
     chain   each file of the record is one chain
 
 Tolerances: CLOCK of disagreement between the end of an editor's command and the network stack's time of an arrival. Bytes whose arrival only the
@@ -29,6 +30,8 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from gaps import Gaps, in_force, owner_of  # noqa: E402
+from history import History  # noqa: E402
 from judge import Judge, least, written  # noqa: E402
 from segments import Record  # noqa: E402
 from timeline import Timeline  # noqa: E402
@@ -42,6 +45,9 @@ LATE = 0                            # bytes after an edit that forbids them
 MOVES = {"audio": "audio_output", "data_sources": "data_sources", "moderation": "moderation", "prompt_cache_options": "prompt_cache",
          "user_security_context": "user_security_context", "web_search_options": "web_search"}     # fields that take content elsewhere
 OPEN = 60                           # seconds after which an allowed request has its outcome
+
+
+LIMITED = {"rate_limit_exceeded", "insufficient_quota", "unpriced_model", "ledger_full"}      # codes of denials by a limit
 
 
 class Violation:
@@ -58,7 +64,7 @@ class Arrival:
 
     def __init__(self, backend, connection, request):
         self.backend, self.name = backend, f"{backend.name or backend.address} connection {connection} request {request}"
-        self.chunks, self.head, self.body, self.judged = [], None, None, set()
+        self.chunks, self.head, self.body, self.answer, self.dispatch, self.judged = [], None, None, None, None, set()
 
     @property
     def first(self):
@@ -70,7 +76,7 @@ class Arrival:
 
     def shown(self):
         return {"arrival": self.name, "address": self.backend.address, "head": self.head and {k: v for k, v in self.head.items() if k != "sizes"},
-                "body": self.body, "first": self.chunks and self.first, "last": self.chunks and self.chunks[-1][0], "bytes": self.bytes}
+                "body": self.body, "answered": self.answer, "first": self.chunks and self.first, "last": self.chunks and self.chunks[-1][0], "bytes": self.bytes}
 
 
 class Backend:
@@ -95,6 +101,8 @@ class Backend:
                 arrival.chunks.append((event["t"], event["n"], event["kernel"]))
             elif event["event"] == "head":
                 arrival.head = event
+            elif event["event"] == "answered":
+                arrival.answer = event
             else:
                 arrival.body = event
         return list(touched.values())
@@ -113,7 +121,7 @@ class Request:
     """The lines of one id."""
 
     def __init__(self):
-        self.decision, self.attempts, self.outcome, self.arrivals, self.judged = None, [], None, [], set()
+        self.decision, self.attempts, self.outcome, self.lost, self.arrivals, self.judged = None, [], None, None, [], set()
 
     def dispatches(self):
         found = []
@@ -131,13 +139,18 @@ class Request:
             name = label["header"].lower()
             headers[name] = headers[name] + "," + label["value"] if name in headers else label["value"]
         if "narrowing" in line:
-            headers["x-gatehouse-places"] = ",".join(line["narrowing"])
+            headers["x-gatehouse-places"] = line["narrowing"]
         return {"tenant": "/".join((line["org"], line["tenant"], line["app"])), "model": line.get("model_sent", line["model"]), "endpoint": line["endpoint"],
                 "headers": headers, "uninspected": line.get("uninspected", False), "features": line["features"],
+                "pin": line.get("pin", {}).get("deployment"), "operation": line.get("operation"),
+                "inexpressible": {"strict": set(line.get("not_expressible", ())), "self": set(line.get("not_expressible_self", ())),
+                                  "models": set(line.get("not_expressible_models", ())),
+                                  "converse": None if "not_expressible_converse" not in line else set(line["not_expressible_converse"])},
+                "key_places": line.get("key_places", ()), "key_models": line.get("key_models", ()),
                 "key_classes": [one.strip() for one in line.get("key_classes", "").split(",") if one.strip()]}
 
     def shown(self):
-        return {"decision": self.decision, "attempts": self.attempts, "outcome": self.outcome}
+        return {"decision": self.decision, "attempts": self.attempts, "outcome": self.outcome, "lost": self.lost}
 
 
 @functools.lru_cache(maxsize=1)
@@ -153,20 +166,24 @@ class Gateway:
     def __init__(self, path):
         self.reader, self.timeline, self.requests, self.record = Reader(path), Timeline(), {}, None
         self.addresses, self.dead, self.excuses, self.newest, self.judges = collections.defaultdict(set), set(), [], {}, {}
-        self.stopped, self.closed = None, False
+        self.stopped, self.closed, self.ledger, self.access, self.asked, self.gaps = None, False, None, None, collections.Counter(), Gaps()
 
     def read_trail(self):
         for event in self.reader.more():
             kind = event["event"]
             if kind == "gateway":
                 if self.record is None or str(self.record.directory.parent) != event["audit"]:
-                    self.record = Record(event["audit"])
+                    self.record, self.access = Record(event["audit"], event.get("audit_second")), event.get("access")
                 for name, address in event["backends"].items():
                     self.addresses[name].add(address)
             elif kind == "edit":
                 self.timeline.add(event)
             elif kind == "died":
                 self.dead.add(event["pid"])
+            elif kind == "asked":
+                self.asked[event["owner"]] += event["count"]
+            elif kind == "ledger":
+                self.ledger = event
             elif kind == "stopped":
                 self.stopped = event["t"]
             elif kind == "closed":
@@ -185,6 +202,8 @@ class Gateway:
         if self.record is None or self.closed and not self.record.directory.exists():
             return touched
         for line in self.record.more(complain):
+            if line["type"] == "gap":
+                self.gaps.add(line)
             if "id" not in line:
                 continue
             request = self.requests.setdefault(line["id"], Request())
@@ -240,6 +259,7 @@ class Auditor:
         self.backends, self.gateways, self.past, self.seen, self.waiting, self.fresh = {}, {}, set(), set(), [], []
         self.forgotten = set()
         self.counts, self.violations, self.excused = collections.Counter(), [], []
+        self.history = History(self._violation, self.counts)
 
     def run(self, final=False):
         """Audits what came since the last run. Returns the violations that are new and not excused."""
@@ -251,6 +271,11 @@ class Auditor:
             self._place(arrival, ids)
         for gateway, id in ids:
             self._audit(gateway, id)
+            self.history.request(gateway, id, gateway.requests[id])
+        for gateway in self.gateways.values():
+            if gateway.ledger is not None:
+                self.history.ledger(gateway, gateway.ledger)
+                gateway.ledger = None
         if final:
             for arrival in self.waiting:
                 self._violation(None, "I1", f"bytes of a request without a whole head at {arrival.name}", arrival.first, arrival.shown())
@@ -305,7 +330,11 @@ class Auditor:
             self.counts["requests known too late"] += 1
             return
         owner = next((one for one in self.gateways.values() if any(arrival.backend.address in some for some in one.addresses.values())), None)
-        self._violation(owner, "I1", f"a request at {arrival.name} has no line in any record", arrival.first, arrival.shown())
+        wrong = owner.gaps.accept(arrival, in_force(owner.timeline, arrival.first), owner_of(owner.access, id)) if owner and owner.gaps.lines else "in no recorded gap"
+        if wrong is None:
+            self.counts["requests in gaps"] += 1
+            return
+        self._violation(owner, "I1", f"a request at {arrival.name} has no line in any record, {wrong}", arrival.first, arrival.shown())
 
     def _violation(self, gateway, rule, text, moment, evidence):
         if (rule, text) in self.seen:
@@ -325,6 +354,8 @@ class Auditor:
     def _audit(self, gateway, id):
         request = gateway.requests[id]
         say = lambda rule, text, moment, **more: self._violation(gateway, rule, f"{text}, request {id}", moment, {**more, **request.shown()})
+        if request.decision is None and request.lost and not (request.attempts or request.outcome or request.arrivals):
+            return                                          # it died before it was decided
         if request.decision is None:
             line = request.attempts[0] if request.attempts else request.outcome
             say("I1", "a line without a decision before it", (line or {"t": 0})["t"] / 1000)
@@ -340,10 +371,10 @@ class Auditor:
             if dispatch is None:
                 if request.decision["verdict"] == "deny":
                     say("R9", f"denied, and sent to {arrival.name}", arrival.first, **arrival.shown())
-                else:
+                elif not gateway.gaps.lines or gateway.gaps.accept(arrival, in_force(gateway.timeline, arrival.first), request.asked()["tenant"]) is not None:
                     say("I1", f"a dispatch to {arrival.name} that no line promised", arrival.first, **arrival.shown())
                 continue
-            left = left[left.index(dispatch) + 1:]
+            left, arrival.dispatch = left[left.index(dispatch) + 1:], dispatch.number
             self._arrival(gateway, request, dispatch, arrival, say)
 
     def _went_to(self, gateway, request, dispatch, arrival):
@@ -369,6 +400,11 @@ class Auditor:
         moment = line["t"] / 1000
         self.counts["decisions"] += 1
         self.counts["denials"] += line["verdict"] == "deny"
+        limited = line["verdict"] == "deny" and line["code"] in LIMITED     # what policy said is there all the same
+        if limited:
+            self.counts["refused by limits"] += 1
+        if line["verdict"] == "deny" and "model" not in line:    # it ended before it was decided
+            return
         revision = gateway.timeline.revisions.get(line["revision"])
         if revision is None:
             say("R2", f"decided by revision {line['revision']}, which no editor made", moment)
@@ -381,7 +417,7 @@ class Auditor:
         judge = gateway.judge(revision, line["node"], day(line["clock"] / 1000))
         asked = request.asked()
         answer = judge.answer(asked)
-        got = "allow" if line["verdict"] == "allow" else line["code"]
+        got = "allow" if line["verdict"] == "allow" or limited else line["code"]
         if got != answer["code"]:
             rule = "R9" if answer["code"] == "residency_denied" else "R1" if got == "allow" else "R11"
             say(rule, f"the record says {got}, the reference {answer['code']}", moment, reference=answer)
@@ -392,7 +428,7 @@ class Auditor:
             say("R11", f"classes {line['classes']}, by the reference {answer['classes']}", moment)
         verdicts = judge.verdicts(asked)
         self._verdicts(line, verdicts, say, moment)
-        if line["verdict"] == "deny":
+        if line["verdict"] == "deny" and not limited:
             self._denial(line, verdicts, answer, say, moment)
         else:
             self._route(line, verdicts, answer, say, moment)
@@ -503,7 +539,9 @@ class Auditor:
     def _body(self, gateway, request, dispatch, arrival, say):
         """The model asked for is the deployment's own; `store` is off where the rule that let it through says "nothing"."""
         path = [urllib.parse.unquote(part) for part in arrival.head["target"].split("?")[0].split("/")]
-        if arrival.body.get("model") != dispatch.upstream and dispatch.upstream not in path:
+        if "operation" in request.decision:
+            self._kept(request.decision, arrival, path, say)
+        elif arrival.body.get("model") != dispatch.upstream and dispatch.upstream not in path:
             say("R1", f"{arrival.name} was asked for {arrival.body.get('model')!r}, the line says {dispatch.upstream!r}", arrival.first, **arrival.shown())
         revision = gateway.timeline.revisions.get(dispatch.revision)
         verdict = revision and gateway.verdict(revision, request, dispatch, dispatch.moment)
@@ -514,6 +552,14 @@ class Auditor:
         knows = verdict and verdict.dialect in ("openai", "azure-v1")
         if nothing and knows and request.decision["endpoint"] == "chat.completions" and "fields" in arrival.body and arrival.body.get("store") is not False:
             say("R1", f"{arrival.name} got no \"store\": false, which {dispatch.rules} ask for", arrival.first, **arrival.shown())
+
+    @staticmethod
+    def _kept(decision, arrival, path, say):
+        """Nothing but what is done with the response that the line names."""
+        method, behind = {"retrieve": ("GET", []), "cancel": ("POST", ["cancel"]), "delete": ("DELETE", []), "input_items": ("GET", ["input_items"])}[decision["operation"]]
+        named = ["responses", decision["pin"]["response"], *behind]
+        if arrival.head["method"] != method or path[-len(named):] != named or arrival.body.get("bytes"):
+            say("R1", f"{arrival.name} was asked {arrival.head['method']} {'/'.join(path)}, the line says {decision['operation']} of {named[1]}", arrival.first, **arrival.shown())
 
     def _late(self, gateway, request, dispatch, arrival, say):
         """No further byte of a running dispatch once an edit that forbids it was acknowledged, but for those that the edit lets finish."""
@@ -547,7 +593,7 @@ class Auditor:
     def _finish(self, gateway):
         for id, request in gateway.requests.items():
             pid = request.decision and int(request.decision["_file"].split("-")[-2])
-            if request.decision and request.decision["verdict"] == "allow" and not request.outcome and pid not in gateway.dead:
+            if request.decision and request.decision["verdict"] == "allow" and not request.outcome and not request.lost and pid not in gateway.dead:
                 self.counts["without an outcome at the end"] += 1
                 if (gateway.stopped or time.time()) - request.decision["t"] / 1000 > OPEN:
                     self._violation(gateway, "I1", f"no outcome, request {id}", request.decision["t"] / 1000, request.shown())

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "oracle"))
 
-from residency_reference import ANYWHERE, BadPlace, World, covers  # noqa: E402
+from residency_reference import ANYWHERE, BadPlace, World, covers, matches_model  # noqa: E402
 
 
 class Verdict:
@@ -19,6 +19,7 @@ class Verdict:
     def __init__(self, deployment, entry):
         self.deployment, self.backend, self.upstream, self.dialect = deployment["id"], deployment["backend"], entry["upstream"], deployment.get("dialect")
         self.gate, self.forbids, self.fits, self.nearest, self.outside, self.stores_nothing = None, set(), {}, {}, False, {}
+        self.unsaid, self.elsewhere = False, False
         self.process = self.store = None
 
     @property
@@ -27,7 +28,7 @@ class Verdict:
 
     @property
     def eligible(self):
-        return self.allowed and not self.outside
+        return self.allowed and not self.outside and not self.elsewhere and not self.unsaid
 
     def reasons(self):
         """Everything that may be named for its exclusion, as the record spells it."""
@@ -39,7 +40,7 @@ class Verdict:
         for one, fits in self.fits.items():
             if not fits:
                 found |= least(self.nearest[one]) or {"(no_allow)"}
-        return found or ({"(narrowed)"} if self.outside else set())
+        return found or ({"(narrowed)"} if self.outside else {"(elsewhere)"} if self.elsewhere else {"(not_expressible)"} if self.unsaid else set())
 
 
 def least(nearest):
@@ -53,7 +54,29 @@ class Judge(World):
 
     def __init__(self, documents, day, node, facts):
         super().__init__(documents, day, node, facts)
-        self.key_classes = ()
+        self.take({})
+
+    def take(self, request):
+        """What its caller adds or takes away by itself: each list of places and of models holds."""
+        self.key_classes = request.get("key_classes", ())
+        self.key_places = [one.split(" ") for one in request.get("key_places", ())]
+        self.key_models = [one.split(" ") for one in request.get("key_models", ())]
+
+    def narrowings(self, policy, tenant_name, headers, geo=None):
+        """A name that the policy does not have any more is nowhere."""
+        own, found = policy.get("places"), []
+        for names in self.key_places:
+            left = set()
+            for name in names:
+                try:
+                    left |= set(self.facts.places([name], own))
+                except BadPlace:
+                    continue
+            found.append(left)
+        return found + super().narrowings(policy, tenant_name, headers, geo)
+
+    def model_permitted(self, tenant, model_name):
+        return super().model_permitted(tenant, model_name) and all(any(matches_model(pattern, model_name) for pattern in patterns) for patterns in self.key_models)
 
     def classes_of(self, policy, tenant_name, headers, uninspected):
         classes, denial = super().classes_of(policy, tenant_name, headers, uninspected)
@@ -63,7 +86,7 @@ class Judge(World):
 
     def answer(self, request):
         """World.decide's answer; an app that tenants/1 does not list has no policy."""
-        self.key_classes = request.get("key_classes", ())
+        self.take(request)
         if request["tenant"] not in self.tenants:
             return {"code": "no_policy", "eligible": [], "classes": [], "narrowed": False}
         return self.decide(request)
@@ -76,14 +99,14 @@ class Judge(World):
     def verdicts(self, request):
         """One for each deployment that lists the model, in the order of their ids. Only for answers "allow" and "residency_denied"."""
         tenant, headers = request["tenant"], request.get("headers", {})
-        self.key_classes = request.get("key_classes", ())
+        self.take(request)
         name = self.model_named(request["model"])
         policy = next((one for one in self.policies if covers(one["applies_to"], tenant)), None)
         if name is None or policy is None or tenant not in self.tenants:
             return []
         classes, _ = self.classes_of(policy, tenant, headers, request.get("uninspected") is True)
         try:
-            narrowings = self.narrowings(policy, tenant, headers)
+            narrowings = self.narrowings(policy, tenant, headers, request.get("inference_geo"))
         except BadPlace:
             return []
         guards = [one for one in self.guards if covers(one["applies_to"], tenant)]
@@ -96,13 +119,25 @@ class Judge(World):
         return found
 
     def _verdict(self, request, policy, guards, classes, narrowings, model, deployment, entry):
+        """With everything the request uses; where that is not allowed, without what its client did not ask for."""
+        found = self._verdict_of(request, policy, guards, classes, narrowings, model, deployment, entry)
+        features = request.get("features", ())
+        unasked = [one for one in features if not one.get("by_default")]
+        if (found.allowed and not found.outside) or len(unasked) == len(features):
+            return found
+        return self._verdict_of({**request, "features": unasked}, policy, guards, classes, narrowings, model, deployment, entry)
+
+    def _verdict_of(self, request, policy, guards, classes, narrowings, model, deployment, entry):
         tenant, upstream, verdict = request["tenant"], entry["upstream"], Verdict(deployment, entry)
         plain = self.target(deployment, entry, model, ())
         verdict.process, verdict.store = plain.process, plain.store
         if not any(covers(pattern, tenant) for pattern in self.overridden(deployment, entry, "serves", ())):
             verdict.gate = "not_served"
-        elif request["endpoint"] not in self.overridden(deployment, entry, "endpoints", ()):
+        elif not self.ways(request, deployment, entry):
             verdict.gate = "endpoint"
+        else:
+            verdict.elsewhere = bool(request.get("pin")) and deployment["id"] != request["pin"]
+            verdict.unsaid = not self.expressible(request, deployment, self.ways(request, deployment, entry), entry.get("upstream", ""))
         target = self.target(deployment, entry, model, request.get("features", ()))
         for document in [policy] + guards:
             verdict.forbids |= {rule["id"] for rule in document.get("forbid", ()) if self.forbid_fires(rule, document, classes, tenant, model, upstream, target)}

@@ -24,6 +24,8 @@ def organisation_of(document):
     kind = document["kind"]
     if kind == "residency/1" and document.get("role") != "guard":
         return document["applies_to"].rstrip("*").split("/")[0]
+    if kind == "identity/1":
+        return document["organisation"]
     if kind == "tenants/1" and len(document["organisations"]) == 1:
         return document["organisations"][0]["id"]
     return None

@@ -7,10 +7,14 @@ What backends and editors saw, as files that an auditor reads after the run. One
                                       kernel: the time is the network stack's, true also when the reader was late
         hello     c                   a TLS client said hello to a backend in clear text
         head      c r t id method target host sni agent length sizes    the head is whole; sizes: of the record's files at that moment
-        body      c r t bytes sha256 model fields store                 the body is whole; fields: those at the top that are not null
+        body      c r t bytes sha256 model fields store                 the body is whole; fields: those at the top that are not null;
+                                                                        caps: its limits of output and n; stream, service_tier
+        answered  c r t id sent failed cut + answers.described          what it was answered, once nothing more comes; sent: bytes; cut: not all was looked at
     gateway-NUMBER.jsonl   one gateway and whoever edits its policy
-        gateway   audit node backends{name: address}                    at each configuration written
+        gateway   audit audit_second node access backends{name: address} at each configuration written
         edit      command argv begin end exit out documents scope       a command that edits policy or keys; documents as they were given
+        ledger    t counters reservations rest                          what `ledger show --json` says; rest: nothing runs, and what died was recovered
+        asked     owner count                                           how many requests clients sent with keys of owner, where workers died
         died      pid                                                   a worker that a signal ended
         excuse    t rules reason, excused t                             a test that breaks a rule on purpose, and its end
         stopped   t                                                     nginx was stopped
@@ -34,7 +38,16 @@ SO_TIMESTAMPNS = 35                  # asm-generic/socket.h; the control message
 NUMBERS = itertools.count(1)
 HELLO = b"\x16\x03"                 # a TLS client's first bytes, sent to a backend that has no TLS: no request
 READ_FIELDS = 1 << 18                # of a larger body only model and length are written down
+SAID_MAX = 1 << 20                   # bytes of an answer that are looked at
+CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of")
 MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
+
+
+def caps_of(asked):
+    """Limits of output; Converse has its own in an object."""
+    inference = asked.get("inferenceConfig")
+    most = inference.get("maxTokens") if isinstance(inference, dict) else None
+    return {name: value for name, value in [("max_tokens", most), *((name, asked.get(name)) for name in CAPS)] if value is not None}
 
 
 class Writer:
@@ -172,8 +185,8 @@ def stamped(control):
     return None
 
 
-def described(body):
-    """What is written down of a body."""
+def described(body, tier=None):
+    """What is written down of a body. tier: of its service, where a header says it; Converse has an object for it."""
     found = {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
     if len(body) > READ_FIELDS:
         name = MODEL.search(body)
@@ -183,5 +196,7 @@ def described(body):
     except ValueError:
         return found
     if isinstance(asked, dict):
-        found.update(model=asked.get("model"), fields=sorted(name for name, value in asked.items() if value is not None), **({"store": asked["store"]} if "store" in asked else {}))
+        found.update(model=asked.get("model"), fields=sorted(name for name, value in asked.items() if value is not None), **({"store": asked["store"]} if "store" in asked else {}),
+                     caps=caps_of(asked), stream=asked.get("stream") is True, service_tier=tier or asked.get("service_tier") or (asked.get("serviceTier") or {}).get("type"),
+                     background=asked.get("background") is True)
     return found

@@ -102,7 +102,8 @@ class Cli:
         return done
 
     def init(self, *arguments, **options):
-        return self.run("init", *owner_arguments(), *arguments, **options)
+        size = () if any(str(word).startswith("--ledger") for word in arguments) else ("--ledger-size", "2m")
+        return self.run("init", *owner_arguments(), *size, *arguments, **options)
 
     def ready(self):
         self.init()

@@ -50,8 +50,9 @@ class Words:
         self.countries, self.sets = countries, sets
         self.everything = frozenset(countries)
         self.policy = {"guards": [], "rules": [], "places": {}, "assign": [], "labels": [], "unknown_label": None, "uninspected": set(),
-                       "added": {}, "narrowed": {}, "nodes": {}, "spelled": {}, "audit_store": None}
+                       "added": {}, "narrowed": {}, "callers": [], "limits": set(), "max_output": {}, "nodes": {}, "spelled": {}, "audit_store": None, "audit": None, "best_effort": set()}
         self.rule = self.guard = None
+        self.limits = False
         readers = {"head": self.read_head, "section": self.read_section, "rule": self.read_rule, "say": self.read_say, "item": self.read_item}
         for kind, body in lines_of(text):
             readers[kind](body)
@@ -90,6 +91,7 @@ class Words:
 
     def read_section(self, body):
         self.rule = self.guard = None
+        self.limits = body.endswith(". HOW MUCH MAY BE USED")
 
     def read_rule(self, body):
         _, kind, rule = body.split(" ")
@@ -113,7 +115,7 @@ class Words:
         self.one(self.SAY_RULE if self.rule else self.SAY, body)
 
     def read_item(self, body):
-        self.one(self.ITEM_RULE if self.rule else self.ITEM, body)
+        self.one(self.ITEM_RULE if self.rule else self.ITEM_LIMIT if self.limits else self.ITEM, body)
 
     def set(self, name, value):
         assert self.rule.get(name) in (None, True), name
@@ -173,10 +175,31 @@ class Words:
             (r'The guard "([a-z0-9-]+)" binds every tenant, app and key of (.*)\. It only takes away\.',
              lambda name, x: self.begin_guard(name, quoted(x))),
             (r"Records of decisions are kept on the nodes, all of which stand within (.*)\.", lambda x: self.note("audit_store", self.places(x))),
+            (r"Nothing is sent before its decision is in the record: while it cannot be written, requests are refused\.", lambda: self.note("audit", "required")),
+            (r"Nothing is sent before its decision is in the record: .* This policy permits that tenants/1 asks for less: .*", lambda: self.note("audit", "best-effort")),
             (r"([A-Z_]+) means: (.*)\.", lambda name, x: self.policy["spelled"].update({name: self.sum(x)})),
             (r"(At present these are|A tenant that no policy|A request carries every class|A request is sent to|With a feature that|There is none"
-             r"|A client may take|A name that nobody|A node that is not|Records of decisions are kept on the nodes, wherever|A fact that is not"
-             r"|No set is named).*", lambda _: None),
+             r"|A client may take|An API key may be made|A name that nobody|A node that is not|Records of decisions are kept on the nodes, wherever|A fact that is not"
+             r"|No set is named|Each of these limits).*", lambda _: None),
+        ]
+
+    COUNTED = {"requests": "requests", "tokens": "tokens", "micro-dollars": "micro-dollars", "requests at one time": "in-flight",
+               "streamed answers at one time": "streams", "input tokens": "input", "output tokens": "output"}
+
+    def limit(self, who, path, amount, counted, per, model, kind):
+        level = {"each key of app": "key", "each user of app": "user"}.get(who, who)
+        limit = (level, path, self.COUNTED[counted], {" for ever": None, None: None}.get(per, per and per.removeprefix(" per ")), int(amount),
+                 kind, model)
+        assert limit not in self.policy["limits"], limit
+        self.policy["limits"].add(limit)
+
+    @property
+    def ITEM_LIMIT(self):
+        return [
+            (r'(organisation|tenant|app|each key of app|each user of app) "([^"]+)": at most (\d+) ([a-z -]*?)( per [a-z]+| for ever)?(?: for model "([^"]+)")?, '
+             r"as a (budget|rate|shadow);", self.limit),
+            (r'an answer to app "([^"]+)": at most (\d+) tokens;', lambda who, n: self.policy["max_output"].update({who: int(n)})),
+            (r"no other\.", lambda: None),
         ]
 
     @property
@@ -192,6 +215,8 @@ class Words:
             (r"a request with content that cannot be inspected, .* carries (.*) too;", lambda x: self.note("uninspected", set(quoted(x)))),
             (r'"([a-z0-9-]+)" stands for (.*);', lambda name, x: self.policy["places"].update({name: self.places(x)})),
             (r'app "([^"]+)": within (.*);', lambda who, x: self.policy["narrowed"].update({who: self.places(x) if x != "no country" else frozenset()})),
+            (r'app "([^"]+)": sent with a gap;', lambda who: self.policy["best_effort"].add(who)),
+            (r'((?:each user of )?(?:tokens of issuer|certificates of) "[a-z0-9-]+".*);', lambda x: self.policy["callers"].append(x)),
             (r'it pins node "([a-z0-9-]+)" to (.*): a fleet that says otherwise is refused;',
              lambda name, x: self.guard["pins"].update({name: self.sum(x)})),
             (r'node "([a-z0-9-]+)" stands in (.*);', lambda name, x: self.policy["nodes"].update({name: self.sum(x)})),

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from conftest import FLEET, GATEHOUSE, RESIDENCY, ROOT, changed, write_policy
+from conftest import FLEET, GATEHOUSE, RESIDENCY, ROOT, TENANTS, changed, write_policy
 
 AS = ("--as", "nordbank/retail/chat", "--node", "fra-1")
 
@@ -76,6 +76,66 @@ def test_endpoint(ready):
     assert done.stdout.count("does not offer embeddings") == 2
 
 
+def named(fleet, name):
+    fleet["models"]["gpt-4.1"].setdefault("aliases", []).append(name)
+
+
+@pytest.mark.parametrize("url, body, names", [
+    ("/v1/chat/completions", {"model": "gpt-4.1", "messages": []}, ("chat.completions", False)),
+    ("/openai/deployments/gpt-4.1/chat/completions?api-version=2024-10-21", {"messages": []}, ("chat.completions", False)),
+    ("/openai/deployments/gpt%2d4.1/embeddings?api-version=2024-10-21", {"input": "x", "model": "other"}, ("embeddings", False)),
+    ("/model/eu.anthropic.claude-v1%3A0/converse-stream", {"messages": []}, ("converse", True)),
+    ("/model/eu.anthropic.claude-v1%3A0/converse", {"messages": []}, ("converse", False)),
+    ("/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Acustom%2Fx/invoke", {"max_tokens": 1, "messages": [], "anthropic_version": "x"}, ("invoke", False)),
+])
+def test_url(ready, url, body, names):
+    """What the client's SDK asks for says the endpoint, whether it streams and, where its API has it there, the model."""
+    def change(fleet):
+        named(fleet, "eu.anthropic.claude-v1:0"), named(fleet, "arn:aws:bedrock:eu-west-1:1:custom/x")
+    policy, request = write_policy(ready.tmp / "named", fleet=changed(FLEET, change)), ready.tmp / "asked.json"
+    request.write_text(json.dumps(body))
+    done = ready.run("explain", "--request", request, *AS, "--policy", policy, "--url", url, "--json", code=None)
+    found = json.loads(done.stdout)
+    assert (found["intake"]["endpoint"], found["intake"]["stream"]) == names and found["decision"]["model"] == "gpt-4.1", found
+
+
+@pytest.mark.parametrize("arguments, code, said", [
+    (["--url", "/v1/nothing"], 1, "--url /v1/nothing: the gateway answers unknown_endpoint"),
+    (["--url", "/v1/models"], 1, "the gateway answers method_not_allowed"),
+    (["--url", "/model/%2e%2e/converse"], 1, "unknown_endpoint"), (["--url", "/model/a%2F%2Fb/converse"], 1, "unknown_endpoint"),
+    (["--url", "/model/a%2F..%2Fb/converse"], 1, "unknown_endpoint"), (["--url", "/v1/%63ompletions"], 1, "unknown_endpoint"),
+    (["--url", "/model/%zz/converse"], 1, "invalid_request"),
+    (["--url", "v1/chat/completions"], 64, 'does not begin with "/"'),
+    (["--url", "/v1/chat/completions", "--endpoint", "embeddings"], 64, "give --url or --endpoint, not both"),
+])
+def test_url_that_is_none(ready, arguments, code, said):
+    assert said in explain(ready, *AS, *arguments, code=code).stderr
+
+
+def speaks(fleet, *numbers):
+    """These deployments speak Anthropic's Messages alone."""
+    for number in numbers:
+        fleet["deployments"][number].update(dialect="anthropic", endpoints=["messages"])
+
+
+def test_translation(ready):
+    """Which deployments are asked in other words, and which cannot be asked at all, with the field that says why."""
+    some = write_policy(ready.tmp / "some", fleet=changed(FLEET, lambda f: speaks(f, 0)))
+    lines = explain(ready, *AS, "--policy", some).stdout.splitlines()
+    assert "yes  azure-se         SE        rule personal-stays-in-eu; translated to messages" in lines
+    assert "yes  gpu-fkb          SE        rule personal-stays-in-eu" in lines
+    lines = explain(ready, *AS, "--policy", some, seed=1).stdout.splitlines()
+    assert lines[0].startswith("Allowed by rule personal-stays-in-eu: gpu-fkb is tried first")
+    assert any(line.startswith("no   azure-se") and "cannot be asked seed: it does not offer chat.completions" in line for line in lines)
+    every = write_policy(ready.tmp / "every", fleet=changed(FLEET, lambda f: speaks(f, *range(len(f["deployments"])))))
+    lines = explain(ready, *AS, "--policy", every, code=3, seed=1).stdout.splitlines()
+    assert lines[0].startswith("Denied with 400 not_expressible") and "at seed cannot be translated" in lines[0]
+    found = json.loads(explain(ready, *AS, "--policy", every, "--json", code=3, seed=1).stdout)
+    assert found["status"] == 400 and {"not_expressible"} == {one["why"] for one in found["decision"]["no"] if one.get("feature") == "seed"}
+    found = explain(ready, *AS, "--policy", every, "--header", "x-data-class: secret", code=3, seed=1)      # residency is judged first
+    assert found.stdout.startswith("Denied with 403 residency_denied")
+
+
 def test_a_node_that_is_not_listed(ready):
     done = explain(ready, "--as", "nordbank/retail/chat", "--node", "osl-1", code=3)
     assert done.stdout.startswith("Denied with 503 policy_unavailable")
@@ -135,11 +195,24 @@ def test_header_without_a_colon(ready):
     assert "--header x-data-class is not of the form 'Name: value'" in done.stderr
 
 
+def test_audit_mode(ready):
+    """Of documents, and of what is in force, a caller that is sent without its record."""
+    permits = changed(RESIDENCY, lambda document: document.update(audit="best-effort"))
+    asks = changed(TENANTS, lambda document: document["organisations"][0]["tenants"][0].update(audit="best-effort"))
+    directory = write_policy(ready.tmp / "best-effort", residency=permits, tenants=asks)
+    assert "best-effort" not in explain(ready, *AS).stdout
+    told = explain(ready, *AS, "--policy", directory).stdout
+    assert "Its audit mode is best-effort" in told
+    assert json.loads(explain(ready, *AS, "--policy", directory, "--json").stdout)["identity"]["audit"] == "best-effort"
+    ready.run("policy", "apply", directory, "--reason", "tests")
+    assert "Its audit mode is best-effort" in explain(ready, *AS).stdout
+
+
 @pytest.mark.parametrize("arguments, code", [((), 0), (("--header", "x-data-class: secret"), 3)])
 def test_json(ready, arguments, code):
     answer = json.loads(explain(ready, *AS, "--json", *arguments, code=code).stdout)
     assert answer["intake"]["model"] == "gpt-4.1" and answer["intake"]["endpoint"] == "chat.completions"
-    assert answer["identity"] == {"org": "nordbank", "tenant": "retail", "app": "chat"}
+    assert answer["identity"] == {"audit": "required", "org": "nordbank", "tenant": "retail", "app": "chat"}
     assert answer["node_country"] == "DE"
     decision = answer["decision"]
     assert decision["verdict"] == ("deny" if code else "allow") and decision["revision"] == 1
@@ -261,7 +334,7 @@ def test_story_of_a_denial(cli, record):
 
 def test_story_without_outcome_or_decision(cli, record):
     record(DECISION)
-    assert "There is no outcome: the request is still running, or its worker died." in story(cli).stdout
+    assert "There is no outcome: the request is still running, or its worker died and no other one has finished its record yet." in story(cli).stdout
     record(OUTCOME)
     assert "The decision itself is not in this record" in story(cli).stdout
 
@@ -411,6 +484,28 @@ def test_again_shows_a_record_that_does_not_follow(ready, record, old_revision, 
     record(dict(old_revision, **change))
     done = story(ready, "--again", code=1)
     assert said in done.stderr and "It does not come out as recorded." in done.stdout
+
+
+def test_story_of_an_order(cli, record):
+    record(dict(DECISION, order_by={"cost": 0, "latency": 1000}, terms=[
+        {"deployment": "azure-se", "price": 2, "first_byte_us": 300000, "token_us": 20000}, {"deployment": "gpu-fkb", "breaker": "open", "retry_at": TIME}]))
+    assert ("  Tried by priority and latency (cost weighs 0 of 1000, latency 1000); azure-se, 300.0 ms to the first byte, 20.0 ms a token; "
+            "gpu-fkb, time not known, to be left alone until 2024-11-15T10:29:01.626Z, its breaker open.") in story(cli).stdout
+    record(dict(DECISION, order_by={"cost": 1000, "latency": 0}, terms=[{"deployment": "azure-se", "samples": 3, "first_byte_us": 5}]))
+    assert "Tried by" not in story(cli).stdout
+
+
+def test_again_by_what_was_known_of_the_backends(ready, record, old_revision):
+    """The order follows from the terms in the line: an open breaker comes last, whatever its priority."""
+    known = dict(old_revision, order_by={"cost": 1000, "latency": 0},
+                 terms=[{"deployment": "gpu-fkb", "price": 2}, {"deployment": "azure-se", "price": 10000000, "breaker": "open"}])
+    record(known)
+    assert "the record says the route azure-se, gpu-fkb, and deciding again gives gpu-fkb, azure-se" in story(ready, "--again", code=1).stderr
+    record(dict(known, route=known["route"][::-1]))
+    done = story(ready, "--again").stdout
+    assert "It comes out as recorded." in done and "azure-se  priority 1, 10.00 dollars; its breaker is open" in done
+    record(dict(known, route=known["route"][::-1], order_by={"cost": 300, "latency": 700}))
+    assert "the weights of cost and latency 300 700, and deciding again gives 1000 0" in story(ready, "--again", code=1).stderr
 
 
 def test_again_without_that_revision(ready, record, old_revision):

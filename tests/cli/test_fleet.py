@@ -57,7 +57,7 @@ def test_nobody_because_of_what_stands_in_the_way_of_every_request(cli):
         for tenant in tenants["organisations"][0]["tenants"]:
             tenant["places"] = ["DE"]
     lines = cli.run("fleet", "check", write_policy(cli.tmp / "narrowed", tenants=changed(TENANTS, narrowed))).stdout.splitlines()
-    assert "  azure-se, gpt-4.1: SE: outside the places the tenant allowed" in lines
+    assert "  azure-se, gpt-4.1: SE: outside the places the tenant or caller allowed" in lines
 
 
 @pytest.mark.parametrize("members, said", [
@@ -170,3 +170,21 @@ def test_usage(cli, arguments):
 def test_documents_with_errors(cli):
     done = check(cli, fleet=deployment(0, providr="azure"), code=1)
     assert 'did you mean "provider"?' in done.stderr and done.stdout == ""
+
+
+CLAUDE = {"provider": "anthropic", "partition": "anthropic", "region": None, "sku": None, "dialect": "anthropic", "endpoints": ["messages"], "inference_geo": "us"}
+
+
+def test_inference_geo(cli):
+    """It decides where requests are run, is told with the deployment, and stands where it means something."""
+    lines = check(cli, fleet=deployment(0, **CLAUDE), code=None).stdout.splitlines()
+    at = lines.index("azure-se: anthropic inference_geo us")
+    assert "processes in US" in lines[at + 1]
+    for change, said in (
+            ({"inference_geo": "uss"}, '"uss" is neither "global" nor in regions/2026-11-21; did you mean "us"?'),
+            ({"provider": "openai", "partition": "openai", "dialect": "openai", "endpoints": ["chat.completions"]}, '"inference_geo" is for provider "anthropic" only'),
+            ({"dialect": "openai", "endpoints": ["chat.completions"]}, '"inference_geo" is for dialect "anthropic" only'),
+            ({"endpoints": ["messages", "messages.count_tokens"]}, 'leave "messages.count_tokens" out of its "endpoints"')):
+        assert said in check(cli, fleet=deployment(0, **{**CLAUDE, **change}), code=1).stderr
+    counted = {**CLAUDE, "inference_geo": "global", "endpoints": ["messages", "messages.count_tokens"]}
+    assert "processes in ANYWHERE" in check(cli, fleet=deployment(0, **counted), code=None).stdout

@@ -119,6 +119,11 @@ def test_editors_at_the_same_time_each_get_a_revision(applied):
     assert sorted(outputs) == [f"revision {n}" for n in range(1, 7)]
 
 
+def test_a_fleet_before_its_nodes_and_tenants(cli):
+    (cli.tmp / "fleet.json").write_text(json.dumps({name: value for name, value in FLEET.items() if name != "nodes"}))
+    assert cli.run("policy", "validate", cli.tmp / "fleet.json").stdout.startswith("valid: 1 document, 0 errors")
+
+
 def test_validate_needs_no_store(cli):
     policy = write_policy(cli.tmp / "policy")
     assert cli.run("policy", "validate", policy).stdout == "valid: 3 documents, 0 errors, 1 warning\n"

@@ -466,3 +466,32 @@ def test_the_first_line_of_random_edits(cli):
                     assert several[0] == countries or (several[0] == {"?"} and "?" in countries), (line, path, one, kind, countries)
                 checked += 1
     assert checked > 20
+
+
+def test_what_identity_says_of_callers(plan):
+    """Issuers and authorities that are new, gone and other, and every rule of theirs in the words of `policy show --words`."""
+    def directory(**issuer):
+        made = plan.edit()
+        key = {"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}
+        login = {"id": "login", "issuer": "https://login.example", "audiences": ["api"], "algorithms": ["ES256"], "keys": {"keys": [key]}, "user": "sub",
+                 "apps": [{"when": {"azp": "web"}, "app": "retail/chat"}], "narrow": [{"when": {"groups": "interns"}, "models": ["gpt-4.1"], "places": ["SE"]}], **issuer}
+        (made / "identity.json").write_text(json.dumps({"kind": "identity/1", "organisation": "nordbank", "issuers": [login]}))
+        return made
+
+    def told(made):
+        lines = plan.run(made).stdout.splitlines()
+        begin = lines.index("Tokens and certificates:") + 1
+        return lines[begin:lines.index("", begin)]
+    assert told(directory()) == ["  + issuer nordbank/login", '  + issuer nordbank/login: tokens with azp "web": count as "retail/chat"',
+                                 '  + issuer nordbank/login: tokens with groups "interns": within "SE" together', '  + issuer nordbank/login: tokens with groups "interns": no other models than "gpt-4.1"']
+    plan.cli.run("policy", "apply", directory())
+    assert "Tokens and certificates:" not in plan.run(directory(), code=0).stdout
+    limit = {"dimension": "requests", "per": "day", "amount": 9, "class": "rate"}
+    edited = directory(audiences=["other"], apps=[{"when": {"azp": "web"}, "app": "retail/mail"}], narrow=[{"when": {"groups": "interns"}, "models": ["gpt-4.1"], "limits": [limit]}])
+    assert told(edited) == ["  ~ issuer nordbank/login: another audiences", '  - issuer nordbank/login: tokens with azp "web": count as "retail/chat"',
+                            '  - issuer nordbank/login: tokens with groups "interns": within "SE" together', '  + issuer nordbank/login: tokens with azp "web": count as "retail/mail"',
+                            '  + issuer nordbank/login: each user of tokens with groups "interns": at most 9 requests per day, as a rate']
+    listed = json.loads(plan.run(edited, "--json").stdout)["edits"]
+    assert {"change": "changed", "what": "issuer", "of": "nordbank", "id": "login", "details": "another audiences"} in listed
+    (edited / "identity.json").unlink()
+    assert told(plan.edit()) == ["  - issuer nordbank/login"]

@@ -10,7 +10,7 @@ from conftest import FLEET, RESIDENCY, ROOT, TENANTS, changed
 
 FOLDER = ROOT / "conf" / "schema"
 KINDS = {"residency/1": "residency-1.schema.json", "fleet/1": "fleet-1.schema.json", "tenants/1": "tenants-1.schema.json",
-         "cases/1": "cases-1.schema.json", "documents": "documents.schema.json"}
+         "identity/1": "identity-1.schema.json", "cases/1": "cases-1.schema.json", "credentials/1": "credentials-1.schema.json", "documents": "documents.schema.json"}
 
 
 def test_the_list(cli):

@@ -144,6 +144,20 @@ def test_features_fields_and_bodies(testing):
                  without(case(name="body", request={"model": "gpt-4.1", "messages": [], "frob": 1.50}, expect=denied), "model")])
 
 
+def test_url(testing):
+    """A URL says endpoint and model, and a whole body what it can be translated to."""
+    write_policy(testing.tmp / "policy", fleet=changed(FLEET, lambda f: f["deployments"][0].update(dialect="anthropic", endpoints=["messages"])))
+    url, body = "/openai/deployments/gpt-4.1/chat/completions?api-version=2024-10-21", {"messages": [{"role": "user", "content": "x"}]}
+    seed = {"verdict": "allow", "deployments": ["gpu-fkb"]}
+    testing.run([without(case(url=url), "model"), without(case(name="body", url=url, request=body), "model"),
+                 without(case(name="seed", url=url, request={**body, "seed": 1}, expect=seed), "model"),
+                 case(name="own url", url="/v1/embeddings", expect={"verdict": "deny", "code": "model_not_found"})],
+                defaults={"endpoint": "responses"})
+    testing.run([without(case(), "model")], defaults={"url": url})
+    converse = {"messages": [{"role": "user", "content": [{"text": "x"}]}]}
+    testing.run([without(case(url="/model/gpt-4.1/converse", request=converse, expect={"deployments": ["gpu-fkb", "azure-se"]}), "model")])
+
+
 def test_key_classes(testing):
     testing.run([case(key_classes=["secret"], expect={"classes": ["personal", "secret"]})])
     done = testing.run([case(key_classes=["secrit"])], code=1)
@@ -167,6 +181,13 @@ def test_defaults(testing):
     (dict(model="gpt-41"), 'fleet/1 has no model "gpt-41"; did you mean "gpt-4.1"?'),
     (dict(model=None), 'a case must say "model", or "request"'),
     (dict(node="fra-2"), 'fleet/1 lists no node "fra-2"; did you mean "fra-1"?'),
+    (dict(url="/v1/chat/complete"), 'the gateway answers unknown_endpoint to POST /v1/chat/complete'),
+    (dict(url="/v1/embeddings", endpoint="embeddings"), '"endpoint" stands beside "url"'),
+    (dict(url="/model/gpt-4.1/converse"), '"model" stands beside a "url" that names it: "gpt-4.1"'),
+    (dict(url="/model/gpt-4.0/converse", model=None), 'fleet/1 has no model "gpt-4.0"'),
+    (dict(url="/v1/responses/resp_1", model=None), 'sealed in its id, by the key of one store: a case asks a model'),
+    (dict(url="/v1/responses/resp_1/cancel", model=None), '"gatehouse explain --url" judges this'),
+    (dict(url="/v1/models", model=None), 'the gateway answers method_not_allowed to POST /v1/models'),
     (dict(endpoint="chat"), 'unknown endpoint "chat"'),
     (dict(at="soon"), '"soon" is not a time such as'),
     (dict(features=["web_serch"]), 'no request turns on a feature "web_serch"; did you mean "web_search"?'),

@@ -98,12 +98,12 @@ def test_given_by_another_document(many):
 
 
 def test_organisation_given_differently(many):
-    with Changed(many.large, "tenants-org3-000.json", lambda organisation: organisation.update(models=["model-1"])):
+    with Changed(many.large, "tenants-org3-000.json", lambda organisation: organisation.update(max_output=100000)):
         answer = applied(many, many.large)
         assert answer["unread"] == 0                    # it says something of the tenants of another document
-        with Changed(many.large, "tenants-org3-001.json", lambda organisation: organisation.update(models=["model-2"])):
+        with Changed(many.large, "tenants-org3-001.json", lambda organisation: organisation.update(max_output=90000)):
             done = many.run("policy", "apply", str(many.large), code=1)
-    assert 'tenants-org3-001.json' in done.stderr and '"models" of organisation "org3" is given differently at' in done.stderr
+    assert 'tenants-org3-001.json' in done.stderr and '"max_output" of organisation "org3" is given differently at' in done.stderr
 
 
 def test_last_one_of_a_forbid(many):

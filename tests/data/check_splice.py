@@ -15,12 +15,16 @@ import subprocess
 KNOWN = ["temperature", "top_p", "seed", "user", "metadata", "stop", "logit_bias", "response_format", "tool_choice",
          "parallel_tool_calls", "presence_penalty", "service_tier", "safety_identifier", "top_k", "chat_template_kwargs"]
 UNKNOWN = ["provider", "route", "x", "Stream", "store ", "é", "a.b", ""]
-REFUSED = {"inference_geo": "invalid_places"} | dict.fromkeys(
+REFUSED = dict.fromkeys(
     ["api_base", "base_url", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "extra_body", "model_list",
      "user_config", "deployment_id"], "invalid_request")
-DIALECTS = [("openai", "-", True, True), ("azure-v1", "-", True, True), ("azure-classic", "2024-06-01", False, False),
-            ("azure-classic", "2024-10-21", True, False), ("azure-classic", "2025-04-01-preview", True, True),
-            ("bedrock-openai", "-", True, False)]   # name, version, adds usage, adds store
+# name, version, adds usage, adds store, the field that says how long an answer may be
+DIALECTS = [("openai", "-", True, True, "max_completion_tokens"), ("self", "-", True, True, "max_tokens"),
+            ("azure-v1", "-", True, True, "max_completion_tokens"), ("azure-classic", "2024-06-01", False, False, "max_tokens"),
+            ("azure-classic", "2024-10-21", True, False, "max_completion_tokens"),
+            ("azure-classic", "2025-04-01-preview", True, True, "max_completion_tokens"), ("bedrock-openai", "-", True, False, "max_completion_tokens")]
+GEOS = [None, "us", "global", "eu-only", "ch"]
+MAXIMA = ["max_tokens", "max_completion_tokens", "n_predict"]
 
 
 class Raw(str):
@@ -73,8 +77,8 @@ def text(rng, v):
 
 
 def message(rng):
-    content = rng.choice([words(rng), None, [{"type": "text", "text": words(rng)}],
-                          [{"type": "image_url", "image_url": {"url": "data:," + words(rng)}}, words(rng)]])
+    picture = {"type": "image_url", "image_url": rng.choice([{"url": "data:," + words(rng)}, "data:image/png;base64," + "QUJD" * rng.randrange(9)])}
+    content = rng.choice([words(rng), None, [{"type": "text", "text": words(rng)}], [picture, words(rng)], [picture, picture]])
     return {"role": rng.choice(["user", "assistant"]), "content": content}
 
 
@@ -84,17 +88,25 @@ def request(rng, endpoint):
         fields.append(("messages", [message(rng) for _ in range(rng.randrange(4))]))
         if rng.random() < 0.5:
             fields.append(("store", rng.choice([True, False, None])))
+    elif endpoint == "messages":
+        fields.append(("messages", [{"role": "user", "content": rng.choice([words(rng), [{"type": "text", "text": words(rng)}]])} for _ in range(rng.randrange(4))]))
+        fields += [(name, value) for name, value in (("max_tokens", Raw(str(rng.randrange(1, 2000)))), ("stream", rng.choice([True, False, None]))) if rng.random() < 0.7]
     else:
         fields.append(("prompt" if endpoint == "completions" else "input", rng.choice([words(rng), [words(rng)]])))
-    if endpoint != "embeddings":
+    if endpoint not in ("embeddings", "messages"):
         if rng.random() < 0.7:
             fields.append(("stream", rng.choice([True, True, False, None])))
         if rng.random() < 0.6:
             options = {k: v for k, v in [("include_usage", rng.choice([True, False, None])), ("include_obfuscation", True),
                                          ("other", {"include_usage": False})] if rng.random() < 0.5}
             fields.append(("stream_options", rng.choice([options, options, None])))
-    for name in rng.sample(KNOWN, rng.randrange(4)) + rng.sample(UNKNOWN, rng.choice([0, 0, 1, 2])):
+        if rng.random() < 0.6:
+            for name in rng.sample(MAXIMA, rng.choice([1, 1, 2, 3])):
+                fields.append((name, rng.choice([None, Raw("-1"), Raw("0"), Raw(str(rng.randrange(1, 2000))), Raw(str(rng.randrange(1, 2000)))])))
+    for name in rng.sample(KNOWN if endpoint != "messages" else (), rng.randrange(4) if endpoint != "messages" else 0) + rng.sample(UNKNOWN, rng.choice([0, 0, 1, 2])):
         fields.append((name, value(rng)))
+    if rng.random() < 0.3:
+        fields.append(("inference_geo", rng.choice(GEOS)))
     rng.shuffle(fields)
     return dict(fields)
 
@@ -116,8 +128,8 @@ class Tool:
     def __init__(self, path):
         self.process = subprocess.Popen([path, "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def ask(self, endpoint, dialect, upstream, version, store_false, body):
-        head = f"{endpoint} {dialect} {upstream} {version} {int(store_false)} {len(body)}\n"
+    def ask(self, endpoint, dialect, upstream, version, store_false, body, cap=0, geo="-"):
+        head = f"{endpoint} {dialect} {upstream} {version} {int(store_false)} {cap} {geo} {len(body)}\n"
         self.process.stdin.write(head.encode() + body)
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -126,8 +138,24 @@ class Tool:
         return json.loads(line)
 
 
-def expected(asked, endpoint, upstream, adds_usage, adds_store, store_false):
+def capped(asked, endpoint, cap, field):
+    """No number above the cap, and one that every server obeys: the client's own, or one that is added."""
     out = dict(asked)
+    for name in MAXIMA:
+        if name in out and out[name] is not None and not 0 <= int(out[name][1]) <= cap:
+            out[name] = ("number", str(cap))
+    if all(out.get(name) is None for name in MAXIMA[:2]):
+        out[field if endpoint == "chat.completions" else "max_tokens"] = ("number", str(cap))
+    return out
+
+
+def expected(asked, endpoint, upstream, adds_usage, adds_store, store_false, cap, field, geo):
+    out = dict(asked)
+    out.pop("inference_geo", None)                          # it narrows: what is sent is the deployment's own
+    if geo != "-":
+        out["inference_geo"] = geo
+    if cap and endpoint != "embeddings":
+        out = capped(out, endpoint, cap, field)
     out["model"] = upstream
     if asked.get("stream") is True and adds_usage:
         options = dict(asked.get("stream_options") or {})
@@ -150,23 +178,57 @@ def check_edits(body, answer):
     return out
 
 
+def plain(value):
+    """The shortest text of what was read: what a byte-level tokenizer could see at most."""
+    if isinstance(value, dict):
+        return "{" + ",".join('"' + key + '":' + plain(member) for key, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(plain(member) for member in value) + "]"
+    if isinstance(value, tuple):
+        return value[1]
+    return {True: "true", False: "false", None: "null"}[value] if value is None or isinstance(value, bool) else '"' + value + '"'
+
+
+def check_counts(asked, answer, endpoint):
+    """What the bound of the prompt is made from."""
+    pictures = [part["image_url"] for message in asked.get("messages") or () for part in message.get("content") or ()
+                if isinstance(part, dict) and "image_url" in part]
+    urls = [picture if isinstance(picture, str) else picture["url"] for picture in pictures]
+    assert answer["messages"] == len(asked.get("messages") or ()) and answer["images"] == len(urls), answer
+    text, media = len(plain(asked).encode()), sum(len(url.encode()) for url in urls)
+    if any(use["name"] == "fetched_url" for use in answer["features"]):     # a spelling that may hide one: its bytes are text
+        assert text - media <= answer["text_bytes"] <= text, (answer, asked)
+    else:
+        assert answer["text_bytes"] == text - media, (answer, asked)
+    assert answer["prompts"] == 1 and (answer["unbounded"] == 0) <= all(name not in asked for name in UNKNOWN), answer
+    given = [int(asked[name][1]) for name in MAXIMA if asked.get(name) is not None]
+    obeyed = any(asked.get(name) is not None and int(asked[name][1]) > 0 for name in MAXIMA[:2]) and endpoint != "embeddings"
+    assert answer["max_tokens"] == (max(given) if obeyed and min(given) >= 0 else 0), answer
+
+
 def check_good(tool, rng):
     endpoint = rng.choice(["chat.completions", "chat.completions", "completions", "embeddings"])
-    dialect, version, adds_usage, adds_store = rng.choice(DIALECTS)
+    dialect, version, adds_usage, adds_store, field = rng.choice(DIALECTS)
     upstream, store_false = rng.choice(["up", "gpt-4.1", 'q"\\/ä:0']), rng.random() < 0.5
+    cap, geo = rng.choice([0, 0, 1, 500, 10 ** 9]), "-"
+    if rng.random() < 0.2:
+        endpoint, dialect, version, adds_usage, adds_store, cap, geo = "messages", "anthropic", "-", False, False, 0, rng.choice(["-", "us", "global"])
     asked = request(rng, endpoint)
     body = (space(rng) + text(rng, asked) + space(rng)).encode()
-    answer = tool.ask(endpoint, dialect, upstream, version, store_false, body)
+    answer = tool.ask(endpoint, dialect, upstream, version, store_false, body, cap, geo)
     if dialect == "bedrock-openai" and endpoint != "chat.completions":
         assert answer.get("error") == "bad_gateway", answer
         return
     assert "error" not in answer, (body, answer)
     before, after = exact(body), exact(check_edits(body, answer))
-    want = expected(before, endpoint, upstream, adds_usage, adds_store, store_false)
+    want = expected(before, endpoint, upstream, adds_usage, adds_store, store_false, cap, field, geo)
     assert after == want, (body, after, want)
-    assert [k for k in after if k in before] == list(before), "the order of keys"
-    assert len(answer["edits"]) <= 3
-    if want == before and answer["edits"]:
+    assert [k for k in after if k in before] == [k for k in before if k in after], "the order of keys"
+    said = before.get("inference_geo") or "global"
+    assert answer["inference_geo"] == ("" if said == "global" else said.upper() if len(said) == 2 else said), answer
+    assert len(answer["edits"]) <= 7
+    check_counts(before, answer, endpoint)
+    if want == before and answer["edits"] and not (geo != "-" and "inference_geo" in before):
         # only a value spelled otherwise may be the same afterwards: none is
         raise AssertionError((body, answer["edits"]))
     assert answer["model"] == before["model"] and answer["stream"] == (before.get("stream") is True)
@@ -222,7 +284,7 @@ def check_mutated(tool, rng):
     elif answer["error"] in ("invalid_json", "duplicate_key"):
         assert strict(bytes(body)) is None, (bytes(body), answer)
     else:
-        assert answer["error"] == "invalid_request", answer
+        assert answer["error"] in ("invalid_request", "invalid_places"), answer
 
 
 def main():

@@ -61,11 +61,21 @@ def body_of(model="m", text="hello", **more):
     return json.dumps({"model": model, "messages": [{"role": "user", "content": text}], **more}).encode()
 
 
+def until(true, seconds=8):
+    """Looks again and again; fails when it does not become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
 class Client:
     """One HTTP/1.1 connection; `tls`: an SSLContext."""
 
-    def __init__(self, port, tls=None, timeout=15, name="gateway.test", receive_buffer=None):
+    def __init__(self, port, tls=None, timeout=15, name="gateway.test", receive_buffer=None, source=None):
         self.sock = socket.socket()
+        if source:
+            self.sock.bind((source, 0))
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(timeout)

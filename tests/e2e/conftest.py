@@ -1,4 +1,5 @@
 """Fixtures: an authority, a shared gateway with four backends, and gateways of a test's own."""
+import collections
 import os
 import pathlib
 import shutil
@@ -19,7 +20,7 @@ from client import tls_context                      # noqa: E402
 from gateway import SLOW, Backend, Gateway                # noqa: E402
 from mock_backend import MockBackend                # noqa: E402
 
-SUMMARY = []                                        # what the auditor counted
+COUNTED = collections.Counter()                     # by the auditor, of every process of tests
 RUNNING = []                                        # gateways whose error.log is read after every test
 
 
@@ -29,27 +30,35 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def auditor():
+def auditor(request):
     """Reads after every test what its backends and editors saw and what was recorded, and judges it anew."""
     MockBackend.directory = tempfile.mkdtemp(prefix="gatehouse-trail-", dir="/tmp")
     found = Auditor(MockBackend.directory)
     yield found
     left = found.run(final=True)
-    SUMMARY.append("auditor: " + ", ".join(f"{name} {count}" for name, count in sorted(found.counts.items())))
+    COUNTED.update(found.counts)
+    if hasattr(request.config, "workeroutput"):         # one of several processes, which the first of them hears of
+        request.config.workeroutput["counted"] = dict(COUNTED)
     if not os.environ.get("GATEHOUSE_KEEP"):
         shutil.rmtree(MockBackend.directory, ignore_errors=True)
     assert not left, "\n".join(str(one) for one in left)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    COUNTED.update(getattr(node, "workeroutput", {}).get("counted", {}))
+
+
 def pytest_terminal_summary(terminalreporter):
-    for line in SUMMARY:
-        terminalreporter.write_line(line)
+    if COUNTED:
+        terminalreporter.write_line("auditor: " + ", ".join(f"{name} {count}" for name, count in sorted(COUNTED.items())))
 
 
 def audited(auditor, gateways, over=False):
     """The auditor's complaints about what came since the last test. `over`: these gateways serve nothing more."""
     for gateway in gateways:
         gateway.note_deaths()
+        gateway.note_ledger()
         if over:
             gateway.trail.close()
     found = auditor.run()
@@ -122,6 +131,14 @@ def shared_world(auditor, server_certificate):
     gateway.remove()
     for mock in mocks.values():
         mock.stop()
+
+
+@pytest.fixture(autouse=True)
+def proven():
+    """Every request that came to a mock Bedrock was signed, or had the bearer, as its credential says: whatever attempt of whatever it was."""
+    yield
+    wrong, MockBackend.unproven[:] = MockBackend.unproven[:3], []
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture

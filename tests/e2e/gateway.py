@@ -17,6 +17,8 @@ import documents
 import records
 import trail
 from mock_backend import MockBackend
+from ports import free_port
+from signature import Callers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NGINX = os.environ.get("GATEHOUSE_NGINX", "nginx")
@@ -25,7 +27,7 @@ MODULE = os.environ.get("GATEHOUSE_MODULE", str(BUILD / "ngx_http_gatehouse_modu
 COMMAND = os.environ.get("GATEHOUSE_COMMAND", str(BUILD / "gatehouse"))
 PRELOAD = os.environ.get("GATEHOUSE_PRELOAD", "")       # libasan, for the sanitizer run
 SLOW = 3 if PRELOAD else 1                              # sanitizers and waiting times
-EDITS = {"policy apply", "policy rollback", "policy wait", "key create", "key revoke", "restore", "backup"}
+EDITS = {"policy apply", "policy rollback", "policy wait", "key create", "key import", "key rotate", "key revoke", "restore", "backup"}
 BAD_LINE = re.compile(r"\[(alert|emerg|crit)\]|Sanitizer|runtime error:")
 
 
@@ -34,16 +36,14 @@ def nginx_version():
     return tuple(int(part) for part in re.search(r"nginx/([\d.]+)", text).group(1).split("."))
 
 
-def free_port(host="127.0.0.1"):
-    with socket.create_server((host, 0)) as listener:
-        return listener.getsockname()[1]
-
-
 class Backend:
     """A gatehouse_backend and its upstream group. `peer`: a MockBackend or "address:port"; `resolve`: NAME:PORT instead."""
 
     def __init__(self, name, peer=None, tls=None, credential=None, resolve=None, keepalive=4, group=None, ca=None, lines=(),
                  connect="500ms", read="2s"):
+        self.peer = peer if credential and hasattr(peer, "callers") else None
+        if self.peer and not self.peer.callers:
+            self.peer.callers = Callers(lines)
         self.name, self.tls, self.credential, self.group = name, tls, credential, group or name.replace("-", "_")
         self.address = None if resolve else getattr(peer, "address", peer)       # None: whatever the name stands for
         source = f"gatehouse_resolve {resolve};" if resolve else f"server {getattr(peer, 'address', peer)};"
@@ -72,9 +72,10 @@ class Gateway:
         self.server_ports = [free_port() for _ in servers]
         self.home, self.secrets = self.prefix / "home", self.prefix / "secrets"
         self.audit = pathlib.Path(audit) if audit else self.home / "audit"
+        self.audit_second, self.audit_options = None, "segment=4m"
         self.conf, self.log = self.prefix / "nginx.conf", self.prefix / "error.log"
         self.process, self.keys, self.expected, self._log_at, self._applied = None, {}, [], 0, 0
-        self.died = set()
+        self.died, self.limited = set(), False
         self.revision, self.making = None, threading.Lock()
         self.trail = trail.Writer(MockBackend.directory, "gateway") if MockBackend.directory else trail.Silent()
         self.environment = {**os.environ, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SECRETS": str(self.secrets),
@@ -87,6 +88,7 @@ class Gateway:
         edit = next((name for name in EDITS if " ".join(arguments[:2]).startswith(name) and "--help" not in arguments), None)
         given = self.prefix / arguments[2] if edit == "policy apply" and len(arguments) > 2 else None
         seen = {"documents": trail.documents_in(given), "scope": trail.scope_of(given)} if given else {}
+        self.limited |= any('limits"' in one["text"] for one in seen.get("documents", ()))
         begin = time.time()
         done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=self.environment,
                               timeout=60, cwd=self.prefix, **more)
@@ -100,13 +102,16 @@ class Gateway:
     def init(self):
         owner = pwd.getpwuid(os.geteuid()).pw_name
         group = ["--group", "www-data"] if self.root else []
-        self.command("init", "--user", owner, *group)
+        self.command("init", "--user", owner, "--ledger-size", "16m", *group)
         for backend in self.backends:
             if backend.credential:
                 self.credential(backend.name, backend.credential)
         return self
 
     def credential(self, name, secret):
+        for backend in self.backends:
+            if backend.name == name and backend.peer:
+                backend.peer.callers.learn(secret)
         path = self.home / "cred" / name
         fresh = path.with_suffix(".new")
         fresh.write_text(secret + "\n")
@@ -129,10 +134,10 @@ class Gateway:
             self.revision = int(re.search(r"revision (\d+)", done.stdout).group(1))
         return done
 
-    def key(self, owner="acme/red/app", name=None):
-        """An API key, made once for each owner when no name is given."""
+    def key(self, owner="acme/red/app", name=None, *options):
+        """An API key, made once for each owner when no name is given. options: of `key create`."""
         if name:
-            return self.command("key", "create", owner, name).stdout.splitlines()[0].strip()
+            return self.command("key", "create", owner, name, *options).stdout.splitlines()[0].strip()
         with self.making:
             if owner not in self.keys:
                 self.keys[owner] = self.command("key", "create", owner, "main").stdout.splitlines()[0].strip()
@@ -141,7 +146,7 @@ class Gateway:
     # ---- nginx ----
 
     def configuration(self):
-        listen_tls = f"listen 127.0.0.1:{self.tls_port} ssl{{reuse}};"
+        listen_tls = f"listen 127.0.0.1:{self.tls_port} default_server ssl{{reuse}};"
         if nginx_version() >= (1, 25, 1):
             listen_tls += " http2 on;"
         else:
@@ -164,8 +169,8 @@ error_log {self.log} info;
 pid {self.prefix}/nginx.pid;
 events {{ worker_connections 1024; }}
 http {{
-log_format e2e '$msec $status $gatehouse_request_id $gatehouse_tenant $gatehouse_model $gatehouse_deployment '
-               '$gatehouse_attempts $gatehouse_tokens_in $gatehouse_tokens_out $gatehouse_decision $pid';
+log_format e2e '$msec $status $gatehouse_request_id $gatehouse_org/$gatehouse_tenant/$gatehouse_app $gatehouse_model $gatehouse_deployment '
+               '$gatehouse_attempts $gatehouse_tokens_in $gatehouse_tokens_out $gatehouse_decision $pid $gatehouse_cost';
 access_log {self.prefix}/access.log e2e;
 {temporary}
 client_max_body_size {self.body_limit};
@@ -175,7 +180,7 @@ client_header_timeout 5s;
 underscores_in_headers on;
 gatehouse_home {self.home};
 gatehouse_secrets {self.secrets};
-gatehouse_audit {self.audit};
+gatehouse_audit {self.audit} {self.audit_second or ''} {self.audit_options};
 {node}
 {self.http}
 {chr(10).join(b.upstream for b in self.backends)}
@@ -191,8 +196,10 @@ server {{
 
     def write(self, text=None):
         self.conf.write_text(text or self.configuration())
-        MockBackend.records.add(self.audit / "open")
-        self.trail.write("gateway", audit=str(self.audit), node=self.node, log=str(self.log), backends={one.name: one.address for one in self.backends})
+        for directory in filter(None, (self.audit, self.audit_second)):
+            MockBackend.records.add(directory / "open")
+        self.trail.write("gateway", audit=str(self.audit), audit_second=self.audit_second and str(self.audit_second), node=self.node, log=str(self.log),
+                         access=str(self.prefix / "access.log"), backends={one.name: one.address for one in self.backends})
         return self
 
     def excuse(self, *rules, reason):
@@ -204,6 +211,13 @@ server {{
         for pid in {int(one) for one in re.findall(r"worker process (\d+) exited on signal", self.errors())} - self.died:
             self.died.add(pid)
             self.trail.write("died", pid=pid)
+
+    def note_ledger(self, rest=False):
+        """For the auditor: the counters, where documents have had limits. rest: nothing runs, and what died was recovered."""
+        if self.limited:
+            begin = time.time()
+            shown = json.loads(self.command("ledger", "show", "--all", "--json").stdout)
+            self.trail.write("ledger", t=begin, rest=rest, counters=shown["counters"], reservations=shown["reservations"])
 
     def test(self, text=None):
         """nginx -t."""
@@ -297,7 +311,7 @@ server {{
         try:
             self.stop()
         finally:
-            MockBackend.records.discard(self.audit / "open")
+            MockBackend.records -= {self.audit / "open", self.audit_second and self.audit_second / "open"}
             self.trail.close()
             if not os.environ.get("GATEHOUSE_KEEP"):
                 shutil.rmtree(self.prefix, ignore_errors=True)
@@ -332,7 +346,7 @@ server {{
                 return lines
             time.sleep(0.02)
 
-    def outcome(self, request_id, seconds=3):
+    def outcome(self, request_id, seconds=10):
         found = [line for line in self.record(request_id, seconds=seconds) if line["type"] == "outcome"]
         assert len(found) == 1, f"{len(found)} outcome lines of {request_id}"
         return found[0]

@@ -23,6 +23,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "audit"))
 
+import answers                      # noqa: E402
 import trail                        # noqa: E402
 
 ORDER = itertools.count(1)          # of every request at every backend of this process
@@ -38,7 +39,7 @@ class Request:
 
     def __init__(self, backend, connection, index, sni):
         self.backend, self.connection, self.index, self.sni = backend, connection, index, sni
-        self.order = self.started = None   # set when its head is there
+        self.order = self.started = self.first = None   # set when its head is there; first: when its first byte came
         self.finished = None
         self.raw = b""
         self.method = self.target = self.version = ""
@@ -46,6 +47,7 @@ class Request:
         self.body = b""
         self.complete = False
         self.sent = 0                # bytes of the answer handed to the kernel
+        self.said = bytearray()      # the first of them, for the trail
         self.failed = None           # what broke while answering
 
     def all(self, name):
@@ -76,6 +78,8 @@ class Exchange:
 
     def send(self, data):
         try:
+            if self.request and len(self.request.said) < trail.SAID_MAX:
+                self.request.said += data
             self.sock.sendall(data)
             if self.request:
                 self.request.sent += len(data)
@@ -274,6 +278,8 @@ def sizes(directories):
 
 class MockBackend:
     directory = None                # of the auditor's trail; None: nothing is written down
+    unproven = []                   # sentences about requests whose caller did not prove who it is
+    proven = 0                      # requests that did
     records = set()                 # directories of the record, whose sizes are noted when a request comes
 
     def __init__(self, host="127.0.0.1", port=0, tls=None, name=""):
@@ -287,6 +293,7 @@ class MockBackend:
         self.stopping = threading.Event()
         self._snis = {}
         self.default = echo
+        self.callers = None          # signature.Callers; None: anybody may ask
         self.piece, self.pace = 1 << 18, 0      # bytes of one read, and seconds before each
         self.delay = lambda: 0                  # seconds before a connection is looked at, TLS included
         self.requests, self.scripts = [], collections.deque()
@@ -441,7 +448,7 @@ class MockBackend:
         sock.next_request(request.index, len(buffered))
         while b"\r\n\r\n" not in request.raw:
             self._receive(sock, request)
-        request.started, request.order = time.time(), next(ORDER)
+        request.started, request.order, request.first = time.time(), next(ORDER), sock.first
         top, rest = request.raw.split(b"\r\n\r\n", 1)
         first, *lines = top.decode("latin-1").split("\r\n")
         request.method, request.target, request.version = first.split(" ", 2)
@@ -450,6 +457,12 @@ class MockBackend:
         with self.lock:
             self.requests.append(request)
         exchange = Exchange(self, sock, request)
+        try:
+            return self._answered(sock, request, exchange, rest)
+        finally:
+            self._note_answer(request)
+
+    def _answered(self, sock, request, exchange, rest):
         script = self._next("head")
         if script:
             script.run(exchange)
@@ -458,17 +471,32 @@ class MockBackend:
         request.raw = request.raw[:len(request.raw) - len(rest)] if rest else request.raw
         request.finished = time.time()
         request.complete = True
-        self.trail.write("body", c=request.connection, r=request.index, t=sock.stamp, **trail.described(request.body))
+        self._judge(request)
+        self.trail.write("body", c=request.connection, r=request.index, t=sock.stamp, **trail.described(request.body, request.header("x-amzn-bedrock-service-tier")))
         script = self._next("body") or self.default
         script = script(request) if callable(script) and not isinstance(script, Script) else script
         script.run(exchange)
         return rest, (request.header("connection") or "").lower() != "close"
+
+    def _judge(self, request):
+        if self.callers and self.callers.judges(request):
+            wrong = self.callers.wrong(request)
+            with self.lock:
+                if wrong:
+                    MockBackend.unproven.append(f"{self.name or self.address}: {request.method} {request.target}: {wrong}")
+                else:
+                    MockBackend.proven += 1
 
     def _note_head(self, sock, request):
         if self.directory:
             self.trail.write("head", c=request.connection, r=request.index, t=sock.stamp, id=request.id, method=request.method, target=request.target,
                              host=request.header("host"), sni=request.sni, agent=request.header("user-agent"),
                              length=request.header("content-length"), sizes=sizes(self.records))
+
+    def _note_answer(self, request):
+        if self.directory:
+            self.trail.write("answered", c=request.connection, r=request.index, t=time.time(), id=request.id, sent=request.sent, failed=request.failed,
+                             cut=len(request.said) >= trail.SAID_MAX, **answers.described(bytes(request.said)))
 
     def _body(self, sock, request, rest):
         if (request.header("transfer-encoding") or "").lower() == "chunked":

@@ -7,16 +7,47 @@ import re
 NAME = re.compile(r"^(?P<node>[a-z0-9-]+)-(?P<epoch>\d+)-(?P<pid>\d+)-(?P<sequence>\d+)\.jsonl$")
 
 
+def order(path):
+    """Files of one writer in the order in which it wrote them."""
+    parts = NAME.match(path.name)
+    return (parts["node"], int(parts["epoch"]), int(parts["pid"]), int(parts["sequence"])) if parts else (path.name, 0, 0, 0)
+
+
 def files(audit):
-    return sorted(pathlib.Path(audit, "open").glob("*.jsonl"))
+    return sorted(pathlib.Path(audit, "open").glob("*.jsonl"), key=order)
+
+
+def meant(text, bases):
+    """
+    A line as its reader has to take it: {number: members} is kept in `bases`, and in decisions "basis":[K,VALUE,...] is replaced by the members, by their
+    bytes, with the values in the place of their nulls.
+    """
+    line = json.loads(text)
+    if line["type"] == "basis":
+        assert line["basis"] not in bases, text
+        members = text[text.index(b'"members":{') + 11:-2]
+        bases[line["basis"]] = re.split(rb'("(?:\\.|[^"\\])*"|null)', members)
+    if line["type"] != "decision":
+        return line
+
+    def put_back(found):
+        number, *values = found[1].split(b",")
+        whole = [values.pop(0) if piece == b"null" else piece for piece in bases[int(number)]]
+        assert not values, text
+        return b"".join(whole)
+
+    return json.loads(re.sub(rb'"basis":\[([0-9,]+)\]', put_back, text))
 
 
 def lines(audit):
-    """Every whole line; the last one of a file may still be in the making."""
+    """Every whole line but those that others refer to; the last one of a file may still be in the making."""
     found = []
     for path in files(audit):
+        bases = {}
         for text in path.read_bytes().split(b"\n")[:-1]:
-            found.append({**json.loads(text), "_file": path.name})
+            line = meant(text, bases)
+            if line["type"] != "basis":
+                found.append({**line, "_file": path.name})
     return found
 
 
@@ -25,14 +56,15 @@ def check_chain(path):
     data = pathlib.Path(path).read_bytes()
     assert data.endswith(b"\n"), f"{path}: torn last line"
     assert NAME.match(pathlib.Path(path).name), path
-    previous, found = None, []
+    previous, found, bases = None, [], {}
     for number, text in enumerate(data[:-1].split(b"\n")):
         assert len(text) <= 32768, f"{path}:{number + 1}: {len(text)} bytes"
-        line = json.loads(text)
+        line = meant(text, bases)
         assert text.startswith(b'{"prev":"' + line["prev"].encode() + b'","n":%d,' % number), f"{path}:{number + 1}: {text[:120]}"
         if previous is not None:
             assert line["prev"] == previous, f"{path}:{number + 1}: does not continue line {number}"
-        assert b"null" not in re.sub(rb'"(\\.|[^"\\])*"', b"", text), f"{path}:{number + 1}: null"
+        if line["type"] != "basis":
+            assert b"null" not in re.sub(rb'"(\\.|[^"\\])*"', b"", text), f"{path}:{number + 1}: null"
         previous = hashlib.sha256(text).hexdigest()
         found.append(line)
     assert found[0]["type"] == "segment", found[0]
@@ -77,6 +109,7 @@ def check_all(audit, running=()):
             assert kinds == ["decision"], (request, kinds)
             continue
         if request in running:
+            assert kinds.count("outcome") + kinds.count("lost") <= 1, (request, kinds)
             continue
         assert kinds[-1] == "outcome" and kinds.count("outcome") == 1, (request, kinds)
         check_attempts(request, found[0], [line for line in found if line["type"] == "attempt"], found[-1])

@@ -347,7 +347,7 @@ def test_ledger_that_is_none(pair, how):
         sentence = "belongs to another policy store"
     else:
         fresh.write_bytes({"copy": whole, "cut": whole[:5000], "layout": whole[:8] + struct.pack("<I", 9) + whole[12:]}[how])
-        sentence = {"copy": "a copy of another file", "cut": "has 5000 bytes", "layout": "has layout 9, this program knows layout 1"}[how]
+        sentence = {"copy": "a copy of another file", "cut": "has 5000 bytes", "layout": "has layout 9, this program knows layout 2"}[how]
     fresh.rename(path)
     path.chmod(0o666)
     assert sentence in pair.test().stderr

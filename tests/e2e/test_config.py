@@ -40,7 +40,7 @@ HTTP = {
     "bad time": "gatehouse_backend x { upstream u; connect_timeout soon; }", "bad read time": "gatehouse_backend x { upstream u; read_timeout -1; }",
     "bad path": "gatehouse_backend x { upstream u; path prefix; }", "certificate that is not there": "gatehouse_backend x { upstream u; tls a.test; trusted_certificate /nowhere.pem; }",
     "home twice": "gatehouse_home /a;", "home without a path": "gatehouse_home;", "secrets without a path": "gatehouse_secrets;", "node twice": "gatehouse_node other;",
-    "audit twice": "gatehouse_audit /a;", "zone of no size": "gatehouse_zone big;", "zone too small": "gatehouse_zone 1;", "zone without size": "gatehouse_zone;",
+    "audit twice": "gatehouse_audit /a;",
     "unknown directive": "gatehouse_colour red;", "credentials without a path": "gatehouse_credentials;",
 }
 
@@ -54,7 +54,8 @@ def test_http_directives(prefix, name):
 
 
 FIRST = {"node that is no name": ("gatehouse_node", "gatehouse_node Fra_1!;"), "node empty": ("gatehouse_node", 'gatehouse_node "";'),
-         "audit with a bad option": ("gatehouse_audit", "gatehouse_audit /a sync=never;"), "audit with an unknown option": ("gatehouse_audit", "gatehouse_audit /a colour=red;"),
+         "audit with a bad option": ("gatehouse_audit", "gatehouse_audit /a sync=never;"), "audit that waits without a sync": ("gatehouse_audit", "gatehouse_audit /a sync_timeout=1s;"),
+         "audit that waits for ever": ("gatehouse_audit", "gatehouse_audit /a sync=group sync_timeout=2m;"), "audit with an unknown option": ("gatehouse_audit", "gatehouse_audit /a colour=red;"),
          "home empty": ("gatehouse_home", 'gatehouse_home "";')}
 
 

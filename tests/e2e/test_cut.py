@@ -252,6 +252,7 @@ def test_client_that_does_not_read(one):
     assert one.outcome(one.us.requests[0].id)["end"] == "denied_late"
 
 
+@pytest.mark.slow
 def test_fifty_at_once(one):
     """All of them, each told; the connection pool and the slot's numbers are right afterwards."""
     permit(one)

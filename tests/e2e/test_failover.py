@@ -73,7 +73,7 @@ def test_last_provider_error_is_given(world):
     world.b2.play(provider_error(503, "second", [("Retry-After", "9"), ("x-ratelimit-remaining-requests", "0")]))
     found = ask(world.gateway)
     assert found.status == 503 and found.error["message"] == "second"
-    assert found.header("retry-after") == "9" and found.header("x-ratelimit-remaining-requests") == "0"
+    assert found.header("retry-after") == "9" and not found.all("x-ratelimit-remaining-requests")
     assert found.header("content-type") == "application/json"
 
 
@@ -258,12 +258,12 @@ def test_absurd_retry_after_breaks_nothing(world, value):
 
 def test_request_never_waits_for_retry_after(world):
     world.route("b1")
-    world.b1.play(provider_error(429, "wait", [("Retry-After", "1")]))
+    world.b1.play(provider_error(429, "wait", [("Retry-After", "12")]))
     first = ask(world.gateway)
-    assert first.status == 429 and first.header("retry-after") == "1"
+    assert first.status == 429 and first.header("retry-after") == "12"
     begun = time.monotonic()
     second = expect_error(ask(world.gateway), 503, "no_healthy_backend")
-    assert time.monotonic() - begun < 0.5 and world.contacted() == ["b1"]
+    assert time.monotonic() - begun < 10 and world.contacted() == ["b1"]
     assert world.gateway.outcome(second.id)["status"] == 503
 
 
@@ -368,7 +368,7 @@ def test_head_of_the_clients_answer(world):
                                                 ("Set-Cookie", "a=b"), ("Server", "canary"), ("Connection", "x-hop"), ("x-hop", "1"),
                                                 ("openai-organization", "secret-org"), ("x-ms-region", "East US 2")]))
     found = ask(world.gateway)
-    assert found.status == 200 and found.header("x-ratelimit-remaining-tokens") == "5"
+    assert found.status == 200 and not found.all("x-ratelimit-remaining-tokens")
     assert found.header("content-type") == "application/json"
     for name in ("x-accel-redirect", "x-accel-buffering", "set-cookie", "x-hop"):
         assert not found.all(name), name

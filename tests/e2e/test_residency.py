@@ -189,7 +189,7 @@ def test_narrowing_only_narrows(world):
 
 
 OVERRIDES = {"api_base": "http://127.0.0.9:1", "base_url": "http://127.0.0.9:1", "fallbacks": ["m"], "extra_body": {"model": "x"}, "model_list": [{"model_name": "m"}],
-             "deployment_id": "x", "inference_geo": "global"}
+             "deployment_id": "x"}
 
 
 @pytest.mark.parametrize("features", ["denied", "accepted"])
@@ -198,8 +198,20 @@ def test_override_fields_do_not_steer(world, field, features):
     """Refused by name, whatever a rule says of unknown fields, and whatever the value is: nothing is sent anywhere."""
     world.route("b1", rules=[allow("all", **({"unlisted_features": "accepted"} if features == "accepted" else {}))])
     for value in (OVERRIDES[field], None, ""):
-        expect_error(ask(world.gateway, body_of(**{field: value})), 400, "invalid_places" if field == "inference_geo" else "invalid_request")
+        expect_error(ask(world.gateway, body_of(**{field: value})), 400, "invalid_request")
     assert not world.contacted()
+
+
+def test_inference_geo_narrows(world):
+    """Beside the header, never more; and no backend sees it."""
+    world.route("b1")
+    assert ask(world.gateway, body_of(inference_geo="EU")).status == 200 and ask(world.gateway, body_of(inference_geo=None)).status == 200
+    assert [b"inference_geo" in request.body for request in world.b1.requests] == [False, False]
+    for geo, headers in (("us", ()), ("EU", [("x-gatehouse-places", "FR")]), ("FR", [("x-gatehouse-places", "EU")])):
+        expect_error(ask(world.gateway, body_of(inference_geo=geo), headers=headers), 403, "residency_denied")
+    for geo in ("", "atlantis", 7):
+        expect_error(ask(world.gateway, body_of(inference_geo=geo)), 400, "invalid_places")
+    assert len(world.b1.requests) == 2
 
 
 @pytest.mark.parametrize("name, value", [("x-gatehouse-deployment", "b2"), ("x-gatehouse-backend", "b2"), ("x-gatehouse-tenant", "blue"), ("Host", "b2"),
@@ -231,6 +243,7 @@ def crowd(make_gateway, mock):
     return gateway
 
 
+@pytest.mark.slow
 def test_apply_is_obeyed_by_the_next_request_in_every_worker(crowd):
     key = crowd.key()
     both = fleet(deployment("one"), deployment("two", priority=2, country="NO"))

@@ -122,6 +122,7 @@ def test_running_dispatches(two):
     assert served(two) == 403
 
 
+@pytest.mark.slow
 def test_while_it_is_in_use(two):
     """Requests and edits go on while backups are made; each of these is whole."""
     permit(two)
@@ -148,9 +149,10 @@ def test_while_it_is_in_use(two):
         assert "revision " in two.command("backup", path, "--check").stdout
     two.command("restore", paths[0])
     assert served(two) == 200
-    for line in two.record(kinds=()):
-        if line["type"] == "decision":
-            two.outcome(line["id"])
+    time.sleep(0.2)
+    lines = two.record(kinds=())
+    decided, ended = ([line["id"] for line in lines if line["type"] == kind] for kind in ("decision", "outcome"))
+    assert sorted(decided) == sorted(ended) and len(set(ended)) == len(ended)
 
 
 # ---- the file ----

@@ -79,7 +79,8 @@ def test_wrong_certificate_is_not_used(make_gateway, mock, authority, rogue, wha
 def test_plain_text_before_the_handshake(make_gateway, mock, authority):
     """An answer injected in clear text ahead of the handshake is nobody's answer."""
     bad, good = mock("127.0.0.11", tls=authority.issue("a.test")), mock("127.0.0.12", tls=authority.issue("b.test"))
-    gateway = start(make_gateway([Backend("a", bad, tls="a.test", ca=authority.certificate), Backend("b", good, tls="b.test", ca=authority.certificate)]))
+    gateway = start(make_gateway([Backend("a", bad, tls="a.test", ca=authority.certificate, connect="5s"),
+                                  Backend("b", good, tls="b.test", ca=authority.certificate, connect="5s")]))
     for _ in range(4):                   # who is first is a race
         bad.clear().play(*[Script(send(plain(200, b'{"injected": 1}')), pause(0.05), close(), at="accept")] * 40)
         for number, found in enumerate(gateway.burst([body_of(text=f"n{i}-") for i in range(40)], gateway.key())):

@@ -1,7 +1,9 @@
 """Bytes of a request leave while the worker's slot says so, and at no other time: what an editor waits for is what happens."""
 import os
+import pathlib
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
@@ -19,11 +21,11 @@ def probed(make_gateway, tmp_path):
     probe, log = tmp_path / "window_probe.so", tmp_path / "windows"
     subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-I", ROOT, "-o", probe, ROOT / "tests/e2e/window_probe.c", "-ldl"], check=True)
     log.touch()
-    for path in (log, *tmp_path.parents):
-        path.chmod(path.stat().st_mode | (0o666 if path == log else 0o055))
-        if path == tmp_path.parents[1]:
+    log.chmod(0o666)
+    for path in (tmp_path, *tmp_path.parents):
+        if path == pathlib.Path(tempfile.gettempdir()):
             break
-    tmp_path.chmod(0o755)
+        path.chmod(path.stat().st_mode | 0o055)
     mock = MockBackend("127.0.5.9", name="one")
     mock.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     gateway = make_gateway([Backend("one", mock, keepalive=4)], body_limit="16m")

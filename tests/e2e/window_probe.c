@@ -44,7 +44,7 @@ own_slot(void)
 
     if (map == NULL) {
         fd = open(ledger_path, O_RDONLY | O_CLOEXEC);
-        map = fd < 0 ? NULL : mmap(NULL, GH_LEDGER_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+        map = fd < 0 ? NULL : mmap(NULL, GH_LEDGER_SIZE_MIN, PROT_READ, MAP_SHARED, fd, 0);
         if (map == NULL || map == MAP_FAILED) {
             abort();
         }

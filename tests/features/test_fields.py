@@ -18,17 +18,47 @@ import sdk_types
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READER = ROOT / os.environ.get("GATEHOUSE_BUILD", "build") / "tests/tools/wire_intake"
 CHAT = "chat.completions"
+RESPONSES = "responses"
+
+HOSTED = {"apply_patch", "code_interpreter", "computer_use", "file_search", "image_generation", "mcp", "programmatic_tool_calling", "shell", "web_search"}
 
 # What turns a feature on, by OpenAI's documentation of each: it is kept, fetched, or done by another service. Everything else of the SDK is inert.
 FEATURES = {
     CHAT: {
-        "audio": "audio_output", "modalities[]": "audio_output", "messages[].audio": "stored_audio", "messages[].content[].file.file_id": "files",
+        "audio": "audio_output", "modalities[]": "audio_output", "messages[].audio.id": "stored_audio", "messages[].content[].file.file_id": "files",
         "messages[].content[].image_url.url": "fetched_url", "messages[].content[].prompt_cache_breakpoint": "prompt_cache", "moderation": "moderation",
         "prediction.content[].prompt_cache_breakpoint": "prompt_cache", "prompt_cache_options": "prompt_cache", "prompt_cache_retention": "prompt_cache",
         "store": "store", "web_search_options": "web_search"},
     "completions": {},
     "embeddings": {},
+    RESPONSES: {
+        "background": {"background"}, "context_management[].type=x": {""}, "conversation": {"conversation"}, "conversation.id": {"conversation"},
+        "input[].action.sources[].url": {"fetched_url"}, "input[].action.url": {"fetched_url"}, "input[].approval_request_id": {"store"},
+        "input[].container_id": {"code_interpreter"}, "input[].content[].annotations[].container_id": {"code_interpreter"},
+        "input[].content[].annotations[].file_id": {"files"}, "input[].content[].annotations[].url": {"fetched_url"}, "input[].content[].file_id": {"files"},
+        "input[].content[].file_url": {"fetched_url"}, "input[].content[].image_url": {"fetched_url"}, "input[].content[].prompt_cache_breakpoint": {"prompt_cache"},
+        "input[].environment.container_id": {"shell"}, "input[].environment.skills": {"skills"}, "input[].id": {"store"}, "input[].output.file_id": {"files"},
+        "input[].output.image_url": {"fetched_url"}, "input[].output[].file_id": {"files"}, "input[].output[].file_url": {"fetched_url"},
+        "input[].output[].image_url": {"fetched_url"}, "input[].output[].prompt_cache_breakpoint": {"prompt_cache"}, "input[].outputs[].url": {"fetched_url"},
+        "input[].results[].file_id": {"files"}, "input[].tools[].container": {"code_interpreter"}, "input[].tools[].container.file_ids[]": {"files"},
+        "input[].tools[].environment.file_ids[]": {"files"}, "input[].tools[].environment.skills": {"skills"},
+        "input[].tools[].input_image_mask.file_id": {"files"}, "input[].tools[].input_image_mask.image_url": {"fetched_url"}, "input[].tools[].type": HOSTED,
+        "input[].type": {"mcp"}, "moderation": {"moderation"}, "previous_response_id": {"store"}, "prompt.id": {"stored_prompt"},
+        "prompt_cache_options.comparison_response_id": {"store"}, "prompt_cache_options.mode": {"prompt_cache"}, "prompt_cache_options.prewarm": {"prompt_cache"},
+        "prompt_cache_options.ttl": {"prompt_cache"}, "prompt_cache_retention": {"prompt_cache"}, "store": {"store"}, "tool_choice.type": HOSTED,
+        "tools[].container": {"code_interpreter"}, "tools[].container.file_ids[]": {"files"}, "tools[].environment.file_ids[]": {"files"},
+        "tools[].environment.skills": {"skills"}, "tools[].input_image_mask.file_id": {"files"}, "tools[].input_image_mask.image_url": {"fetched_url"},
+        "tools[].type": HOSTED},
 }
+
+# Of Messages, Anthropic's documentation: what the provider runs, and what it left in a conversation, by the beginning of its type.
+RUN_BY_THE_PROVIDER = {
+    "web_search": "web_search", "web_fetch": "web_fetch", "code_execution": "code_execution", "bash_code_execution": "code_execution",
+    "text_editor_code_execution": "code_execution", "encrypted_code_execution": "code_execution", "advisor": "advisor", "mcp_tool_result": "mcp",
+    "mcp_tool_listing": "mcp", "mcp_toolset": "mcp", "mcp_tool_reference": "mcp", "container_upload": "container"}
+AS_A_WHOLE = {"mcp_servers": "mcp", "container": "container", "thread": "thread", "diagnostics": "cache_diagnosis"}
+STEERING = ("fallbacks",)
+MESSAGES = ("messages", "messages.count_tokens")
 
 # Beyond the SDK: what clouds and servers of open models take, each with what it turns on; None: nothing is known of it, so it is denied by its name.
 BEYOND = {
@@ -42,7 +72,7 @@ BEYOND = {
 def read(endpoint, bodies):
     """What the gateway reads in each body: [(feature, place)], or the code of its refusal."""
     texts = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
-    asked = b"".join(b"%s openai m - 0 %d\n%s" % (endpoint.encode(), len(text), text) for text in texts)
+    asked = b"".join(b"%s openai m - 0 0 - %d\n%s" % (endpoint.encode(), len(text), text) for text in texts)
     done = subprocess.run([READER, "--batch"], input=asked, capture_output=True, check=True)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(texts)
@@ -58,7 +88,54 @@ def least(**more):
     return {"model": "m", "messages": [{"role": "user", "content": "x"}], **more}
 
 
-@pytest.mark.parametrize("endpoint", sdk_types.REQUESTS)
+def asked(body):
+    """Features that a body of Messages turns on."""
+    found = {feature for name, feature in AS_A_WHOLE.items() if body.get(name) is not None}
+    if isinstance(body.get("container"), dict) and body["container"].get("skills") is not None:
+        found.add("skills")
+    rest = {name: value for name, value in body.items() if name not in AS_A_WHOLE}
+    for path, value in sdk_types.places(rest):
+        kind = str(value.get("type"))
+        found |= {feature for prefix, feature in RUN_BY_THE_PROVIDER.items() if kind.startswith(prefix)}
+        if value.get("ttl") == "1h" and path[-1:] == ("cache_control",):
+            found.add("prompt_cache")
+        if "file_id" in value:
+            found.add("files")
+        if kind == "url" and path[-1:] == ("source",):
+            found.add("fetched_url")
+        if any(caller != "direct" for caller in value.get("allowed_callers", ())):
+            found.add("code_execution")
+    return found
+
+
+@pytest.mark.parametrize("endpoint", MESSAGES)
+def test_every_field_of_anthropics_sdk(endpoint):
+    """At whatever depth, in beta or not: what moves or keeps something is named, everything else is inert, and what says where a request goes is refused."""
+    bodies = list(sdk_types.bodies(endpoint))
+    assert len(bodies) > 5000
+    for body, uses in zip(bodies, read(endpoint, bodies)):
+        steered = [name for name in STEERING if name in body]
+        assert isinstance(uses, str) == bool(steered), (body, uses)
+        if not steered:
+            assert {name for name, _ in uses} == asked(body), (body, uses)
+
+
+def test_every_member_of_converse():
+    """By botocore's service model: what moves or keeps something is named, fields of the model's own API are unknown."""
+    bodies = list(sdk_types.bodies("converse"))
+    assert len(bodies) > 200
+    found = {}
+    for body, uses in zip(bodies, read("converse", bodies)):
+        assert isinstance(uses, list), (body, uses)
+        for feature, place in uses:
+            last = anywhere(place).rsplit(".", 1)[-1]
+            assert found.setdefault(last, feature) == feature, (body, uses)
+    assert found == {"guardrailConfig": "guardrail", "projectIdentifier": "project", "promptVariables": "stored_prompt", "s3Location": "s3_location", "ttl": "prompt_cache",
+                     "systemTool": "system_tool", "type": "system_tool", "serverName": "mcp", "url": "fetched_url", "key": "",
+                     "schema": ""}, found             # the sample's schema is a text that is none
+
+
+@pytest.mark.parametrize("endpoint", FEATURES)
 def test_every_field_of_the_sdk(endpoint):
     """At whatever depth: none is refused, none is unknown, and those that turn something on are the ones said above."""
     bodies = list(sdk_types.bodies(endpoint))
@@ -67,8 +144,8 @@ def test_every_field_of_the_sdk(endpoint):
     for body, uses in zip(bodies, read(endpoint, bodies)):
         assert isinstance(uses, list), (body, uses)
         for feature, place in uses:
-            assert found.setdefault(anywhere(place), feature) == feature, body
-    assert found == FEATURES[endpoint]
+            found.setdefault(anywhere(place), set()).add(feature)
+    assert found == {place: features if isinstance(features, set) else {features} for place, features in FEATURES[endpoint].items()}
 
 
 @pytest.mark.parametrize("endpoint", sdk_types.REQUESTS)
@@ -97,30 +174,45 @@ def objects(endpoint):
 
 
 def turned_on(uses, place):
-    """Is a feature named for something that holds this place? What it holds is not looked at, then."""
-    return any(name and (place == where or place.startswith((where + ".", where + "["))) for name, where in uses)
+    """Is a feature named for something that holds this place? What it holds is not looked at, then. A tool is a feature by its type."""
+    wholes = [re.sub(r"(tools\[\d+\]|definition)\.type$", r"\1", where) for name, where in uses if name]
+    return any(place == whole or place.startswith((whole + ".", whole + "[")) for whole in wholes)
+
+
+def of_hosted_tool(uses, place):
+    """What a tool that the provider runs has besides is of its feature."""
+    return any(name in HOSTED and re.search(r"(tools\[\d+\]|tool_choice)\.(type|container)$", where) and place.startswith(where.rpartition(".")[0] + ".")
+               for name, where in uses)
 
 
 @pytest.mark.parametrize("endpoint", sdk_types.REQUESTS)
 def test_an_unknown_field_in_every_object(endpoint):
     """However deep: it is a use without a name, with its path, or inside what is a feature as a whole."""
-    cases = objects(endpoint)
-    assert len(cases) >= {CHAT: 100, "completions": 15, "embeddings": 3}[endpoint]
+    cases = [(place, body, path) for place, body, path in objects(endpoint) if not any(name in body for name in STEERING)]
+    assert len(cases) >= {CHAT: 100, "completions": 15, "embeddings": 3, "messages": 1000, "messages.count_tokens": 1000, RESPONSES: 200}[endpoint]
     bodies = [changed(body, path, lambda at: at.update(field_of_tomorrow={"a": ["b"]})) for _, body, path in cases]
     for (place, _, path), uses in zip(cases, read(endpoint, bodies)):
         full = sdk_types.spelled(path + ("field_of_tomorrow",))
-        assert uses == "invalid_request" or ("", full) in uses or turned_on(uses, full), (place, uses)
+        named = any(not name and (where == full or where.startswith(full + ".")) for name, where in uses)    # below it where keys are the client's own
         assert uses != "invalid_request", place
+        assert named or turned_on(uses, full) or of_hosted_tool(uses, full), (place, uses)
 
 
-def test_an_unknown_word_for_every_type():
-    """Wherever the SDK has a "type": another one is unknown, and told with the word."""
-    cases = [(place, body, path) for place, body, path in objects(CHAT) if isinstance(body_at(body, path).get("type"), str)]
+@pytest.mark.parametrize("endpoint", (CHAT, RESPONSES, *MESSAGES))
+def test_an_unknown_word_for_every_type(endpoint):
+    """Wherever the SDK has a "type" that may turn something on: another one is unknown, and told with the word."""
+    cases = [(place, body, path) for place, body, path in objects(endpoint)
+             if isinstance(body_at(body, path).get("type"), str) and not any(name in body for name in STEERING)
+             and not (endpoint == RESPONSES and LABELS.search(place))]
     assert len({place for place, _, _ in cases}) >= 9
     bodies = [changed(body, path, lambda at: at.update(type="of-tomorrow")) for _, body, path in cases]
-    for (place, _, path), uses in zip(cases, read(CHAT, bodies)):
+    for (place, _, path), uses in zip(cases, read(endpoint, bodies)):
         full = sdk_types.spelled(path + ("type",))
-        assert ("", full + "=of-tomorrow") in uses or turned_on(uses, full), (place, uses)
+        assert ("", full + "=of-tomorrow") in uses or turned_on(uses, full) or of_hosted_tool(uses, full), (place, uses)
+
+
+# Types that only say what the other fields are: each of these is known by its own name.
+LABELS = re.compile(r"\b(annotations\[\]|action|actions\[\]|sources\[\]|summary\[\]|caller|operation|outcome|error|environment|container)$")
 
 
 def body_at(body, path):
@@ -195,7 +287,7 @@ def test_many_unknown_fields_are_all_counted():
 def named_in_the_source():
     """Every feature that a row, a reader of values or a header can turn on."""
     text = "".join(path.read_text() for path in sorted((ROOT / "ngx_module/wire").glob("*.[ch]")) if path.name.startswith(("fields", "intake")))
-    patterns = (r'\b(?:FEATURE|KEPT|FLAG)\(\w+, "[^"]*", "([^"]+)"\)', r'CHOICE\(\w+, "[^"]*", \w+, "([^"]+)"', r'gh_intake_use\(r, "([^"]+)"\)', r'HEADER\("[^"]*", "([^"]+)"\)')
+    patterns = (r'\.feature = "([^"]+)"', r'\b(?:FEATURE|KEPT|FLAG)\(\w+, "[^"]*", "([^"]+)"\)', r'\bHANDLE\(\w+, "[^"]*", \w+, "([^"]+)"\)', r'CHOICE\(\w+, "[^"]*", \w+, "([^"]+)"', r'\bHOSTED\("[^"]*", "([^"]+)"\)', r'gh_intake_use\(r, "([^"]+)"\)', r'HEADER\("[^"]*", "([^"]+)"\)')
     return {name for pattern in patterns for name in re.findall(pattern, text)}
 
 

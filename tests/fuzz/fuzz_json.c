@@ -66,41 +66,6 @@ read_events(gh_str_t text, uint32_t max_depth, bool skip)
     }
 }
 
-static void
-write_node(gh_json_writer_t *w, const gh_node_t *node, bool in_object)
-{
-    const gh_node_t *child;
-    char            *key;
-
-    if (in_object) {
-        key = malloc(node->key.len + 1);
-        memcpy(key, node->key.data, node->key.len);
-        key[node->key.len] = '\0';
-        gh_json_key(w, key);
-        free(key);
-    }
-
-    switch (node->type) {
-    case GH_NODE_OBJECT:
-    case GH_NODE_ARRAY:
-        node->type == GH_NODE_OBJECT ? gh_json_begin_object(w) : gh_json_begin_array(w);
-        for (child = node->first; child != NULL; child = child->next) {
-            write_node(w, child, node->type == GH_NODE_OBJECT);
-        }
-        node->type == GH_NODE_OBJECT ? gh_json_end_object(w) : gh_json_end_array(w);
-        break;
-    case GH_NODE_STRING:
-        gh_json_string(w, node->text);
-        break;
-    case GH_NODE_NUMBER:
-        gh_json_raw(w, node->text);
-        break;
-    default:
-        gh_json_raw(w, gh_str_from(gh_node_type_name(node->type)));
-        break;
-    }
-}
-
 static bool
 same_tree(const gh_node_t *a, const gh_node_t *b)
 {
@@ -142,7 +107,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         /* the longest escape of one byte: U+FFFD never comes, \u007f may */
         buffer = malloc(size * 6 + 16);
         gh_json_writer_init(&w, buffer, size * 6 + 16);
-        write_node(&w, root, false);
+        gh_node_write(&w, root);
         REQUIRE(gh_json_writer_ok(&w));
         REQUIRE(gh_json_parse(&heap.arena, (gh_str_t) { buffer, w.len }, "again", &again, &error) == GH_OK);
         REQUIRE(same_tree(root, again));

@@ -36,7 +36,7 @@ feed(run_t *run, const char *data, size_t size, bool strip, unsigned seed)
     run->size = size;
     run->len = 0;
     run->data = malloc(size + 1);
-    gh_stream_init(&run->stream, strip, run->carry);
+    gh_stream_init(&run->stream, GH_HUB_CHAT, strip, run->carry);
 
     while (at < size) {
         part = size - at;
@@ -60,7 +60,7 @@ compare(const run_t *a, const run_t *b)
 
     if (a->len != b->len || memcmp(a->data, b->data, a->len) != 0
         || s->done != t->done || s->error != t->error || s->usage_seen != t->usage_seen
-        || s->events != t->events || s->content_bytes != t->content_bytes
+        || s->usage_partial != t->usage_partial || s->events != t->events || s->content_bytes != t->content_bytes
         || s->usage.input != t->usage.input || s->usage.output != t->usage.output || s->usage.cached != t->usage.cached
         || s->usage.cache_write != t->usage.cache_write || s->usage.reasoning != t->usage.reasoning)
     {
@@ -99,7 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     status = 0;
-    if (gh_commit_look((gh_str_t) { copy, size }, &status) == GH_COMMIT_ERROR && (status < 400 || status > 599)) {
+    if (gh_commit_look(GH_HUB_CHAT, (gh_str_t) { copy, size }, &status) == GH_COMMIT_ERROR && (status < 400 || status > 599)) {
         abort();
     }
 

@@ -234,6 +234,29 @@ add_class(random_t *r, world_t *world, const answer_t *before)
     return limits->classes != was && !world->policy.gone && world->policy.applies_to == PATTERN_ORG;
 }
 
+/* Words of a level below are among those of the levels above: what is more is refused when it is applied. */
+static bool
+inside(const limits_t *above, const limits_t *limits)
+{
+    return (above->places == 0 || (limits->places & ~above->places & ~OWN) == 0) && (above->models == 0 || (limits->models & ~above->models) == 0);
+}
+
+static bool
+only_narrows(const world_t *world)
+{
+    bool holds = true;
+
+    for (unsigned t = 0; t < TENANTS; t++) {
+        const tenant_t *tenant = &world->tenants[t];
+
+        holds = holds && inside(&world->organisation, &tenant->limits);
+        for (unsigned a = 0; a < APPS; a++) {
+            holds = holds && inside(&world->organisation, &tenant->apps[a]) && inside(&tenant->limits, &tenant->apps[a]);
+        }
+    }
+    return holds;
+}
+
 static bool
 add_places(random_t *r, world_t *world, const answer_t *before)
 {
@@ -242,9 +265,9 @@ add_places(random_t *r, world_t *world, const answer_t *before)
     (void) before;
     if (limits->places == 0) {
         limits->places = some_words(r, 5) | (chance(r, 50) ? world->policy.allows[0].process & ~OWN : 0);
-        return true;
+        return only_narrows(world);
     }
-    return lose_word(r, &limits->places);
+    return lose_word(r, &limits->places) && only_narrows(world);
 }
 
 static bool
@@ -254,10 +277,10 @@ add_models(random_t *r, world_t *world, const answer_t *before)
 
     (void) before;
     if (limits->models != 0) {
-        return lose_word(r, &limits->models);
+        return lose_word(r, &limits->models) && only_narrows(world);
     }
     limits->models = 1 + below(r, 7);
-    return true;
+    return only_narrows(world);
 }
 
 static bool

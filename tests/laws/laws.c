@@ -152,9 +152,9 @@ batch(uint64_t seed, uint64_t first, unsigned n, const char *only)
     }
 }
 
-/* Every law tried, none in vain, none broken, and hardly a world refused. */
+/* Every law tried, none broken, hardly a world refused, and none in vain, but where few worlds or a fresh seed may lack what a law needs: not covers. */
 static bool
-summary(double seconds, const char *only)
+summary(double seconds, const char *only, bool covers)
 {
     uint64_t compared = 0, refused = 0;
     bool     good = worlds_done > 0 && refused_worlds * 100 <= worlds_done;
@@ -169,14 +169,14 @@ summary(double seconds, const char *only)
         printf("%-15s %10llu %10llu %10llu %10llu %7llu  %s%s\n", laws[i].name, (unsigned long long) count->compared,
             (unsigned long long) count->mattered, (unsigned long long) count->not_here, (unsigned long long) count->refused,
             (unsigned long long) count->broken, laws[i].sentence, count->mattered == 0 ? ": VACUOUS" : "");
-        good &= count->broken == 0 && count->mattered > 0 && count->refused * 10 <= count->compared / REQUESTS;
+        good &= count->broken == 0 && (count->mattered > 0 || !covers) && count->refused * 10 <= count->compared / REQUESTS;
         compared += count->compared;
         refused += count->refused;
     }
     printf("%-15s %10llu %10llu %10s %10s %7llu  what cells keep is what is judged; %llu gave way or ran out\n", "cells",
         (unsigned long long) cells_counts.compared, (unsigned long long) cells_counts.found, "", "", (unsigned long long) cells_counts.broken,
         (unsigned long long) cells_counts.dropped);
-    good &= cells_counts.broken == 0 && (only != NULL || (cells_counts.found > 0 && cells_counts.dropped > 0));
+    good &= cells_counts.broken == 0 && (only != NULL || !covers || (cells_counts.found > 0 && cells_counts.dropped > 0));
     if (first_refusal[0]) {
         printf("last refusal: %s\n", first_refusal);
     }
@@ -196,6 +196,7 @@ main(int argc, char **argv)
 {
     uint64_t    total = 50000, seed = (uint64_t) time(NULL);
     const char *only = NULL;
+    bool        covers = true;
     clock_t     begun = clock();
 
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -207,8 +208,10 @@ main(int argc, char **argv)
             only = argv[i + 1];
         } else if (strcmp(argv[i], "--report") == 0) {
             report_directory = argv[i + 1];
+        } else if (strcmp(argv[i], "--covers") == 0) {
+            covers = strcmp(argv[i + 1], "no") != 0;
         } else {
-            fprintf(stderr, "usage: laws [--worlds N] [--seed N] [--only LAW] [--report DIR]\n");
+            fprintf(stderr, "usage: laws [--worlds N] [--seed N] [--only LAW] [--report DIR] [--covers yes|no]\n");
             return 64;
         }
     }
@@ -216,5 +219,5 @@ main(int argc, char **argv)
     for (uint64_t at = 0; at < total; at += TOGETHER) {
         batch(seed, at, total - at < TOGETHER ? (unsigned) (total - at) : TOGETHER, only);
     }
-    return summary((double) (clock() - begun) / CLOCKS_PER_SEC, only) ? 0 : 1;
+    return summary((double) (clock() - begun) / CLOCKS_PER_SEC, only, covers) ? 0 : 1;
 }

@@ -305,7 +305,7 @@ make_policy(random_t *r, world_t *world)
 }
 
 static void
-make_limits(random_t *r, const world_t *world, limits_t *limits)
+make_limits(random_t *r, const world_t *world, const limits_t *above, limits_t *limits)
 {
     if (world->policy.applies_to == PATTERN_ORG && !world->policy.gone && chance(r, 8)) {
         limits->classes = 1u << below(r, world->policy.class_count);
@@ -315,6 +315,10 @@ make_limits(random_t *r, const world_t *world, limits_t *limits)
     }
     if (chance(r, 6)) {
         limits->models = 1 + below(r, 7);
+    }
+    /* a level below can only narrow */
+    if (above != NULL && above->models != 0) {
+        limits->models &= above->models;
     }
 }
 
@@ -376,11 +380,11 @@ make_world(world_t *world, uint64_t seed, uint64_t number)
             guard->forbids[f].gone = f >= 1 + below(&r, 2);
         }
     }
-    make_limits(&r, world, &world->organisation);
+    make_limits(&r, world, NULL, &world->organisation);
     for (unsigned t = 0; t < TENANTS; t++) {
-        make_limits(&r, world, &world->tenants[t].limits);
+        make_limits(&r, world, &world->organisation, &world->tenants[t].limits);
         for (unsigned a = 0; a < APPS; a++) {
-            make_limits(&r, world, &world->tenants[t].apps[a]);
+            make_limits(&r, world, world->tenants[t].limits.models != 0 ? &world->tenants[t].limits : &world->organisation, &world->tenants[t].apps[a]);
         }
     }
     for (unsigned i = 0; i < REQUESTS; i++) {

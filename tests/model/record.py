@@ -124,7 +124,7 @@ def record(path, seed, steps, calm=False):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file")
-    parser.add_argument("--seed", default=str(time.time()))
+    parser.add_argument("--seed", default=os.environ.get("SEED") or str(time.time()))
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--calm", action="store_true", help="edits only: the same workers from beginning to end")
     options = parser.parse_args()

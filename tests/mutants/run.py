@@ -2,7 +2,7 @@
 """
 Seeded faults (mutants.py), each built in a copy of the source and held against the checks that must notice it.
 
-    tests/mutants/run.py [--only WORD]... [--kind unit|oracle|findings|laws|cli|e2e]... [--keep-going] [--table]
+    tests/mutants/run.py [--only WORD]... [--kind unit|oracle|hierarchy|quota|findings|laws|histories|reuse|kill|cli|dialects|e2e|instructions]... [--table]
 
 The copy is build/mutants: what a fault does not touch is built once. Every check first has to pass without a fault. A fault is killed when every one
 of its checks fails; when one does not, a test is missing. --table prints the table of README.md, which has to be the same.
@@ -25,7 +25,7 @@ PLACE = ROOT / "build" / "mutants"
 SOURCE = PLACE / "source"
 PYTHON = os.environ.get("GATEHOUSE_PYTHON", str(ROOT / "build" / "venv" / "bin" / "python"))
 README = Path(__file__).with_name("README.md")
-SECONDS = {"unit": 120, "oracle": 300, "findings": 300, "laws": 300, "cli": 300, "e2e": 300}
+SECONDS = {"unit": 120, "oracle": 300, "quota": 120, "hierarchy": 300, "findings": 300, "laws": 300, "histories": 300, "reuse": 120, "kill": 300, "cli": 300, "dialects": 300, "e2e": 300, "instructions": 300}
 JOBS = "-j%d" % (os.cpu_count() or 2)
 
 
@@ -50,15 +50,33 @@ def build(target, log):
     """A mutant that does not build says nothing."""
     flags = "CFLAGS=-O1 -g -Wno-error"
     for command in {"core": [["make", JOBS, flags, "core"]], "tools": [["make", JOBS, flags, "core"], ["make", JOBS, flags, "tools"]],
-                    "cli": [["make", JOBS, flags, "core", "cli"]], "module": [["make", JOBS, flags, "core", "cli"], ["make", flags, "module"]],
+                    "cli": [["make", JOBS, flags, "core", "cli", "build/tests/tools/count"]], "module": [["make", JOBS, flags, "core", "cli"], ["make", flags, "module"]],
                     }.get(target, [["make", JOBS, flags, "core"], ["make", flags, target]]):
         if sh(command, 600, log) != 0:
             raise Failed("%s: %s" % (" ".join(command), Path(log).read_text()[-600:]))
 
 
+def instructions(log):
+    """Is what a request costs within what the source without a fault costs here? Built as it is delivered, in a place of its own."""
+    place = "BUILD=build/instructions"
+    os.environ["GATEHOUSE_BUILD"] = "build/instructions"
+    for command in (["make", JOBS, place, "core", "cli"], ["make", JOBS, place, *("build/instructions/tests/bench/load/" + each for each in ("load", "backend")),
+                                                           "build/instructions/tests/bench/scale/scale"], ["make", place, "module"]):
+        if sh(command, 600, log) != 0:
+            raise Failed("%s: %s" % (" ".join(command), Path(log).read_text()[-600:]))
+    count = [PYTHON, "tests/bench/instructions.py"]
+    if not (PLACE / "instructions.recorded").exists():           # the first is without a fault
+        if sh(count + ["--record"], SECONDS["instructions"], log) != 0:
+            raise Failed("%s" % Path(log).read_text()[-600:])
+        (PLACE / "instructions.recorded").touch()
+    return sh(count, SECONDS["instructions"], log) == 0
+
+
 def check(killer, log):
     """Runs one check: does it pass?"""
     kind, _, what = killer.partition(":")
+    if kind == "instructions":
+        return instructions(log)
     if kind == "unit":
         build("build/tests/unit/" + what, log)
         command = ["build/tests/unit/" + what]
@@ -68,17 +86,28 @@ def check(killer, log):
         command = [PYTHON, "tests/oracle/" + script, "--seed", "gatehouse", *more, "--worlds"]
         worlds = (300, 8000) if kind == "oracle" else (50, 500)      # most faults show in the first few
         return all(sh(command + [str(count)], SECONDS[kind], log) == 0 for count in worlds)
+    elif kind == "hierarchy":
+        build("build/tests/oracle/hierarchy_worlds", log)
+        command = [PYTHON, "tests/oracle/test_hierarchy.py", "--worlds", "3000", "--seed", "gatehouse"]
     elif kind == "laws":
         build("tools", log)
         command = ["build/tests/laws/laws", "--worlds", "10000", "--seed", "1", "--report", str(PLACE / "laws")]
+    elif kind == "quota":
+        build("build/tests/oracle/quota_worlds", log)
+        command = [PYTHON, "tests/oracle/test_quota.py", "--histories", "3000", "--seed", "1"]
+    elif kind in ("histories", "reuse", "kill"):
+        target = "build/tests/%s/%s" % ("kill" if kind == "kill" else "counters", kind)
+        build(target, log)
+        command = [target, *{"histories": ["--histories", "4000", "--seed", "1"], "reuse": [], "kill": ["--kills", "4000", "--seed", "1"]}[kind]]
+        command += ["--ledger", "/dev/shm/gatehouse-mutants-%s-%d" % (kind, os.getpid())]
     else:
-        build("cli" if kind == "cli" else "module", log)
+        build({"cli": "cli", "dialects": "build/tests/tools/dialects"}.get(kind, "module"), log)
         words = shlex.split(what)
         at = words.index("-k") if "-k" in words else len(words)
         files = ["tests/%s/%s" % (kind, name) for name in words[:at]]
         command = [PYTHON, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files, *words[at:]]
     status = sh(command, SECONDS[kind], log)
-    if kind in ("cli", "e2e") and status == 5:
+    if kind in ("cli", "dialects", "e2e") and status == 5:
         raise Failed("%s chose no test" % killer)
     return status == 0
 
@@ -86,6 +115,7 @@ def check(killer, log):
 def copy_source():
     """The tree as it stands, without what is built. Files that did not change keep their time, and what is built from them stays."""
     PLACE.mkdir(parents=True, exist_ok=True)
+    (PLACE / "instructions.recorded").unlink(missing_ok=True)
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=False)
     if names.returncode == 0:
         files = [name for name in names.stdout.decode().split("\0") if name and (ROOT / name).is_file()]

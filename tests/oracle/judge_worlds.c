@@ -3,7 +3,7 @@
  * stdin, one answer a line on stdout; for comparison with an independent judge.
  *
  * {"documents":[{"path":"a.json","json":{...}}],"now":"2026-11-21T00:00:00Z","node":"n1","requests":[{"tenant":"org/tenant/app",
- *  "key":"k1","model":"m","endpoint":"chat.completions","headers":{"x-data-class":"secret"},"uninspected":false,
+ *  "key":"k1","model":"m","endpoint":"chat.completions","headers":{"x-data-class":"secret"},"uninspected":false,"inference_geo":"us",
  *  "features":[{"name":"web_search","where":"tools[0]"}]}]}
  *
  * "key" defaults to "key", "endpoint" to "chat.completions"; a header's value may be a list: one header line each; "bytes" instead of
@@ -12,6 +12,7 @@
  * decisions are not the same in everything has the code "cells differ". With "findings":true in the world also
  * "findings":[{"file","code","text"}], what the documents are warned of.
  */
+#include "ngx_module/wire/wire.h"
 #include "policy/decide/decide.h"
 #include "tests/oracle/world_line.h"
 #include "tests/unit/same_decision.h"
@@ -99,6 +100,17 @@ cells_agree(const gh_image_t *image, gh_decide_input_t input, gh_cells_t *cells,
     return true;
 }
 
+/* As the body's reader hands it on. */
+static gh_str_t
+geo_of(gh_arena_t *arena, const gh_node_t *request)
+{
+    gh_intake_t read;
+    gh_error_t  error;
+    gh_str_t    body = gh_str_format(arena, "{\"model\":\"m\",\"messages\":[],\"inference_geo\":\"%.*s\"}", GH_STR_ARG(text_of(request, "inference_geo", "global")));
+
+    return gh_intake_parse(arena, GH_ENDPOINT_CHAT_COMPLETIONS, body, &read, &error) == GH_OK ? read.inference_geo : GH_STR("unreadable");
+}
+
 static void
 judge_request(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, gh_cells_t *cells, const gh_node_t *world,
     const gh_node_t *request)
@@ -131,6 +143,7 @@ judge_request(gh_json_writer_t *w, gh_arena_t *arena, const gh_image_t *image, g
             intake.features[intake.feature_count++] = (gh_feature_use_t) { text_of(f, "name", ""), text_of(f, "where", "") };
         }
     }
+    intake.inference_geo = geo_of(arena, request);
     input.identity = &identity;
     input.intake = &intake;
     input.node = text_of(world, "node", "");
@@ -164,23 +177,15 @@ write_findings(gh_json_writer_t *w, const gh_report_t *report)
 }
 
 static void
-judge_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
+judge_world(gh_arena_t *arena, const gh_node_t *world, gh_str_t line, gh_json_writer_t *w)
 {
     const gh_node_t *requests;
-    gh_node_t       *world;
     gh_report_t      report;
     gh_model_t      *model;
     gh_image_t      *image;
     gh_cells_t      *cells;
-    gh_error_t       error;
 
-    memset(&error, 0, sizeof(error));
     gh_report_init(&report, arena);
-    if (gh_json_parse(arena, line, "stdin", &world, &error) != GH_OK) {
-        gh_report_add(&report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s", error.text);
-        write_errors(w, &report);
-        return;
-    }
     image = world_line_image(arena, world, "documents", line, time_of(text_of(world, "now", "")), &model, &report);
     if (image == NULL) {
         write_errors(w, &report);
@@ -206,27 +211,5 @@ judge_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
 int
 main(void)
 {
-    static char answer[ANSWER_MAX];
-    char       *line = NULL;
-    size_t      size = 0;
-    ssize_t     len;
-
-    while ((len = getline(&line, &size, stdin)) > 0) {
-        gh_json_writer_t w;
-        gh_heap_t        heap;
-
-        gh_heap_init(&heap);
-        gh_json_writer_init(&w, answer, sizeof(answer));
-        judge_world(&heap.arena, (gh_str_t) { line, (size_t) len }, &w);
-        gh_heap_free(&heap);
-        if (!gh_json_writer_ok(&w)) {
-            fprintf(stderr, "an answer is above %u bytes\n", ANSWER_MAX);
-            return 1;
-        }
-        fwrite(w.data, 1, w.len, stdout);
-        putchar('\n');
-        fflush(stdout);
-    }
-    free(line);
-    return 0;
+    return world_lines(ANSWER_MAX, judge_world);
 }

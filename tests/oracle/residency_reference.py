@@ -37,9 +37,9 @@ CONDITIONS = (
     "forbid.training", "forbid.everything", "guard",
     "class.default", "class.assign", "class.label", "class.unknown_label", "class.tenant", "class.app",
     "class.uninspected",
-    "narrow.header", "narrow.tenant", "narrow.app", "narrow.process", "narrow.store",
+    "narrow.header", "narrow.geo", "narrow.tenant", "narrow.app", "narrow.process", "narrow.store",
     "fact.node_country", "fact.stated_process", "fact.derived_process", "fact.destinations", "fact.evidence_missing",
-    "fact.evidence_expired", "fact.region_verified", "fact.claude", "fact.claude_alias", "fact.model_override", "fact.unknown_outside_anywhere", "fact.unknown_touches",
+    "fact.evidence_expired", "fact.region_verified", "fact.claude", "fact.claude_alias", "fact.inference_geo", "fact.model_override", "fact.unknown_outside_anywhere", "fact.unknown_touches",
     "feature.adds", "feature.unlisted", "feature.unknown",
     "gate.node", "gate.alias", "gate.tenant_models", "gate.policy", "gate.endpoint", "gate.serves",
 )
@@ -49,6 +49,14 @@ UNKNOWN_STORE = Store(False, UNKNOWN, None)
 STORE_NOTHING = Store(True, NOTHING, 0)
 
 Target = namedtuple("Target", "process store process_listed store_listed operator_home partition attest training unlisted")
+
+
+# What a request of an endpoint is translated to where a deployment does not offer that endpoint itself.
+TALK = ("chat.completions", "responses", "messages", "converse", "invoke")
+FAMILIES = {"anthropic": ["anthropic."], "nova": ["amazon.nova-2"], "gpt-oss": ["openai.gpt-oss"]}      # whose words Converse is asked in
+EMBEDS = {"titan-v2": "titan-embed-text-v2", "titan-v1": "titan-embed-text-v1", "cohere-v3": "cohere.embed-multilingual-v3", "cohere-v4": "embed-v4"}
+COUNT = ("messages.count_tokens", "bedrock.count_tokens")
+TRANSLATED = {one: [other for other in group if other != one] for group in (TALK, COUNT) for one in group}
 
 
 class BadPlace(Exception):
@@ -94,7 +102,7 @@ def covers(pattern, name):
 
 
 def matches_model(pattern, name):
-    """Models have nothing below them: the exact name, or one trailing *."""
+    """What is permitted is inside: a model has nothing below it, so it is the exact name, or one trailing *."""
     if pattern.endswith("*"):
         return name.startswith(pattern[:-1])
     return name == pattern
@@ -243,13 +251,16 @@ class World:
             country = self.stated_set(deployment, entry, "country")
             if country is not None:
                 stated = country if stated is None else stated | country
-        elif provider in ("openai", "anthropic"):           # the gateway sets no inference_geo of its own: any
-            key, value = ("host", deployment.get("host")) if provider == "openai" else ("inference_geo", None)
+        elif provider in ("openai", "anthropic"):           # by what every request says, or by what the host is
+            key, value = ("host", deployment.get("host")) if provider == "openai" else ("inference_geo", self.overridden(deployment, entry, "inference_geo", None))
+            value = None if self.off("fact.inference_geo") else value
             for row in self.facts.rules[provider]:
                 if row[key] in ("*", value):
                     derived, state = self.row_places(row["process"], NOTHING)
                     derived = derived or NOTHING
                     break
+        elif provider == "other":                           # nothing is known of it but what its operator states
+            derived, state = NOTHING, True
         else:
             derived, state = UNKNOWN, False
         if state and stated is None:
@@ -330,7 +341,8 @@ class World:
             if not any(covers(pattern, tenant) for pattern in rule["tenants"]):
                 return False
         if "models" in rule and not self.off(kind + ".models"):
-            if not any(matches_model(pattern, name) for pattern in rule["models"] for name in (model_name, upstream)):
+            named = covers if kind == "forbid" else matches_model           # a forbid is touched by what lies below a name, too
+            if not any(named(pattern, name) for pattern in rule["models"] for name in (model_name, upstream)):
                 return False
         return True
 
@@ -426,7 +438,8 @@ class World:
                     classes.add(policy["classes"][-1])
         return classes, None
 
-    def narrowings(self, policy, tenant_name, headers):
+    def narrowings(self, policy, tenant_name, headers, geo=None):
+        """geo: inference_geo of the body; a country may be in small letters, "global" asks for nothing."""
         organisation, tenant, app = self.tenants[tenant_name]
         own = policy.get("places")
         found = []
@@ -435,8 +448,12 @@ class World:
                 found.append(self.facts.places(holder["places"], own))
         if "places" in app and not self.off("narrow.app"):
             found.append(self.facts.places(app["places"], own))
-        if "x-gatehouse-places" in headers and not self.off("narrow.header"):
-            names = headers["x-gatehouse-places"].replace(",", " ").split()
+        sent = [] if self.off("narrow.header") else headers.get("x-gatehouse-places", [])
+        sent = [sent] if isinstance(sent, str) else list(sent)
+        if geo not in (None, "global") and not self.off("narrow.geo"):
+            sent.append(geo.upper() if len(geo) == 2 else geo)
+        for one in sent:                                    # each narrows further
+            names = one.replace(",", " ").split()
             if not names:
                 raise BadPlace("")
             found.append(self.facts.places(names, own))
@@ -469,6 +486,27 @@ class World:
                 return False
         return True
 
+    def ways(self, request, deployment, entry):
+        """The endpoints at which a deployment could be asked: the request's own, else those it offers that such requests are translated to."""
+        offered = self.overridden(deployment, entry, "endpoints", ())
+        if request["endpoint"] in offered or request.get("operation"):      # what is kept is asked for in the words it was made with
+            return [request["endpoint"]] if request["endpoint"] in offered else []
+        return [one for one in TRANSLATED.get(request["endpoint"], ()) if one in offered]
+
+    @staticmethod
+    def expressible(request, deployment, ways, upstream=""):
+        """Whether any of them has words for it. What has none is an input here: {"strict": endpoints, "self": endpoints}."""
+        barred = request.get("inexpressible", {}).get("self" if (deployment["provider"], deployment["dialect"]) == ("self", "openai") else "strict", ())
+        if request["endpoint"] == "embeddings" == "".join(ways) and deployment["dialect"] == "bedrock":
+            return not any(one in request.get("inexpressible", {}).get("models", ()) for one in EMBEDS if EMBEDS[one] in upstream)
+        family = next((one for one, names in FAMILIES.items() if any(name in upstream for name in names)), None)
+        if upstream.startswith("arn:") and not family and "invoke" in deployment.get("endpoints", ()):
+            family = "anthropic"
+        by_model = request.get("inexpressible", {}).get("converse")
+        if by_model is not None and family and deployment["dialect"] == "bedrock":
+            barred = set(barred) - {"converse"} | ({"converse"} if family in by_model else set())
+        return request["endpoint"] in ways or any(one not in barred for one in ways)
+
     def decide(self, request):
         tenant, headers = request["tenant"], request.get("headers", {})
 
@@ -490,28 +528,44 @@ class World:
         if denial:
             return denied(denial)
         try:
-            narrowings = self.narrowings(policy, tenant, headers)
+            narrowings = self.narrowings(policy, tenant, headers, request.get("inference_geo"))
         except BadPlace:
             return denied("invalid_places")
         guards = [] if self.off("guard") else [each for each in self.guards if covers(each["applies_to"], tenant)]
-        offered, narrowed, fitting = False, False, []
+        offered, narrowed, unsaid, fitting = False, False, False, []
+        pin, elsewhere, own = request.get("pin"), False, False
+        unasked = [one for one in request.get("features", ()) if not one.get("by_default")]
         for deployment in self.deployments:
             entry = deployment["models"].get(model_name)
             if entry is None:
                 continue
             entry = dict({"upstream": model_name}, **entry)
-            if request["endpoint"] not in self.overridden(deployment, entry, "endpoints", ()) and not self.off("gate.endpoint"):
+            ways = self.ways(request, deployment, entry)
+            if not ways and not self.off("gate.endpoint"):
                 continue
             if not any(covers(pattern, tenant) for pattern in self.overridden(deployment, entry, "serves", ())) and not self.off("gate.serves"):
                 continue
             offered = True
+            own = own or deployment["id"] == pin
             target = self.target(deployment, entry, model_name, request.get("features", ()))
+            if not self.eligible(policy, guards, classes, narrowings, tenant, model_name, entry, target):
+                target = self.target(deployment, entry, model_name, unasked)       # what the client did not ask for is left out
             if self.eligible(policy, guards, classes, narrowings, tenant, model_name, entry, target):
+                if pin and deployment["id"] != pin:
+                    elsewhere = True
+                    continue
+                if ways and not self.expressible(request, deployment, ways, entry.get("upstream", "")):
+                    unsaid = True
+                    continue
                 fitting.append(deployment["id"] + "/" + entry["upstream"])
             elif self.eligible(policy, guards, classes, (), tenant, model_name, entry, target):
                 narrowed = True
         if not offered:
-            return denied("model_not_found")
+            return denied("state_not_found" if request.get("operation") else "model_not_found")
+        if not fitting and unsaid:
+            return denied("not_expressible", classes)
+        if not fitting and elsewhere:
+            return denied("residency_denied" if own else "state_not_found", classes)
         if not fitting:
             return dict(denied("residency_denied", classes), narrowed=narrowed)
         return {"code": "allow", "eligible": sorted(fitting), "classes": sorted(classes), "narrowed": False}

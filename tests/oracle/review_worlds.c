@@ -213,10 +213,10 @@ concerns(const seen_t *seen, const gh_image_t *image, const request_t *r, uint32
     for (uint32_t i = 0; i < targets.count; i++) {
         uint32_t endpoints = image->targets[targets.first + i].endpoints;
 
-        if ((endpoints >> seen->endpoint & 1) != (endpoints >> r->intake.endpoint & 1)) {
+        if (gh_endpoint_served(endpoints, seen->endpoint) != gh_endpoint_served(endpoints, r->intake.endpoint)) {
             return false;
         }
-        offered = offered || (endpoints >> r->intake.endpoint & 1);
+        offered = offered || gh_endpoint_served(endpoints, r->intake.endpoint);
     }
     if (feature == NULL || !offered) {                         /* what nobody offers is decided without features */
         return seen->feature.kind == GH_REVIEW_NO_FEATURE;
@@ -556,23 +556,15 @@ review_image(gh_json_writer_t *w, gh_arena_t *arena, const gh_node_t *world, con
 }
 
 static void
-review_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
+review_world(gh_arena_t *arena, const gh_node_t *world, gh_str_t line, gh_json_writer_t *w)
 {
     const gh_node_t *sample;
-    gh_node_t       *world;
     gh_report_t      report;
     gh_model_t      *model;
     gh_image_t      *image, *after = NULL;
-    gh_error_t       error;
     uint64_t         now_ms;
 
-    memset(&error, 0, sizeof(error));
     gh_report_init(&report, arena);
-    if (gh_json_parse(arena, line, "stdin", &world, &error) != GH_OK) {
-        gh_report_add(&report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s", error.text);
-        write_errors(w, &report);
-        return;
-    }
     now_ms = time_of(text_of(world, "now", ""));
     image = world_line_image(arena, world, "documents", line, now_ms, &model, &report);
     if (image == NULL) {
@@ -597,27 +589,5 @@ review_world(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
 int
 main(void)
 {
-    char   *answer = malloc(ANSWER_MAX), *line = NULL;
-    size_t  size = 0;
-    ssize_t len;
-
-    while (answer != NULL && (len = getline(&line, &size, stdin)) > 0) {
-        gh_json_writer_t w;
-        gh_heap_t        heap;
-
-        gh_heap_init(&heap);
-        gh_json_writer_init(&w, answer, ANSWER_MAX);
-        review_world(&heap.arena, (gh_str_t) { line, (size_t) len }, &w);
-        gh_heap_free(&heap);
-        if (!gh_json_writer_ok(&w)) {
-            fprintf(stderr, "an answer is above %u bytes\n", ANSWER_MAX);
-            return 1;
-        }
-        fwrite(w.data, 1, w.len, stdout);
-        putchar('\n');
-        fflush(stdout);
-    }
-    free(line);
-    free(answer);
-    return 0;
+    return world_lines(ANSWER_MAX, review_world);
 }

@@ -230,13 +230,16 @@ def broken_laws(judge, seed, count):
     return tried, broken
 
 
-def decisive(seed, count):
-    """For each condition: in how many worlds does leaving it out change a code or an eligible set."""
+def decisive(seed, count, enough=None):
+    """For each condition: in how many worlds does leaving it out change a code or an eligible set; counted up to `enough`."""
     found = collections.Counter()
     for number in range(count):
+        tried = [condition for condition in CONDITIONS if enough is None or found[condition] < enough]
+        if not tried:
+            break
         world = make_world(seed, number, FACTS)
         whole = [(each["code"], each["eligible"]) for each in answers(world, FACTS)]
-        for condition in CONDITIONS:
+        for condition in tried:
             if [(each["code"], each["eligible"]) for each in answers(world, FACTS, (condition,))] != whole:
                 found[condition] += 1
     return found
@@ -250,7 +253,7 @@ def built_driver():
 
 
 def fresh_seed():
-    seed = str(int(time.time() * 1000))
+    seed = os.environ.get("SEED") or str(int(time.time() * 1000))
     print("seed", seed)
     return seed
 
@@ -265,13 +268,12 @@ def test_fixed_worlds():
 
 
 def test_fresh_worlds():
-    check(compare(built_driver(), fresh_seed(), 10000))
+    check(compare(built_driver(), fresh_seed(), 1000))      # some to begin with: the stage goes on with 40,000
 
 
 def test_laws():
-    tried, broken = broken_laws(lambda worlds: run_driver(built_driver(), worlds), fresh_seed(), 1000)
-    assert not broken, "\n".join(broken[:5])
-    assert all(tried[law] for law in list(TIGHTENING) + ["order"]), tried
+    _, broken = broken_laws(lambda worlds: run_driver(built_driver(), worlds), fresh_seed(), 1000)
+    assert not broken, "\n".join(broken[:5])      # that each law is tried is asked of the fixed worlds below
 
 
 def test_laws_of_the_reference():
@@ -281,7 +283,7 @@ def test_laws_of_the_reference():
 
 
 def test_every_condition_decides_somewhere():
-    found = decisive(FIXED_SEED, 1000)
+    found = decisive(FIXED_SEED, 1000, enough=1)
     assert not [condition for condition in CONDITIONS if not found[condition]]
 
 

@@ -196,12 +196,12 @@ def compare(seed, count):
     return compared, found
 
 
-def check(seed, count):
+def check(seed, count, covers=True):
     SEEN.clear()
     compared, found = compare(seed, count)
     assert not found, "\n".join(found[:5])
     assert compared > count * 0.8
-    assert all(SEEN[name] for name in ("gained", "lost", "later", "with a feature", "same documents")), SEEN
+    assert not covers or all(SEEN[name] for name in ("gained", "lost", "later", "with a feature", "same documents")), SEEN
 
 
 def test_fixed_worlds():
@@ -209,7 +209,7 @@ def test_fixed_worlds():
 
 
 def test_fresh_worlds():
-    check(fresh_seed(), 60)
+    check(fresh_seed(), 60, covers=False)     # 60 drawn by chance may lack one kind of change
 
 
 def main():

@@ -58,7 +58,7 @@ def forbid(**more):
 
 def ask(deployments, rules, forbids=(), guards=(), node_country="DE", now="2026-11-21T12:00:00Z", headers=None, features=(), classify=None,
         tenant="bank/retail/chat", model="m", node="n1", endpoint="chat.completions", tenant_more=None, app_more=None, classes=None,
-        places=None, applies_to="bank/*", aliases=("m-2026",), uninspected=False):
+        places=None, applies_to="bank/*", aliases=("m-2026",), uninspected=False, geo=None):
     if isinstance(deployments, dict):
         deployments = [proven(deployments)]
     policy = {"kind": "residency/1", "name": "bank", "applies_to": applies_to, "classes": classes or ["public", "personal", "secret"],
@@ -71,7 +71,7 @@ def ask(deployments, rules, forbids=(), guards=(), node_country="DE", now="2026-
         policy]
     documents += [{"kind": "residency/1", "role": "guard", "name": "g", "applies_to": "bank", "forbid": [each]} for each in guards]
     request = {"tenant": tenant, "model": model, "endpoint": endpoint, "headers": headers or {}, "features": list(features),
-               "uninspected": uninspected}
+               "uninspected": uninspected, "inference_geo": geo}
     return World(documents, now, node, FACTS).decide(request)
 
 
@@ -95,7 +95,7 @@ def test_patterns():
     assert not covers("bank/retail", "bank/retail-eu/app1")
     assert covers("bank/ret*", "bank/retail-eu/app1") and covers("bank/*", "bank/x/y") and not covers("bank/*", "bank2/x/y")
     assert not covers("Bank", "bank/x/y")
-    assert matches_model("gpt-*", "gpt-4.1") and not matches_model("gpt-4", "gpt-4.1")
+    assert matches_model("gpt-*", "gpt-4.1") and not matches_model("gpt-4", "gpt-4.1") and not matches_model("meta", "meta/llama") and matches_model("meta/*", "meta/llama")
 
 
 @pytest.mark.parametrize("region, country", [
@@ -235,6 +235,23 @@ def test_narrowing():
     assert allowed(own_machine(), fits, headers={"x-gatehouse-places": "home"}, places={"home": ["DE"]})
     assert not allowed(own_machine(), [allow(["EU"])], headers={"x-gatehouse-places": "ANYWHERE"}, node_country="CH")
     assert not allowed(own_machine(), fits, tenant_more={"places": ["FR"]}) and not allowed(own_machine(), fits, app_more={"places": ["FR"]})
+
+
+def test_inference_geo():
+    """What a deployment's requests say decides where they run; what a client's body says narrows, and no more."""
+    claude = dict(provider="anthropic", partition="anthropic", country=None, dialect="anthropic", endpoints=["messages"], operator_home="US")
+    american, anywhere = [allow(["US"])], [allow(["ANYWHERE"])]
+    assert allowed(own_machine(**claude, inference_geo="us"), american, node_country="US")
+    assert not allowed(own_machine(**claude), american, node_country="US") and not allowed(own_machine(**claude, inference_geo="global"), american, node_country="US")
+    assert not allowed(own_machine(**claude, inference_geo="us"), american, node_country="DE")
+    assert not allowed(own_machine(**claude, inference_geo="us", process=["JP"]), american, node_country="US")
+    override = {"m": {"upstream": "m-up", "inference_geo": "us"}}
+    assert allowed(own_machine(**claude, inference_geo="global", models=override), american, node_country="US")
+    assert allowed(own_machine(**claude, inference_geo="us"), anywhere, node_country="US", geo="us") and not allowed(own_machine(**claude), anywhere, geo="us")
+    assert allowed(own_machine(**claude), anywhere, geo="global") and allowed(own_machine(), [allow(["EU"])], geo="EU") and not allowed(own_machine(), [allow(["EU"])], geo="us")
+    assert ask(own_machine(), [allow(["EU"])], geo="nowhere")["code"] == "invalid_places"
+    assert not allowed(own_machine(), [allow(["EU"])], headers={"x-gatehouse-places": "FR"}, geo="DE")
+    assert not allowed(own_machine(), [allow(["EU"])], headers={"x-gatehouse-places": ["DE", "FR"]}) and allowed(own_machine(), [allow(["EU"])], headers={"x-gatehouse-places": ["DE", "EU"]})
 
 
 def test_features():

@@ -1,4 +1,4 @@
-/* A world as one line of JSON, for the drivers that judge random worlds: documents, clock, and their image. */
+/* A world as one line of JSON, for the drivers that judge random worlds: documents, clock, and their image; and what all drivers do around it. */
 #ifndef GH_TEST_WORLD_LINE_H
 #define GH_TEST_WORLD_LINE_H
 
@@ -108,6 +108,55 @@ world_line_image(gh_arena_t *arena, const gh_node_t *world, const char *member, 
         return NULL;
     }
     return image;
+}
+
+/* Writes the answer to a world. line: what the world was read from. */
+typedef void (*world_line_fn)(gh_arena_t *arena, const gh_node_t *world, gh_str_t line, gh_json_writer_t *w);
+
+static inline void
+world_line_answer(gh_arena_t *arena, gh_str_t line, world_line_fn judge, gh_json_writer_t *w)
+{
+    gh_node_t  *world;
+    gh_report_t report;
+    gh_error_t  error = { 0 };
+
+    if (gh_json_parse(arena, line, "stdin", &world, &error) == GH_OK) {
+        judge(arena, world, line, w);
+        return;
+    }
+
+    gh_report_init(&report, arena);
+    gh_report_add(&report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s", error.text);
+    write_errors(w, &report);
+}
+
+/* One answer a line, of at most answer_max bytes, to each line of stdin. What main returns. */
+static inline int
+world_lines(size_t answer_max, world_line_fn judge)
+{
+    char   *answer = malloc(answer_max), *line = NULL;
+    size_t  size = 0;
+    ssize_t len;
+
+    while (answer != NULL && (len = getline(&line, &size, stdin)) > 0) {
+        gh_json_writer_t w;
+        gh_heap_t        heap;
+
+        gh_heap_init(&heap);
+        gh_json_writer_init(&w, answer, answer_max);
+        world_line_answer(&heap.arena, (gh_str_t) { line, (size_t) len }, judge, &w);
+        gh_heap_free(&heap);
+        if (!gh_json_writer_ok(&w)) {
+            fprintf(stderr, "an answer is above %zu bytes\n", answer_max);
+            return 1;
+        }
+        fwrite(w.data, 1, w.len, stdout);
+        putchar('\n');
+        fflush(stdout);
+    }
+    free(line);
+    free(answer);
+    return 0;
 }
 
 #endif

@@ -28,7 +28,7 @@ ATTEST = ("c5", "hipaa-baa", "iso27001")
 FEATURES = ("web_search", "file_search", "code_interpreter", "mcp", "background")
 CLASSES = ("public", "internal", "personal", "secret")
 MODELS = (("gpt-4.1", "gpt-4.1-2025"), ("gpt-4o", "gpt-4o-latest"), ("claude-sonnet", "sonnet"), ("llama-3", "llama"),
-          ("our-writer", "Claude-Opus"))
+          ("llama-3/70b", "llama-70b"), ("our-writer", "Claude-Opus"))
 ENDPOINTS = ("chat.completions", "completions", "embeddings")
 ORGANISATIONS = {"nordbank": ("retail", "retail-eu"), "fjord": ("web", "labs")}
 APPS = ("chat", "batch")
@@ -151,15 +151,19 @@ class Maker:
             if not self.chance(0.03):
                 self.state(result, "country", self.rng.choice(COUNTRIES))
         else:
-            provider = self.rng.choice(("openai", "openai", "openai", "anthropic"))
+            provider = self.rng.choice(("openai", "openai", "anthropic", "anthropic", "other"))
             result.update(provider=provider, partition=provider, dialect="openai")
             if provider == "openai" and not self.chance(0.1):
                 result["host"] = self.rng.choice(("us.api.openai.com", "eu.api.openai.com", "api.openai.com"))
+            if provider == "anthropic" and self.chance(0.7):
+                result.update(dialect="anthropic", inference_geo=self.rng.choice(("us", "us", "global")))
         if self.chance(0.02):
             del result["partition"]
         result["endpoints"] = list(ENDPOINTS) if self.chance(0.8) else some(self.rng, ENDPOINTS, 2)
         if result["dialect"] == "bedrock-openai":
             result["endpoints"] = list(ENDPOINTS[:1])       # it has no other
+        if result["dialect"] == "anthropic":
+            result["endpoints"] = ["messages"]              # chat is translated to it
         if not self.chance(0.02):
             result["serves"] = sorted({name.split("/")[0] for name in tenants}) if self.chance(0.75) else self.patterns(tenants)
         self.common_facts(result, 0.95)
@@ -195,7 +199,9 @@ class Maker:
             entry["profile"] = self.rng.choice(PROFILES)
             if self.chance(0.8):
                 self.state(entry, "destinations", some(self.rng, AWS_REGIONS[:12], 2))
-        if deployment["dialect"] != "bedrock-openai" and self.chance(0.03):
+        if deployment["provider"] == "anthropic" and deployment["dialect"] == "anthropic" and self.chance(0.2):
+            entry["inference_geo"] = self.rng.choice(("us", "global"))
+        if deployment["dialect"] not in ("bedrock-openai", "anthropic") and self.chance(0.03):
             entry["endpoints"] = some(self.rng, ENDPOINTS, 2)
         if deployment["provider"] != "aws" and self.chance(0.03):
             del entry["upstream"]
@@ -231,7 +237,10 @@ class Maker:
                     apps[0]["models"] = [self.model_pattern([self.rng.choice(self.models)[0]])]
                 tenants.append({"id": tenant, "models": ["*"], "apps": apps})
                 if self.chance(0.12):
-                    tenants[-1]["models"] = [self.model_pattern([self.rng.choice(self.models)[0]])]
+                    name = self.rng.choice(self.models)[0]
+                    tenants[-1]["models"] = [self.model_pattern([name])]
+                    if "models" in apps[0]:                    # a level below can only narrow
+                        apps[0]["models"] = [name] if tenants[-1]["models"][0].endswith("*") else list(tenants[-1]["models"])
                 elif self.chance(0.05):
                     del tenants[-1]["models"]
                 names += ["/".join((organisation, tenant, app["id"])) for app in apps]
@@ -254,6 +263,9 @@ class Maker:
                     if self.chance(0.1):
                         process, store = self.any_target()
                         holder["places"] = self.names_for(process | store, {}, self.chance(0.3))
+                        above = organisation.get("places", []) if holder is tenant else tenant.get("places") or organisation.get("places", [])
+                        if above:                              # a level below can only narrow
+                            holder["places"] = some(self.rng, above, 3)
 
     # Names, patterns
 
@@ -274,6 +286,8 @@ class Maker:
 
     def model_pattern(self, names):
         name = self.rng.choice(names)
+        if "/" in name and self.chance(0.3):
+            return name.split("/")[0]                       # which only a forbid takes for what lies below it
         return name if self.chance(0.6) else name[:self.rng.randint(1, len(name))] + "*"
 
     def model_patterns(self):
@@ -444,6 +458,8 @@ class Maker:
                    "endpoint": "chat.completions" if self.chance(0.85) else self.rng.choice(ENDPOINTS), "headers": {}, "features": features}
         if self.chance(0.25):
             request["uninspected"] = self.chance(0.9)
+        if self.chance(0.05):
+            request["inference_geo"] = self.rng.choice(("us", "us", "global", "ch", "EEA", "nowhere"))
         return request
 
     def label(self, known):
@@ -595,9 +611,12 @@ def add_narrowing(rng, world):
     for document in of_kind(world, "tenants/1"):
         for organisation in document["organisations"]:
             for tenant in organisation["tenants"]:
-                for holder in [tenant] + tenant["apps"]:
-                    if "places" not in holder and rng.random() < 0.5:
-                        holder["places"] = names
+                inside = organisation.get("places", names) is names            # a level below can only narrow
+                if inside and not any("places" in holder for holder in [tenant] + tenant["apps"]) and rng.random() < 0.5:
+                    tenant["places"] = names
+                for app in tenant["apps"]:
+                    if inside and "places" not in app and tenant.get("places", names) is names and rng.random() < 0.5:
+                        app["places"] = names
     return world
 
 

@@ -114,7 +114,7 @@ def complaints(options, gateway, load, trouble, auditor):
 def options_of(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("STORM_SECONDS", 40)))
-    parser.add_argument("--seed", default=str(int(time.time())))
+    parser.add_argument("--seed", default=os.environ.get("SEED") or str(int(time.time())))
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--expect-violations", action="store_true")
     parser.add_argument("--without", choices=("barrier", "check", "wait"))

@@ -129,7 +129,10 @@ class Trouble:
             self.count("edits confirmed later" if done.returncode == 0 else "edits never confirmed")
 
     def killed_edit(self, dice):
-        """An editor that is killed somewhere between its first look and its last word. The history says whether it committed; nobody acknowledged it."""
+        """
+        An editor that is killed somewhere between its first look and its last word. The history says whether it committed; nobody acknowledged it. LMDB's
+        readers learn of a commit whose writer was killed while it wrote the last page from the next writer only, so there is one before history is asked.
+        """
         self.stopping.wait(3 + dice.random() * 4)
         organisation = dice.choice(ORGANISATIONS)
         directory = self.documents(policy_of(organisation, dice), tenants_of(organisation))
@@ -139,6 +142,7 @@ class Trouble:
         time.sleep(dice.random() ** 2 * 0.1)
         process.kill()
         process.wait()
+        self.gateway.command("key", "create", f"{organisation}/red/app", f"behind-{directory.name}")
         history = json.loads(self.gateway.command("policy", "history", "--json").stdout)
         number = next((one["revision"] for one in history if one["reason"] == words[-1]), None)
         self.gateway.trail.write("edit", command="policy apply", argv=words, begin=begin, end=time.time(), exit=3 if number else 1, out=f"revision {number}",

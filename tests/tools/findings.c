@@ -20,22 +20,16 @@ write_finding(gh_json_writer_t *w, const gh_report_item_t *item)
 }
 
 static void
-find(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
+find(gh_arena_t *arena, const gh_node_t *world, gh_str_t line, gh_json_writer_t *w)
 {
     gh_document_source_t *sources;
     gh_report_t           report;
     gh_model_t           *model;
-    gh_node_t            *world;
-    gh_error_t            error;
     size_t                count;
 
     gh_report_init(&report, arena);
-    if (gh_json_parse(arena, line, "stdin", &world, &error) != GH_OK) {
-        gh_report_add(&report, GH_SEVERITY_ERROR, error.code, error.source, error.line, error.column, "%s", error.text);
-    } else {
-        sources = read_documents(arena, world, "documents", line, &count);
-        gh_documents_load(arena, sources, count, time_of(text_of(world, "now", "")), &model, &report);
-    }
+    sources = read_documents(arena, world, "documents", line, &count);
+    gh_documents_load(arena, sources, count, time_of(text_of(world, "now", "")), &model, &report);
     gh_json_begin_array(w);
     for (size_t i = 0; i < report.count; i++) {
         write_finding(w, &report.items[i]);
@@ -46,26 +40,5 @@ find(gh_arena_t *arena, gh_str_t line, gh_json_writer_t *w)
 int
 main(void)
 {
-    static char answer[ANSWER_MAX];
-    char       *line = NULL;
-    size_t      size = 0;
-    ssize_t     len;
-
-    while ((len = getline(&line, &size, stdin)) > 0) {
-        gh_json_writer_t w;
-        gh_heap_t        heap;
-
-        gh_heap_init(&heap);
-        gh_json_writer_init(&w, answer, sizeof(answer));
-        find(&heap.arena, (gh_str_t) { line, (size_t) len }, &w);
-        gh_heap_free(&heap);
-        if (!gh_json_writer_ok(&w)) {
-            fprintf(stderr, "the findings are above %u bytes\n", ANSWER_MAX);
-            return 1;
-        }
-        fwrite(w.data, 1, w.len, stdout);
-        putchar('\n');
-    }
-    free(line);
-    return 0;
+    return world_lines(ANSWER_MAX, find);
 }

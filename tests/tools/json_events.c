@@ -11,47 +11,6 @@
 
 #define LINE_MAX_BYTES (4 * 1024 * 1024)
 
-static void
-write_node(gh_json_writer_t *w, const gh_node_t *node, bool in_object)
-{
-    const gh_node_t *child;
-
-    if (in_object) {
-        gh_json_key(w, node->key.data);   /* the arena's strings end in NUL, and hold none */
-    }
-
-    switch (node->type) {
-
-    case GH_NODE_OBJECT:
-        gh_json_begin_object(w);
-        for (child = node->first; child != NULL; child = child->next) {
-            write_node(w, child, true);
-        }
-        gh_json_end_object(w);
-        break;
-
-    case GH_NODE_ARRAY:
-        gh_json_begin_array(w);
-        for (child = node->first; child != NULL; child = child->next) {
-            write_node(w, child, false);
-        }
-        gh_json_end_array(w);
-        break;
-
-    case GH_NODE_STRING:
-        gh_json_string(w, node->text);
-        break;
-
-    case GH_NODE_NUMBER:
-        gh_json_raw(w, node->text);
-        break;
-
-    default:
-        gh_json_raw(w, gh_str_from(gh_node_type_name(node->type)));
-        break;
-    }
-}
-
 static int
 document(gh_str_t text, char *out, size_t size)
 {
@@ -71,7 +30,7 @@ document(gh_str_t text, char *out, size_t size)
     gh_heap_init(&heap);
     if (gh_json_parse(&heap.arena, text, "document", &root, &error) == GH_OK) {
         gh_json_writer_init(&w, out, size);
-        write_node(&w, root, false);
+        gh_node_write(&w, root);
         if (event != GH_JSON_END || !gh_json_writer_ok(&w)) {
             fprintf(stderr, "json_events: reader, tree and writer do not agree\n");
             status = 1;

@@ -1,11 +1,11 @@
 /*
  * Shows what the gateway reads in a request and what it would send, for differential tests.
  *
- *   wire_intake [ENDPOINT [DIALECT UPSTREAM API_VERSION STORE_FALSE]] < body
- *   wire_intake --batch     each request is a line "ENDPOINT DIALECT UPSTREAM API_VERSION STORE_FALSE LENGTH", then LENGTH bytes
+ *   wire_intake [ENDPOINT [DIALECT UPSTREAM API_VERSION STORE_FALSE [OUTPUT_CAP [INFERENCE_GEO]]]] < body
+ *   wire_intake --batch     each request is a line "ENDPOINT DIALECT UPSTREAM API_VERSION STORE_FALSE OUTPUT_CAP INFERENCE_GEO LENGTH", then LENGTH bytes
  *
- * ENDPOINT and DIALECT are names as in fleet/1, API_VERSION "-" for none, STORE_FALSE 0 or 1. One JSON line an answer; the
- * new body is in hexadecimal, so that every byte of it can be compared.
+ * ENDPOINT and DIALECT are names as in fleet/1, or "self" for the dialect "openai" of provider "self"; API_VERSION "-" for none, STORE_FALSE 0 or 1,
+ * OUTPUT_CAP 0 for none, INFERENCE_GEO "-" for none. One JSON line an answer; the new body is in hexadecimal, so that every byte of it can be compared.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +15,11 @@
 #include "policy/base/hash.h"
 #include "policy/base/json_writer.h"
 
-static const char *const endpoints[GH_ENDPOINTS] = { "chat.completions", "completions", "embeddings" };
-static const char *const dialects[GH_DIALECTS] = { "openai", "azure-v1", "azure-classic", "bedrock-openai" };
 
 typedef struct {
-    char endpoint[32], dialect[32], upstream[512], api_version[64];
+    char endpoint[32], dialect[32], upstream[512], api_version[64], geo[32];
     int  store_false;
+    unsigned long long output_cap;
 } ask_t;
 
 static int
@@ -49,6 +48,13 @@ write_intake(gh_json_writer_t *w, const gh_intake_t *intake)
     gh_json_kv_bool(w, "uninspected", intake->uninspected);
     gh_json_kv_u64(w, "max_tokens", intake->max_tokens);
     gh_json_kv_u64(w, "n", intake->n);
+    gh_json_kv_u64(w, "text_bytes", intake->text_bytes);
+    gh_json_kv_u64(w, "messages", intake->messages);
+    gh_json_kv_u64(w, "prompts", intake->prompts);
+    gh_json_kv_u64(w, "images", intake->images);
+    gh_json_kv_u64(w, "unbounded", intake->unbounded);
+    gh_json_kv_string(w, "inference_geo", intake->inference_geo);
+    gh_json_kv_string(w, "service_tier", intake->service_tier);
     gh_json_key(w, "features");
     gh_json_begin_array(w);
     for (i = 0; i < intake->feature_count; i++) {
@@ -104,10 +110,11 @@ answer(const ask_t *ask, gh_str_t body)
     gh_error_t        error;
     gh_target_t       target;
     gh_wire_request_t request;
+    gh_url_t          url = { .operation = GH_URL_CREATE };
     gh_json_writer_t  w;
     size_t            size = 65536 + body.len * 8;
     char             *text;
-    int               endpoint = name_index(ask->endpoint, endpoints, GH_ENDPOINTS);
+    int               endpoint = name_index(ask->endpoint, gh_endpoint_names, GH_ENDPOINTS);
 
     gh_heap_init(&heap);
     memset(&error, 0, sizeof(error));
@@ -115,15 +122,23 @@ answer(const ask_t *ask, gh_str_t body)
     gh_json_writer_init(&w, text, size);
     gh_json_begin_object(&w);
 
-    if (gh_intake_parse(&heap.arena, (gh_endpoint_t) endpoint, body, &intake, &error) != GH_OK) {
+    url.endpoint = (gh_endpoint_t) endpoint;
+    if (endpoint == GH_ENDPOINT_CONVERSE || endpoint == GH_ENDPOINT_INVOKE) {
+        url.model = GH_STR("m");    /* which the path says */
+    }
+
+    if (gh_intake_parse_url(&heap.arena, &url, body, &intake, &error) != GH_OK) {
         write_error(&w, &error);
     } else {
         write_intake(&w, &intake);
         memset(&target, 0, sizeof(target));
-        target.dialect = (gh_dialect_t) name_index(ask->dialect, dialects, GH_DIALECTS);
+        target.provider = gh_str_from(ask->dialect);
+        target.dialect = strcmp(ask->dialect, "self") == 0 ? GH_DIALECT_OPENAI
+            : (gh_dialect_t) name_index(ask->dialect, gh_dialect_names, GH_DIALECTS);
         target.upstream_model = gh_str_from(ask->upstream);
+        target.inference_geo = gh_str_from(strcmp(ask->geo, "-") == 0 ? "" : ask->geo);
         target.api_version = gh_str_from(strcmp(ask->api_version, "-") == 0 ? "" : ask->api_version);
-        if (gh_dialect_request(&heap.arena, &target, &intake, GH_STR(""), ask->store_false != 0, &request, &error) != GH_OK) {
+        if (gh_dialect_request(&heap.arena, &target, &intake, GH_STR(""), ask->store_false != 0, ask->output_cap, &request, &error) != GH_OK) {
             write_error(&w, &error);
         } else {
             write_request(&w, &heap, body, &request);
@@ -152,8 +167,8 @@ batch(void)
     char  *body;
 
     while (fgets(line, sizeof(line), stdin) != NULL) {
-        if (sscanf(line, "%31s %31s %511s %63s %d %zu", ask.endpoint, ask.dialect, ask.upstream, ask.api_version,
-                &ask.store_false, &length) != 6 || length > 64u << 20)
+        if (sscanf(line, "%31s %31s %511s %63s %d %llu %31s %zu", ask.endpoint, ask.dialect, ask.upstream, ask.api_version,
+                &ask.store_false, &ask.output_cap, ask.geo, &length) != 8 || length > 64u << 20)
         {
             fprintf(stderr, "wire_intake: unreadable line %s", line);
             return 2;
@@ -174,7 +189,7 @@ batch(void)
 int
 main(int argc, char **argv)
 {
-    ask_t  ask = { "chat.completions", "openai", "upstream", "-", 0 };
+    ask_t  ask = { "chat.completions", "openai", "upstream", "-", "-", 0, 0 };
     size_t size = 1 << 16, len = 0, got;
     char  *body;
 
@@ -190,6 +205,8 @@ main(int argc, char **argv)
         snprintf(ask.upstream, sizeof(ask.upstream), "%s", argv[3]);
         snprintf(ask.api_version, sizeof(ask.api_version), "%s", argv[4]);
         ask.store_false = argv[5][0] == '1';
+        ask.output_cap = argc > 6 ? strtoull(argv[6], NULL, 10) : 0;
+        snprintf(ask.geo, sizeof(ask.geo), "%s", argc > 7 ? argv[7] : "-");
     }
 
     body = malloc(size);

@@ -32,7 +32,7 @@ parse(const char *body)
 }
 
 /* Uses as "name@where name@where"; "?" for nobody's. */
-static const char *
+static inline const char *
 uses(void)
 {
     static char text[8192];
@@ -58,7 +58,7 @@ uses(void)
 #define PARTS(parts)   "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[" parts "]}]}"
 #define TOOLS(tools)   "{\"model\":\"m\",\"messages\":[],\"tools\":[" tools "]}"
 
-static void
+static inline void
 check_refused(const char *body, const char *code, const char *text)
 {
     CHECK_INT(parse(body), GH_ERROR);

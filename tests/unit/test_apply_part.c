@@ -25,11 +25,12 @@ next_random(uint32_t below)
 typedef struct {
     int8_t  file, again;              /* that gives the tenant; -1: none. again: a second one, which is an error */
     uint8_t apps, classes, models, places;
+    uint8_t limit, app_limit, key_limit, max_output;   /* amounts; 0: none */
 } tenant_t;
 
 typedef struct {
     tenant_t tenants[ORGS][TENANTS];
-    uint8_t  said[ORGS][FILES];       /* of all tenants: 0 nothing, 1 and 2 models, 3 classes, 4 both */
+    uint8_t  said[ORGS][FILES];       /* of all tenants: 0 nothing, 1 and 2 models, 3 classes, 4 both, 5 to 8 limits */
     uint8_t  renamed[FILES], fleet, forbid;
 } state_t;
 
@@ -61,26 +62,42 @@ residency(gh_arena_t *arena, int org, const state_t *state)
 }
 
 static gh_str_t
+limit_text(gh_arena_t *arena, const char *member, const char *per, uint8_t amount)
+{
+    return gh_str_format(arena, ",\"%s\":[{\"dimension\":\"requests\",\"per\":\"%s\",\"amount\":%u,\"class\":\"rate\"}]", member, per,
+        amount);
+}
+
+static gh_str_t
 tenant_text(gh_arena_t *arena, int number, const tenant_t *tenant)
 {
-    gh_str_t apps = GH_STR("");
+    gh_str_t apps = GH_STR(""), limits = tenant->limit ? limit_text(arena, "limits", "second", tenant->limit) : GH_STR("");
 
+    if (tenant->max_output != 0) {
+        limits = gh_str_format(arena, "%.*s,\"max_output\":%u", GH_STR_ARG(limits), tenant->max_output);
+    }
     for (int a = 0; a < 3; a++) {
         if (tenant->apps >> a & 1) {
-            apps = gh_str_format(arena, "%.*s%s{\"id\":\"a%d\"%s}", GH_STR_ARG(apps), apps.len > 0 ? "," : "", a,
-                a == 2 ? ",\"classes\":[\"secret\"]" : "");
+            gh_str_t own = a == 0 && tenant->app_limit ? limit_text(arena, "limits", "day", tenant->app_limit) : GH_STR("");
+            gh_str_t keys = a == 0 && tenant->key_limit ? limit_text(arena, "key_limits", "minute", tenant->key_limit) : GH_STR("");
+
+            apps = gh_str_format(arena, "%.*s%s{\"id\":\"a%d\"%s%.*s%.*s}", GH_STR_ARG(apps), apps.len > 0 ? "," : "", a,
+                a == 2 ? ",\"classes\":[\"secret\"]" : "", GH_STR_ARG(own), GH_STR_ARG(keys));
         }
     }
-    return gh_str_format(arena, "{\"id\":\"t%d\"%s%s%s%s%.*s%s}", number, tenant->classes ? ",\"classes\":[\"secret\"]" : "",
-        tenant->models ? ",\"models\":[\"gpt\"]" : "", tenant->places ? ",\"places\":[\"SE\"]" : "", apps.len > 0 ? ",\"apps\":[" : "",
+    return gh_str_format(arena, "{\"id\":\"t%d\"%.*s%s%s%s%s%.*s%s}", number, GH_STR_ARG(limits),
+        tenant->classes ? ",\"classes\":[\"secret\"]" : "", tenant->models ? ",\"models\":[\"gpt\"]" : "", tenant->places ? ",\"places\":[\"SE\"]" : "", apps.len > 0 ? ",\"apps\":[" : "",
         GH_STR_ARG(apps), apps.len > 0 ? "]" : "");
 }
+
+#define ORG_LIMIT(amount) ",\"limits\":[{\"dimension\":\"micro-dollars\",\"amount\":" amount ",\"class\":\"budget\"}]"
 
 static gh_str_t
 organisation_text(gh_arena_t *arena, const state_t *state, int org, int file)
 {
     static const char *const said[] = { "", ",\"models\":[\"gpt\",\"llama\"]", ",\"models\":[\"llama\"]", ",\"classes\":[\"secret\"]",
-                                        ",\"models\":[\"gpt\",\"llama\"],\"classes\":[\"secret\"]" };
+                                        ",\"models\":[\"gpt\",\"llama\"],\"classes\":[\"secret\"]", ORG_LIMIT("7"),
+                                        ORG_LIMIT("9"), ",\"max_output\":3", ",\"key_limits\":[{\"dimension\":\"requests\",\"per\":\"minute\",\"amount\":60,\"class\":\"rate\"}]" };
     gh_str_t                 tenants = GH_STR("");
 
     for (int t = 0; t < TENANTS; t++) {
@@ -127,7 +144,8 @@ static void
 random_tenant(tenant_t *tenant)
 {
     *tenant = (tenant_t) { (int8_t) next_random(FILES), -1, (uint8_t) next_random(8), next_random(4) == 0, next_random(4) == 0,
-                           next_random(6) == 0 };
+                           next_random(6) == 0, (uint8_t) (next_random(2) * next_random(4)), (uint8_t) (next_random(2) * next_random(4)),
+                           (uint8_t) (next_random(2) * next_random(4)), (uint8_t) (next_random(3) == 0 ? 1 + next_random(5) : 0) };
 }
 
 /* Mostly one tenant; now and then something that the short way cannot do, or that is wrong. */
@@ -142,13 +160,13 @@ change(state_t *state)
         tenant->file = -1;
         break;
     case 1:
-        state->said[org][next_random(FILES)] = (uint8_t) next_random(5);
+        state->said[org][next_random(FILES)] = (uint8_t) next_random(9);
         break;
     case 2:
         state->renamed[next_random(FILES)] ^= 1;
         break;
     case 3:
-        tenant->again = next_random(3) == 0 ? (int8_t) next_random(FILES) : -1;
+        tenant->again = next_random(3) != 0 ? (int8_t) next_random(FILES) : -1;
         break;
     case 4:
         state->forbid = (uint8_t) next_random(4);
@@ -157,9 +175,13 @@ change(state_t *state)
         state->fleet = next_random(8) == 0;
         break;
     case 6:
-        for (int f = 0; f < FILES; f++) {
-            state->said[org][f] = 1;
-        }
+        memset(state->said[org], next_random(3) == 0 ? 1 : 5 + (int) next_random(4), sizeof(state->said[org]));
+        break;
+    case 8:
+    case 9:
+        tenant->limit = (uint8_t) next_random(4);
+        tenant->app_limit = (uint8_t) next_random(4);
+        tenant->max_output = (uint8_t) next_random(6);
         break;
     case 7:
         memset(state->said[org], 0, sizeof(state->said[org]));
@@ -259,11 +281,78 @@ compare(gh_store_t *stores[2], gh_arena_t *arena, int edit)
     }
 }
 
+/* ---- what a key is held to ---- */
+
+static void
+expect(gh_limits_t *limits, gh_level_t level, gh_dimension_t dimension, gh_per_t per, gh_limit_class_t class, uint64_t amount)
+{
+    if (amount != 0) {
+        limits->items[limits->count++] = (gh_limit_t) { .level = (uint8_t) level, .dimension = (uint8_t) dimension, .per = (uint8_t) per,
+                                                        .limit_class = (uint8_t) class, .amount = amount };
+    }
+}
+
+/* Of an app, straight from the world: what its organisation says stands in any file that gives the organisation. */
+static gh_limits_t
+expected(const state_t *state, int org, int t, int a)
+{
+    const tenant_t *tenant = &state->tenants[org][t];
+    uint8_t         of_key = a == 0 ? tenant->key_limit : 0;
+    uint32_t        said = 0;
+    gh_limits_t     limits;
+
+    memset(&limits, 0, sizeof(limits));
+    for (int k = 0; k < TENANTS; k++) {
+        int file = state->tenants[org][k].file;
+
+        if (file >= 0 && state->said[org][file] >= 5) {
+            said |= 1u << state->said[org][file];
+        }
+    }
+    expect(&limits, GH_LEVEL_ORGANISATION, GH_COUNT_MICRO_DOLLARS, GH_PER_NONE, GH_LIMIT_BUDGET, said >> 5 & 1 ? 7 : said >> 6 & 1 ? 9 : 0);
+    expect(&limits, GH_LEVEL_TENANT, GH_COUNT_REQUESTS, GH_PER_SECOND, GH_LIMIT_RATE, tenant->limit);
+    expect(&limits, GH_LEVEL_APP, GH_COUNT_REQUESTS, GH_PER_DAY, GH_LIMIT_RATE, a == 0 ? tenant->app_limit : 0);
+    expect(&limits, GH_LEVEL_KEY, GH_COUNT_REQUESTS, GH_PER_MINUTE, GH_LIMIT_RATE, of_key != 0 ? of_key : said >> 8 & 1 ? 60 : 0);
+    limits.max_output = said >> 7 & 1 ? 3 : 0;
+    if (tenant->max_output != 0 && (limits.max_output == 0 || tenant->max_output < limits.max_output)) {
+        limits.max_output = tenant->max_output;
+    }
+    return limits;
+}
+
+static unsigned
+check_limits(gh_store_t *store, gh_arena_t *arena, const state_t *state)
+{
+    unsigned with = 0;
+
+    for (int o = 0; o < ORGS; o++) {
+        for (int t = 0; t < TENANTS; t++) {
+            for (int a = 0; a < 3; a++) {
+                gh_identity_t identity;
+                gh_limits_t   limits = expected(state, o, t, a);
+                gh_error_t    error;
+
+                memset(&identity, 0, sizeof(identity));
+                identity.path = gh_str_format(arena, "o%d/t%d/a%d", o, t, a);
+                if (state->tenants[o][t].file < 0 || !(state->tenants[o][t].apps >> a & 1)) {
+                    continue;
+                }
+                CHECK_INT(gh_store_identify_app(store, WORLD_NOW, &identity, NULL, &error), GH_OK);
+                CHECK_INT(identity.limits.count, limits.count);
+                CHECK_INT(identity.limits.max_output, limits.max_output);
+                CHECK(memcmp(identity.limits.items, limits.items, sizeof(limits.items)) == 0);
+                with += limits.count != 0;
+            }
+        }
+    }
+    return with;
+}
+
 static void
 test_same(gh_store_t *stores[2])
 {
     state_t  state, tried;
-    unsigned applied = 0, refused = 0, part = 0;
+    unsigned applied = 0, refused = 0, part = 0, limited = 0;
 
     memset(&state, 0, sizeof(state));
     for (int o = 0; o < ORGS; o++) {
@@ -295,13 +384,14 @@ test_same(gh_store_t *stores[2])
             applied++;
             part += outcomes[0].unread > 0;
             compare(stores, &heap.arena, edit);
+            limited += check_limits(stores[0], &heap.arena, &state);
         } else {
             refused++;
         }
         gh_heap_free(&heap);
     }
-    printf("apply part: %u edits applied, %u of them by a part, %u refused\n", applied, part, refused);
-    CHECK(applied > EDITS / 2 && part > EDITS / 3 && refused > EDITS / 30);
+    printf("apply part: %u edits applied, %u of them by a part, %u refused, %u looks at limits\n", applied, part, refused, limited);
+    CHECK(applied > EDITS / 2 && part > EDITS / 3 && refused > EDITS / 30 && limited > EDITS);
 }
 
 int

@@ -1,6 +1,7 @@
 /* Hashes against published vectors: FIPS 180-4 examples, RFC 4231, RFC 5869, RFC 4648, the CRC catalogue's check value. */
 #include <stdlib.h>
 
+#include "policy/base/base64.h"
 #include "policy/base/error.h"
 #include "policy/base/hash.h"
 #include "tests/unit/check.h"
@@ -25,6 +26,31 @@ check_hex(const uint8_t *got, size_t len, const char *expected)
 
     gh_hex(got, len, hex);
     CHECK_STR(((gh_str_t) { hex, 2 * len }), expected);
+}
+
+/* Every byte, at each place of each length up to 9, and nothing behind it. */
+static void
+test_hex(void)
+{
+    uint8_t  data[9];
+    char     hex[20], expected[20];
+    unsigned byte, len, i;
+    bool     good = true;
+
+    for (byte = 0; byte < 256; byte++) {
+        for (len = 0; len <= sizeof(data); len++) {
+            memset(hex, '!', sizeof(hex));
+            memset(expected, '!', sizeof(expected));
+            for (i = 0; i < len; i++) {
+                data[i] = (uint8_t) (byte + 37 * i);
+                snprintf(expected + 2 * i, 3, "%02x", data[i]);
+            }
+            expected[2 * len] = '!';
+            gh_hex(data, len, hex);
+            good &= memcmp(hex, expected, sizeof(hex)) == 0;
+        }
+    }
+    CHECK(good);
 }
 
 static void
@@ -185,8 +211,65 @@ test_base64url(void)
 }
 
 static void
+test_base64(void)
+{
+    /* RFC 4648 section 10 */
+    static const char *const plain[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
+    static const char *const coded[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
+    static const char *const wrong[] = { "Z", "Zg", "Zg=", "Zh==", "Zm9=", "Zm9v====", "Zg===", "=", "Zg==Zg==", "Zg=a", "Zm9vY", "Z-__", "Zm9v\n", " Zm9v",
+                                         "Zm8=Zm8=", "\xc3\xa9==" };
+    gh_base64_decoder_t decoder;
+    char                text[64];
+    uint8_t             bytes[64];
+    size_t              i, at, len;
+    long                n;
+
+    for (i = 0; i < 7; i++) {
+        len = gh_base64(plain[i], strlen(plain[i]), text);
+        CHECK_STR(((gh_str_t) { text, len }), coded[i]);
+        CHECK_INT(GH_BASE64_LENGTH(strlen(plain[i])), len);
+        CHECK_INT(gh_base64_decode(gh_str_from(coded[i]), text, strlen(plain[i])), strlen(plain[i]));
+        CHECK_MEM(text, plain[i], strlen(plain[i]));
+        if (i != 0) {
+            CHECK_INT(gh_base64_decode(gh_str_from(coded[i]), bytes, strlen(plain[i]) - 1), -1);
+        }
+
+        /* In two parts, cut anywhere; the text before its own end is none. */
+        for (at = 0; at <= strlen(coded[i]); at++) {
+            gh_base64_decoder_init(&decoder);
+            n = gh_base64_decoder_feed(&decoder, (gh_str_t) { coded[i], at }, bytes);
+            CHECK(n >= 0 && gh_base64_decoder_done(&decoder) == (at % 4 == 0));
+            n += gh_base64_decoder_feed(&decoder, gh_str_from(coded[i] + at), bytes + n);
+            CHECK_INT(n, strlen(plain[i]));
+            CHECK_MEM(bytes, plain[i], strlen(plain[i]));
+            CHECK(gh_base64_decoder_done(&decoder));
+        }
+    }
+
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        CHECK_INT(gh_base64_decode(gh_str_from(wrong[i]), bytes, sizeof(bytes)), -1);
+        gh_base64_decoder_init(&decoder);
+        for (at = 0; at < strlen(wrong[i]); at++) {
+            (void) gh_base64_decoder_feed(&decoder, (gh_str_t) { wrong[i] + at, 1 }, bytes);
+        }
+        CHECK(!gh_base64_decoder_done(&decoder));
+    }
+
+    len = gh_base64("\xfb\xff\xfe", 3, text);
+    CHECK_STR(((gh_str_t) { text, len }), "+//+");
+}
+
+static void
 test_small(void)
 {
+    gh_bytes_t parts[2] = { { "a", 1 }, { "bc", 2 } };
+    uint8_t    whole[32], joined[32];
+
+    gh_sha256("abc", 3, whole);
+    gh_sha256_parts(parts, 2, joined);
+    CHECK_MEM(joined, whole, 32);
+    CHECK_INT(gh_crc32_more(gh_crc32("1234", 4), "56789", 5), 0xcbf43926);
+    CHECK_INT(gh_crc32_more(5, NULL, 0), 5);
     CHECK_INT(gh_crc32("123456789", 9), 0xcbf43926);
     CHECK_INT(gh_crc32("", 0), 0);
     CHECK(gh_memcmp_constant("abc", "abc", 3) == 0);
@@ -197,10 +280,12 @@ test_small(void)
 int
 main(void)
 {
+    test_hex();
     test_sha256();
     test_hmac();
     test_hkdf();
     test_base64url();
+    test_base64();
     test_small();
     return check_done("base hash");
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "policy/base/json_reader.h"
+#include "policy/base/json_writer.h"
 #include "tests/unit/check.h"
 
 /* A copy that ends exactly where the text does, so that a byte read too far is seen. */
@@ -468,12 +469,12 @@ test_blocks(void)
         { "\\n", 2, true }, { "\\x", 2, false }, { " ", 1, true }, { "\x7f", 1, true }, { "!", 1, true }, { "#", 1, true },
         { "[", 1, true }, { "]", 1, true }, { "\xf0\x9f\x98\x80", 4, true }
     };
-    char   text[80];
+    char   text[240];
     size_t i, at, len, offset;
 
     for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-        for (at = 1; at < 50; at++) {
-            for (len = at + odd[i].len; len < at + 20; len += 5) {
+        for (at = 1; at < 160; at++) {
+            for (len = at + odd[i].len; len < at + 72; len += 7) {
                 memset(text, 'a', sizeof(text));
                 text[0] = '"';
                 memcpy(text + at, odd[i].bytes, odd[i].len);
@@ -488,9 +489,133 @@ test_blocks(void)
     }
 }
 
+/* Each ASCII byte at each place of strings of each length: as it is, or escaped as RFC 8259 lets it be, whatever stands before and behind. */
+static void
+test_writer_every_byte(void)
+{
+    static const char *const short_ones[0x20] = { ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r" };
+    char             text[20], expected[64], buffer[64], one[8];
+    gh_json_writer_t w;
+    unsigned         c, at, len;
+    bool             good = true;
+
+    for (c = 0; c < 0x80; c++) {
+        for (at = 0, len = 1; len <= sizeof(text); at = at + 1 < len ? at + 1 : 0, len += at == 0) {
+            memset(text, 'a', sizeof(text));
+            text[at] = (char) c;
+            if (c == '"' || c == '\\') {
+                snprintf(one, sizeof(one), "\\%c", (int) c);
+            } else if (c < 0x20 && short_ones[c] != NULL) {
+                snprintf(one, sizeof(one), "%s", short_ones[c]);
+            } else if (c < 0x20 || c == 0x7f) {
+                snprintf(one, sizeof(one), "\\u%04x", c);
+            } else {
+                snprintf(one, sizeof(one), "%c", (int) c);
+            }
+            snprintf(expected, sizeof(expected), "\"%.*s%s%.*s\"", (int) at, "aaaaaaaaaaaaaaaaaaaa", one,
+                (int) (len - 1 - at), "aaaaaaaaaaaaaaaaaaaa");
+            gh_json_writer_init(&w, buffer, sizeof(buffer));
+            gh_json_string(&w, (gh_str_t) { text, len });
+            good &= gh_json_writer_ok(&w) && w.len == strlen(expected) && memcmp(buffer, expected, w.len) == 0;
+        }
+    }
+    CHECK(good);
+}
+
+static void
+test_writer_numbers(void)
+{
+    uint64_t         numbers[3 + 3 * 84] = { 0, UINT64_C(9223372036854775807), UINT64_MAX }, power;
+    char             expected[32], buffer[32];
+    gh_json_writer_t w;
+    unsigned         i, count = 3;
+
+    for (i = 0, power = 1; i < 84; i++) {                    /* about the powers of 2, and of 10 */
+        numbers[count++] = power - 1;
+        numbers[count++] = power;
+        numbers[count++] = power + 1;
+        power = i == 63 ? 1 : power * (i < 63 ? 2 : 10);
+    }
+    for (i = 0; i < count; i++) {
+        gh_json_writer_init(&w, buffer, sizeof(buffer));
+        gh_json_u64(&w, numbers[i]);
+        snprintf(expected, sizeof(expected), "%llu", (unsigned long long) numbers[i]);
+        CHECK(w.len == strlen(expected) && memcmp(buffer, expected, w.len) == 0);
+        gh_json_writer_init(&w, buffer, sizeof(buffer));
+        gh_json_i64(&w, (int64_t) numbers[i]);
+        snprintf(expected, sizeof(expected), "%lld", (long long) (int64_t) numbers[i]);
+        CHECK(w.len == strlen(expected) && memcmp(buffer, expected, w.len) == 0);
+    }
+}
+
+/* Every byte at every place of a string that is read in blocks, the whole text in memory of its own: nothing behind it is read. */
+static void
+test_long_strings(void)
+{
+    enum { LONG = 420 };
+
+    for (unsigned at = 1; at < LONG - 1; at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char            *text = malloc(LONG);
+            gh_json_reader_t r;
+            gh_json_event_t  event;
+
+            memset(text, 'A' + at % 20, LONG);
+            text[0] = text[LONG - 1] = '"';
+            text[at] = (char) byte;
+            gh_json_reader_init(&r, (gh_str_t) { text, LONG }, 0);
+            event = gh_json_next(&r);
+            if (byte == '"') {
+                CHECK(event == GH_JSON_STRING && r.token.len == at - 1);
+            } else if (byte < 0x20 || byte >= 0x80) {
+                CHECK(event == GH_JSON_ERROR && r.error_offset == at);
+            } else if (byte == '\\') {
+                CHECK(event == GH_JSON_ERROR && r.error_offset == (at + 2 < LONG ? at : LONG));   /* \a, or an escaped end */
+            } else {
+                CHECK(event == GH_JSON_STRING && r.token.len == LONG - 2 && !r.escaped);
+            }
+            free(text);
+        }
+    }
+}
+
+/* Numbers of every length, all of those with few digits, into rooms that are as large as needed and one byte smaller. */
+static void
+test_number_digits(void)
+{
+    bool     good = true;
+    uint64_t n = 0, seed = 1;
+
+    for (unsigned i = 0; i < 300000 && good; i++) {
+        char             expected[48], buffer[48], digits[GH_STR_DIGITS];
+        gh_json_writer_t w;
+        size_t           len, room;
+
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        n = i < 120000 ? i : seed >> (i % 64);
+        len = (size_t) snprintf(expected, sizeof(expected), "[\"k\":%llu,%llu", (unsigned long long) n, (unsigned long long) n);
+        room = i % 2 != 0 ? len : len - 1;
+        good = gh_str_is(gh_str_u64(n, digits), strchr(expected, ',') + 1);
+        gh_json_writer_init(&w, buffer, i % 3 == 0 ? sizeof(buffer) : room);
+        gh_json_begin_array(&w);
+        gh_json_kv_u64(&w, "k", n);
+        gh_json_u64(&w, n);
+        if (i % 3 == 0 || i % 2 != 0) {
+            good = good && gh_json_writer_ok(&w) && w.len == len && memcmp(buffer, expected, len) == 0;
+        } else {
+            good = good && !gh_json_writer_ok(&w) && w.len < len;
+        }
+    }
+    CHECK(good);
+}
+
 int
 main(void)
 {
+    test_long_strings();
+    test_number_digits();
+    test_writer_every_byte();
+    test_writer_numbers();
     test_accepts();
     test_refuses_structure();
     test_refuses_strings();

@@ -179,7 +179,8 @@ static void
 test_id(void)
 {
     static const uint8_t random[10] = { 0x0c, 0xc3, 0x18, 0xc4, 0xdc, 0x0c, 0x0c, 0x07, 0x39, 0x8f };
-    char     text[GH_ID_LEN];
+    char     text[GH_ID_LEN], again[GH_ID_LEN];
+    uint8_t  bytes[16];
     uint64_t time = 0;
 
     gh_uuid7(UINT64_C(0x017F22E279B0), random, text);
@@ -192,6 +193,14 @@ test_id(void)
     CHECK(gh_uuid7_time(GH_STR("017f22e2x79b0-7cc3-98c4-dc0c0c07398f"), &time) == GH_ERROR);
     CHECK(gh_uuid7_time(GH_STR("017f22e2-79g0-7cc3-98c4-dc0c0c07398f"), &time) == GH_ERROR);
     CHECK(gh_uuid7_time(GH_STR(""), &time) == GH_ERROR);
+
+    CHECK(gh_uuid_bytes((gh_str_t) { text, GH_ID_LEN }, bytes) == GH_OK && bytes[0] == 0x01 && bytes[5] == 0xB0 && bytes[15] == random[9]);
+    gh_uuid_text(bytes, again);
+    CHECK(memcmp(again, text, GH_ID_LEN) == 0);
+    CHECK(gh_uuid_bytes(GH_STR("017F22E2-79B0-7CC3-98C4-DC0C0C07398F"), bytes) == GH_OK && bytes[15] == 0x8f);
+    CHECK(gh_uuid_bytes(GH_STR("017f22e2-79b0-7cc3-98c4-dc0c0c07398"), bytes) == GH_ERROR);
+    CHECK(gh_uuid_bytes(GH_STR("017f22e2x79b0-7cc3-98c4-dc0c0c07398f"), bytes) == GH_ERROR);
+    CHECK(gh_uuid_bytes(GH_STR("017f22e2-79g0-7cc3-98c4-dc0c0c07398f"), bytes) == GH_ERROR);
 }
 
 int

@@ -137,7 +137,8 @@ test_writer(void)
 
     gh_json_writer_init(&w, buffer, sizeof(buffer));
     gh_json_begin_object(&w);
-    gh_json_kv_string(&w, "a\"b", GH_STR("x"));
+    gh_json_key_text(&w, GH_STR("a\"b"));
+    gh_json_plain(&w, GH_STR("x"));
     gh_json_kv_u64(&w, "n", UINT64_MAX);
     gh_json_kv_bool(&w, "t", true);
     gh_json_key(&w, "l");

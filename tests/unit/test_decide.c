@@ -72,7 +72,7 @@ test_every_small_world(gh_arena_t *arena)
     gh_model_policy_t            policy = { .name = GH_STR("p"), .applies_to = everybody, .classes = { &class_name, 1 },
                                             .rules = rules };
     gh_model_node_t              node = { .id = GH_STR("n1"), .country = gh_country_index(GH_STR("DE")) };
-    gh_model_entry_t             entry = { .name = GH_STR("m") };
+    gh_model_entry_t             entry = { .name = GH_STR("m"), .message_tokens = GH_MESSAGE_TOKENS };
     gh_model_app_t               app = { .id = GH_STR("a"), .path = GH_STR("o/t/a") };
     gh_model_tenant_t            tenant = { .id = GH_STR("t"), .path = GH_STR("o/t"), .apps = &app, .app_count = 1 };
     gh_model_organisation_t      organisation = { .id = GH_STR("o"), .tenants = &tenant, .tenant_count = 1 };
@@ -424,13 +424,13 @@ test_why_narrowed(gh_arena_t *arena)
 
     world_request(&r, "nord/retail/chat", "gpt");
     r.headers[0] = (world_header_t) { "x-gatehouse-places", "FR" };
-    SAYS(&r, "", "x-gatehouse-places leaves no deployment: \"de\" is allowed otherwise, but reaches DE SE");
+    SAYS(&r, "", "the places that the request names leave no deployment: \"de\" is allowed otherwise, but reaches DE SE");
     CHECK(r.decision.narrowed && r.decision.narrowed_by_request);
 
     /* With "secret" only se is left, which the narrowing excludes: the nearest allow of the others says nothing. */
     r.headers[0] = (world_header_t) { "x-data-class", "secret" };
     r.headers[1] = (world_header_t) { "x-gatehouse-places", "DE" };
-    SAYS(&r, "", "x-gatehouse-places leaves no deployment: \"se\" is allowed otherwise, but reaches SE");
+    SAYS(&r, "", "the places that the request names leave no deployment: \"se\" is allowed otherwise, but reaches SE");
     CHECK(r.decision.narrowed && r.decision.narrowed_by_request);
 
     world_request(&r, "nord/retail/home", "llama");
@@ -479,7 +479,7 @@ test_why_forbidden(gh_arena_t *arena)
         world_request(&r, "nord/retail/chat", "gpt");
         DECIDE(&r, GH_DECIDED_ALLOW, "se");
         r.headers[0] = (world_header_t) { "x-gatehouse-places", "US DE" };
-        SAYS(&r, "", "x-gatehouse-places leaves no deployment: \"se\" is allowed otherwise, but reaches SE");
+        SAYS(&r, "", "the places that the request names leave no deployment: \"se\" is allowed otherwise, but reaches SE");
         CHECK(r.decision.narrowed);
 
         /* A feature that only se lists leaves the others unknown, which touches; se then stores, which "own" does not accept. */

@@ -7,6 +7,7 @@
 
 #include "ngx_module/wire/wire.h"
 #include "policy/document/model.h"
+#include "policy/decide/bedrock_model.h"
 #include "tests/unit/check.h"
 
 #define FOLDER "tests/data/documents"
@@ -260,8 +261,8 @@ target_of(const char *members, const char *name, const char *entry, gh_model_tar
     snprintf(text, sizeof(text),
         "{\"kind\": \"fleet/1\", \"nodes\": [{\"id\": \"n\", \"country\": \"DE\"}], \"models\": {\"%s\": {}}, "
         "\"deployments\": "
-        "[{\"id\": \"d\", \"backend\": \"b\", \"dialect\": \"openai\", %s, \"models\": {\"%s\": {%s}}}]}",
-        name, members, name, entry);
+        "[{\"id\": \"d\", \"backend\": \"b\", \"dialect\": \"%s\", %s, \"models\": {\"%s\": {%s}}}]}",
+        name, strstr(members, "inference_geo") != NULL ? "anthropic" : "openai", members, name, entry);
     memset(target, 0, sizeof(*target));
     gh_heap_init(&heap);
     gh_report_init(&report, &heap.arena);
@@ -337,6 +338,10 @@ test_process(void)
     PROCESS("\"provider\": \"openai\", \"process\": [\"DE\", \"SE\"], " PROVEN, "", both);
     PROCESS("\"provider\": \"other\", \"process\": [\"DE\", \"SE\"], " PROVEN, "", both);
     PROCESS("\"provider\": \"anthropic\"", "", anywhere);
+    PROCESS("\"provider\": \"anthropic\", \"inference_geo\": \"us\"", "", of("US"));
+    PROCESS("\"provider\": \"anthropic\", \"inference_geo\": \"global\"", "", anywhere);
+    PROCESS("\"provider\": \"anthropic\", \"inference_geo\": \"global\"", "\"inference_geo\": \"us\"", of("US"));
+    PROCESS("\"provider\": \"anthropic\", \"inference_geo\": \"us\", \"process\": [\"SE\"], " PROVEN, "", of("US SE"));
 }
 
 static void
@@ -407,12 +412,44 @@ test_evidence_stands_for_its_fact(void)
 #undef FOR
 }
 
+static void
+test_bedrock_models(void)
+{
+#define AT(endpoint) (1u << GH_ENDPOINT_##endpoint)
+    static const struct { const char *id; gh_bedrock_model_t model; uint32_t endpoints; } cases[] = {
+        { "anthropic.claude-x-v1:0", GH_BEDROCK_ANTHROPIC, AT(CONVERSE) | AT(INVOKE) | AT(BEDROCK_COUNT) },
+        { "eu.anthropic.claude-x-v1:0", GH_BEDROCK_ANTHROPIC, AT(CONVERSE) | AT(INVOKE) | AT(BEDROCK_COUNT) },
+        { "us-gov.anthropic.claude-x", GH_BEDROCK_ANTHROPIC, AT(CONVERSE) | AT(INVOKE) | AT(BEDROCK_COUNT) },
+        { "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-x", GH_BEDROCK_ANTHROPIC, AT(CONVERSE) | AT(INVOKE) | AT(BEDROCK_COUNT) },
+        { "arn:aws:bedrock:eu-central-1::foundation-model/anthropic.claude-x", GH_BEDROCK_ANTHROPIC, AT(CONVERSE) | AT(INVOKE) | AT(BEDROCK_COUNT) },
+        { "arn:aws:bedrock:eu-central-1:1:application-inference-profile/abc", GH_BEDROCK_UNNAMED, AT(CONVERSE) | AT(INVOKE) | AT(BEDROCK_COUNT) },
+        { "amazon.nova-2-lite-v1:0", GH_BEDROCK_NOVA, AT(CONVERSE) },
+        { "eu.amazon.nova-2-lite-v1:0", GH_BEDROCK_NOVA, AT(CONVERSE) },
+        { "amazon.nova-lite-v1:0", GH_BEDROCK_OTHER, AT(CONVERSE) },
+        { "openai.gpt-oss-120b-1:0", GH_BEDROCK_GPT_OSS, AT(CONVERSE) },
+        { "us.openai.gpt-5", GH_BEDROCK_OTHER, AT(CONVERSE) },
+        { "x.y.anthropic.claude", GH_BEDROCK_OTHER, AT(CONVERSE) },
+        { "notanthropic.claude", GH_BEDROCK_OTHER, AT(CONVERSE) },
+        { "claude", GH_BEDROCK_OTHER, AT(CONVERSE) },
+        { "", GH_BEDROCK_OTHER, AT(CONVERSE) },
+        { "amazon.titan-embed-text-v1", GH_BEDROCK_TITAN_V1, AT(EMBEDDINGS) },
+        { "amazon.titan-embed-text-v2:0", GH_BEDROCK_TITAN_V2, AT(EMBEDDINGS) },
+        { "cohere.embed-multilingual-v3", GH_BEDROCK_COHERE_V3, AT(EMBEDDINGS) },
+        { "eu.cohere.embed-v4:0", GH_BEDROCK_COHERE_V4, AT(EMBEDDINGS) },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CHECK_INT(gh_bedrock_model(gh_str_from(cases[i].id)), cases[i].model);
+        CHECK_INT(gh_bedrock_endpoints(gh_str_from(cases[i].id), AT(CONVERSE) | AT(INVOKE) | AT(BEDROCK_COUNT) | AT(EMBEDDINGS)), cases[i].endpoints);
+        CHECK_INT(gh_bedrock_endpoints(gh_str_from(cases[i].id), 0), 0);
+    }
+#undef AT
+}
+
 /* A deployment may list exactly the endpoints for which the wire can make a request in its dialect. */
 static void
 test_dialect_endpoints(void)
 {
-    static const char *const dialects[GH_DIALECTS] = { "openai", "azure-v1", "azure-classic", "bedrock-openai" };
-
     for (int dialect = 0; dialect < GH_DIALECTS; dialect++) {
         for (int endpoint = 0; endpoint < GH_ENDPOINTS; endpoint++) {
             gh_target_t       target = { .dialect = (gh_dialect_t) dialect, .upstream_model = GH_STR("m"),
@@ -430,11 +467,11 @@ test_dialect_endpoints(void)
             snprintf(text, sizeof(text),
                 "{\"kind\": \"fleet/1\", \"models\": {\"m\": {}}, \"deployments\": [{\"id\": \"d\", \"backend\": \"b\", "
                 "\"provider\": \"other\", \"dialect\": \"%s\", %s\"endpoints\": [\"%s\"], \"models\": {\"m\": {}}}]}",
-                dialects[dialect], dialect == GH_DIALECT_AZURE_CLASSIC ? "\"api_version\": \"2025-01-01\", " : "",
+                gh_dialect_names[dialect], dialect == GH_DIALECT_AZURE_CLASSIC ? "\"api_version\": \"2025-01-01\", " : "",
                 gh_endpoint_names[endpoint]);
             gh_heap_init(&heap);
             gh_report_init(&report, &heap.arena);
-            made = gh_dialect_request(&heap.arena, &target, &intake, GH_STR(""), false, &request, &error);
+            made = gh_dialect_request(&heap.arena, &target, &intake, GH_STR(""), false, 0, &request, &error);
             loaded = gh_documents_load(&heap.arena, &(gh_document_source_t) { GH_STR("f.json"), gh_str_from(text) }, 1, NOW_MS,
                 &model, &report);
             check_one(made == loaded, __FILE__, __LINE__, text);
@@ -453,10 +490,11 @@ test_narrowing(void)
                             "{\"mine\": [\"DE\", \"SE\", \"FR\"]}, \"classes\": [\"a\", \"b\", \"c\"], \"classify\": "
                             "{\"default\": \"a\"}}";
     const char *tenants = "{\"kind\": \"tenants/1\", \"organisations\": [{\"id\": \"o\", \"classes\": [\"a\"], "
-                          "\"places\": [\"mine\"], \"audit\": \"required\", \"objective\": \"cost\", "
+                          "\"places\": [\"mine\"], \"audit\": \"required\", \"objective\": \"latency\", "
                           "\"tenants\": [{\"id\": \"t\", \"classes\": [\"b\"], \"apps\": [{\"id\": \"x\", "
-                          "\"places\": [\"SE\", \"NO\"], \"classes\": [\"c\"]}, "
-                          "{\"id\": \"y\"}]}]}]}";
+                          "\"places\": [\"SE\"], \"classes\": [\"c\"]}, "
+                          "{\"id\": \"y\", \"objective\": {\"cost\": 0.7, \"latency\": 0.3}}, "
+                          "{\"id\": \"z\", \"objective\": {\"latency\": 5e-1, \"cost\": 1}}]}]}]}";
     gh_document_source_t sources[]
         = { { GH_STR("r.json"), gh_str_from(residency) }, { GH_STR("t.json"), gh_str_from(tenants) } };
     gh_heap_t                heap;
@@ -471,12 +509,12 @@ test_narrowing(void)
         CHECK(tenant->narrowed && gh_places_equal(tenant->places, of("DE SE FR")));
         CHECK_INT(tenant->class_mask, 3);
         CHECK_INT(tenant->audit, 0);
-        CHECK_INT(tenant->objective, GH_OBJECTIVE_COST);
+        CHECK_INT(tenant->latency_weight, 1000);
         CHECK(tenant->apps[0].narrowed && gh_places_equal(tenant->apps[0].places, of("SE")));
         CHECK_INT(tenant->apps[0].class_mask, 4);
         CHECK(tenant->apps[1].narrowed && gh_places_equal(tenant->apps[1].places, of("DE SE FR")));
         CHECK_INT(tenant->apps[1].class_mask, 0);
-        CHECK_INT(tenant->apps[1].objective, GH_OBJECTIVE_COST);
+        CHECK(tenant->apps[0].latency_weight == 1000 && tenant->apps[1].latency_weight == 300 && tenant->apps[2].latency_weight == 333);
         CHECK_STR(model->policies[0].places[0].name, "mine");
     }
     gh_heap_free(&heap);
@@ -559,6 +597,7 @@ main(void)
     test_evidence();
     test_evidence_stands_for_its_fact();
     test_dialect_endpoints();
+    test_bedrock_models();
     test_narrowing();
     too_many("deployments", 1024, 1024);
     too_many("deployments", 1025, 1024);

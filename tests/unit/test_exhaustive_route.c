@@ -146,7 +146,7 @@ every_order(const gh_image_t *image, const uint32_t *route, uint32_t count)
                 targets[n++] = route[orders[o][i]];
             }
         }
-        gh_route_order(image, targets, n);
+        gh_route_sort(image, targets, n);
         if (n != count || memcmp(targets, route, count * sizeof(*route)) != 0) {
             return false;
         }

@@ -200,6 +200,9 @@ test_others(void)
     STATE(gh_places_none(), .provider = GH_STR("openai"), .host = GH_STR("api.openai.com"));
     STATE(gh_places_none(), .provider = GH_STR("openai"));
     DERIVED(gh_places_anywhere(), .provider = GH_STR("anthropic"));
+    DERIVED(of("US"), .provider = GH_STR("anthropic"), .inference_geo = GH_STR("us"));
+    DERIVED(gh_places_anywhere(), .provider = GH_STR("anthropic"), .inference_geo = GH_STR("global"));
+    DERIVED(gh_places_anywhere(), .provider = GH_STR("anthropic"), .inference_geo = GH_STR("eu"));
     STATE(gh_places_none(), .provider = GH_STR("self"));
     STATE(of("SE"), .provider = GH_STR("self"), .country = GH_STR("SE"));
     STATE(gh_places_none(), .provider = GH_STR("other"));

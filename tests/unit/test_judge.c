@@ -276,6 +276,50 @@ test_patterns(void)
     CHECK(!covers("nord*/x", "nordbank/x") && !covers("a*b", "axb") && covers("a*b", "a*b"));
 }
 
+/* Every pattern and every model of up to four letters of "a", "/", "b", against what is written of them: a star at the end, the same spelling, or, forbidden, a name below. */
+static void
+test_patterns_of_models(void)
+{
+    static const char letters[] = "a/b*";
+    char              pattern[5], model[5];
+    unsigned          compared = 0, below = 0, wrong = 0;
+
+    for (unsigned i = 1; i < 5 * 5 * 5 * 5; i++) {
+        unsigned length = 0;
+
+        for (unsigned rest = i; rest > 0; rest /= 5) {
+            if (rest % 5 > 0) {
+                pattern[length++] = letters[rest % 5 - 1];
+            }
+        }
+        pattern[length] = '\0';
+        for (unsigned k = 0; k < 4 * 4 * 4 * 4; k++) {
+            size_t   size = 0;
+            bool     star = length > 0 && pattern[length - 1] == '*', same, begins;
+            gh_str_t name;
+
+            for (unsigned rest = k; rest > 0; rest /= 4) {
+                if (rest % 4 > 0) {
+                    model[size++] = letters[rest % 4 - 1];
+                }
+            }
+            model[size] = '\0';
+            name = (gh_str_t) { model, size };
+            same = length > 0 && strcmp(pattern, model) == 0;
+            begins = length > 0 && strncmp(pattern, model, length - star) == 0;
+            below += !star && begins && model[length] == '/';
+            wrong += gh_rule_names(GH_RULE_ALLOW, gh_str_from(pattern), name) != (same || (star && begins));
+            wrong += gh_pattern_permits(gh_str_from(pattern), name) != (same || (star && begins));
+            wrong += gh_rule_names(GH_RULE_FORBID, gh_str_from(pattern), name) != (same || (star && begins) || (!star && begins && model[length] == '/'));
+            compared++;
+        }
+    }
+    CHECK(compared > 100000 && below > 100);
+    CHECK_INT(wrong, 0);
+    CHECK(!gh_pattern_permits(GH_STR("meta"), GH_STR("meta/llama")) && gh_rule_names(GH_RULE_FORBID, GH_STR("meta"), GH_STR("meta/llama")));
+    CHECK(gh_pattern_permits(GH_STR("meta/*"), GH_STR("meta/llama")) && !gh_rule_names(GH_RULE_FORBID, GH_STR("meta"), GH_STR("meta-llama")));
+}
+
 int
 main(void)
 {
@@ -287,6 +331,7 @@ main(void)
     test_forbid();
     test_features();
     test_patterns();
+    test_patterns_of_models();
     CHECK_INT(sizeof(gh_rule_t), 176);
     return check_done("judge");
 }

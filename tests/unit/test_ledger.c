@@ -37,7 +37,7 @@ fresh(void)
     bool       made;
 
     unlink(path);
-    CHECK(gh_ledger_create(path, ledger_id, store_id, &made, &error) == GH_OK && made);
+    CHECK(gh_ledger_create(path, GH_LEDGER_SIZE_MIN, ledger_id, store_id, &made, &error) == GH_OK && made);
 }
 
 /* A worker: takes a slot, does what it is told, and stays until it is killed. */
@@ -126,18 +126,19 @@ test_file(void)
     gh_error_t   error = { 0 };
     gh_ledger_t *ledger;
     struct stat  st;
-    uint32_t     version = 2;
+    uint32_t     version = 1;
     char         copy[128], command[8] = "GHLEDGR1";
     bool         made;
     int          fd;
 
     CHECK(gh_ledger_open(path, true, &error) == NULL && is(&error, "ledger_missing"));
     fresh();
-    CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == 0660 && (uint64_t) st.st_size == GH_LEDGER_SIZE && st.st_nlink == 1);
-    CHECK((uint64_t) st.st_blocks * 512 >= GH_LEDGER_SIZE);                           /* no holes */
-    CHECK(gh_ledger_create(path, other_id, other_id, &made, &error) == GH_OK && !made);   /* kept */
+    CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == 0660 && (uint64_t) st.st_size == GH_LEDGER_SIZE_MIN && st.st_nlink == 1);
+    CHECK((uint64_t) st.st_blocks * 512 >= GH_LEDGER_SIZE_MIN);                           /* no holes */
+    CHECK(gh_ledger_create(path, GH_LEDGER_SIZE_MIN, other_id, other_id, &made, &error) == GH_OK && !made);   /* kept */
     ledger = editor();
     CHECK_MEM(gh_ledger_header(ledger)->id, ledger_id, 16);
+    CHECK((uintptr_t) gh_ledger_header(ledger) % (2 << 20) == 0);          /* where large pages fit */
     CHECK_MEM(gh_ledger_header(ledger)->magic, command, 8);
     CHECK_INT(gh_ledger_check(ledger, store_id, ledger_id, &error), GH_OK);
     CHECK(gh_ledger_check(ledger, other_id, ledger_id, &error) == GH_ERROR && is(&error, "ledger_other"));
@@ -147,7 +148,7 @@ test_file(void)
     /* a copy has nobody's locks */
     snprintf(copy, sizeof(copy), "%s/copy", directory);
     fd = open(copy, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    CHECK(fd >= 0 && write(fd, gh_ledger_header(ledger), GH_LEDGER_SIZE) == (ssize_t) GH_LEDGER_SIZE);
+    CHECK(fd >= 0 && write(fd, gh_ledger_header(ledger), GH_LEDGER_SIZE_MIN) == (ssize_t) GH_LEDGER_SIZE_MIN);
     CHECK(gh_ledger_open(copy, true, &error) == NULL && is(&error, "ledger_other"));
     CHECK(rename(copy, path) == 0 && gh_ledger_still(ledger, &error) == GH_ERROR && is(&error, "ledger_other"));
     close(fd);
@@ -159,7 +160,7 @@ test_file(void)
     fd = open(path, O_RDWR);
     CHECK(pwrite(fd, &version, 4, 8) == 4);
     CHECK(gh_ledger_open(path, true, &error) == NULL && is(&error, "ledger_version"));
-    version = 1;
+    version = GH_LEDGER_VERSION;
     CHECK(pwrite(fd, &version, 4, 8) == 4 && ftruncate(fd, 8192) == 0);
     CHECK(gh_ledger_open(path, true, &error) == NULL && is(&error, "ledger_damaged"));
     CHECK(ftruncate(fd, 0) == 0 && gh_ledger_open(path, true, &error) == NULL && is(&error, "ledger_damaged"));
@@ -320,15 +321,16 @@ test_numbers(void)
 
 /* ---- the protocol under load ---- */
 
+#define STRESS_WORKERS 3
+
 /* The world the workers write into, and policy, as words: shared, seen by the test alone. */
 typedef struct {
     uint64_t policy;                  /* newest committed */
     uint64_t acknowledged;            /* newest that every worker obeys, as the editor was told */
     uint64_t late;                    /* writes under a policy older than one acknowledged before them */
     uint64_t writes;
+    uint32_t slots[STRESS_WORKERS];   /* 1 + number of each worker's */
 } world_t;
-
-#define STRESS_WORKERS 3
 
 /* Most windows are short; some last as long as an editor needs to look at everything. */
 static void
@@ -358,10 +360,10 @@ serve(world_t *world, gh_slot_t *slot)
 
 /* An editor that happens to look at the very next instant, as gh_barrier_wait does after a few system calls. */
 static bool
-obeyed_at_once(const gh_slot_t *slots, uint64_t transaction)
+obeyed_at_once(const world_t *world, const gh_slot_t *slots, uint64_t transaction)
 {
     for (int i = 0; i < STRESS_WORKERS; i++) {
-        uint64_t window = __atomic_load_n(&slots[i].window, __ATOMIC_SEQ_CST);
+        uint64_t window = __atomic_load_n(&slots[world->slots[i] - 1].window, __ATOMIC_SEQ_CST);
 
         if (window != GH_WINDOW_CLOSED && (window == GH_WINDOW_READING || window < transaction)) {
             return false;
@@ -393,7 +395,13 @@ test_stress(void)
                 _exit(9);
             }
             gh_slot_store(slot, STORE_INODE);
+            __atomic_store_n(&world->slots[i], gh_ledger_slot_number(own) + 1, __ATOMIC_SEQ_CST);
             serve(world, slot);
+        }
+    }
+    for (int i = 0; i < STRESS_WORKERS; i++) {
+        while (__atomic_load_n(&world->slots[i], __ATOMIC_SEQ_CST) == 0) {
+            usleep(1000);
         }
     }
     while (__atomic_load_n(&world->writes, __ATOMIC_RELAXED) < 1000) {
@@ -405,7 +413,7 @@ test_stress(void)
 
         __atomic_store_n(&world->policy, t, __ATOMIC_RELAXED);
         gh_barrier_announce(ledger, t);
-        if (t % 2 == 0 && obeyed_at_once(slots, t)) {
+        if (t % 2 == 0 && obeyed_at_once(world, slots, t)) {
             __atomic_store_n(&world->acknowledged, t, __ATOMIC_SEQ_CST);
             continue;
         }

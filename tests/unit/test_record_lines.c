@@ -36,6 +36,7 @@ static struct {
     gh_image_profile_t    profile;
     gh_image_app_t        app;
     gh_ref_t              label;
+    gh_image_memo_t       memos[DEPLOYMENTS];
 } world;
 
 static gh_ref_t
@@ -64,8 +65,12 @@ world_make(unsigned deployments)
     char        name[32];
     unsigned    i;
 
+    for (i = 0; i < world.image.count[GH_SECTION_TARGET]; i++) {
+        free(world.memos[i].text);
+    }
     memset(&world, 0, sizeof(world));
     image->references = 1;
+    image->memos = world.memos;
     image->strings = world.strings;
     image->header = &world.header;
     image->deployments = world.deployments;
@@ -169,6 +174,7 @@ request_make(unsigned deployments)
     memset(&intake, 0, sizeof(intake));
     intake.model = GH_STR("gpt-4.1-2025-04-14");
     intake.stream = true;
+    intake.service_tier = GH_STR("flex");
     intake.body_bytes = 321;
     intake.feature_count = 2;
     intake.features[0] = (gh_feature_use_t) { GH_STR("web_search"), GH_STR("tools[2].type") };
@@ -197,8 +203,9 @@ static void
 test_decision(void)
 {
     static const char *const keys[] = {
-        "v", "type", "t", "id", "org", "tenant", "app", "key", "endpoint", "dialect", "model", "model_sent", "stream", "bytes",
-        "classes", "labels", "features", "narrowing", "revision", "policy", "facts", "node_country", "verdict", "residency",
+        "v", "type", "t", "id", "verdict", "org", "tenant", "app", "key", "endpoint", "dialect", "model", "model_sent", "stream",
+        "service_tier", "bytes",
+        "classes", "labels", "features", "narrowing", "revision", "policy", "facts", "node_country", "residency",
         "route", "no", "verdicts", "deployments", "node", "clock"
     };
     gh_json_writer_t w;
@@ -242,6 +249,7 @@ test_decision(void)
     CHECK_STR(text_of(root, "model"), "gpt-4.1");
     CHECK_STR(text_of(root, "model_sent"), "gpt-4.1-2025-04-14");
     CHECK_STR(text_of(root, "endpoint"), "chat.completions");
+    CHECK_STR(text_of(root, "service_tier"), "flex");
     CHECK_STR(text_of(root, "policy"), "abababababababababababababababababababababababababababababababab");
     CHECK_STR(text_of(root, "verdict"), "allow");
     CHECK_STR(text_of(root, "residency"), "nordbank");
@@ -313,9 +321,46 @@ test_denial(void)
 
 /* Hundreds of deployments: abridged step by step, always under the limit, the bitmaps always whole. */
 static void
+make_again(char *text, size_t size, const char *country)
+{
+    gh_json_writer_t w;
+
+    request.node_country = gh_str_from(country);
+    gh_json_writer_init(&w, text, size - 1);
+    gh_record_decision(&w, &request);
+    CHECK(gh_json_writer_ok(&w));
+    text[w.len] = '\0';
+}
+
+/* What is kept of a deployment is the same the second time, and not another node's. */
+static void
+test_again(void)
+{
+    static char first[8192], again[8192];
+
+    request_make(3);
+    verdicts[0].fits[0] = verdicts[1].fits[0] = verdicts[2].fits[0] = 0;
+    route[0] = 1;
+    route[1] = 0;
+    decision.route_count = 2;
+    make_again(first, sizeof(first), "US");
+    CHECK(strstr(first, "\"backend\":\"backend-1\",\"upstream_model\":\"gpt41-prod\",\"process\":[\"DE\",\"SE\",\"US\"],\"store\":[\"ANYWHERE\"],"
+        "\"store_days\":30,\"rules\":[\"") != NULL);
+    make_again(again, sizeof(again), "US");
+    CHECK(strcmp(first, again) == 0);
+    make_again(again, sizeof(again), "FR");
+    CHECK(strstr(again, "\"process\":[\"DE\",\"FR\",\"SE\"]") != NULL && strstr(again, "US") == NULL);
+    make_again(again, sizeof(again), "");
+    CHECK(strstr(again, "\"process\":[\"DE\",\"SE\"]") != NULL);
+    make_again(again, sizeof(again), "US");
+    CHECK(strcmp(first, again) == 0);
+}
+
+static void
 test_abridged(void)
 {
-    static const unsigned counts[] = { 1, 48, 49, 64, 200, 500, 1000 };
+    static const unsigned counts[] = { 1, 16, 17, 64, 200, 500, 1000 };
+    char                  number[16];
     static const char    *long_name = "a-deployment-with-a-name-as-long-as-names-may-be-which-is-63-by";
     gh_json_writer_t      w;
     gh_node_t            *root;
@@ -352,15 +397,18 @@ test_abridged(void)
                 CHECK_INT(gh_node_get(root, "route")->count, decision.route_count);
             } else {
                 CHECK_INT(text_of(root, "yes").len, (counts[i] + 7) / 8 * 2);
-                CHECK_INT(gh_node_get(root, "route")->count, 8);
-                CHECK_INT(gh_node_get(root, "route_more")->count, decision.route_count - 8);
-                CHECK(gh_str_is(gh_node_get(root, "route_more")->first->text, k == 0 ? "8" : "13"));
+                CHECK_INT(gh_node_get(root, "route")->count, 4);
+                CHECK_INT(gh_node_get(root, "route_more")->count, decision.route_count - 4);
+                CHECK(gh_str_is(gh_node_get(root, "route_more")->first->text, k == 0 ? "4" : "7"));
             }
-            if (level == NULL || gh_str_is(level->text, "1")) {
+            CHECK((level == NULL) == (counts[i] <= 16));
+            if (level == NULL) {
                 CHECK_INT(gh_node_get(root, "deployments")->count, counts[i]);
             } else {
-                CHECK(counts[i] >= 500);
-                CHECK_INT(gh_str_is(text_of(root, "targets"), "1000") ? 1000 : 500, counts[i]);
+                CHECK(gh_str_is(level->text, "2") && gh_node_get(root, "deployments") == NULL);
+                snprintf(number, sizeof(number), "%u", counts[i]);
+                CHECK_STR(text_of(root, "targets"), number);
+                CHECK(w.len <= 4096 + 5 * counts[i]);                      /* positions and bits */
             }
             if (k != 0) {
                 CHECK_INT(text_of(gh_node_get(root, "no"), "countries-of-concern").len, (counts[i] + 7) / 8 * 2);
@@ -387,7 +435,8 @@ test_outcome(void)
     };
     gh_record_outcome_t outcome = {
         .id = GH_STR("i"), .now_ms = 9, .status = 200, .end = "complete", .attempts = attempts, .attempt_count = 2,
-        .usage = { .reported = true, .input = 1, .cached = 2, .cache_write = 3, .output = 4, .reasoning = 5 }, .bytes_out = 99
+        .usage = { .reported = true, .input = 1, .cached = 2, .cache_write = 3, .output = 4, .reasoning = 5 }, .usage_source = "reported",
+        .bytes_out = 99
     };
     gh_json_writer_t w;
 
@@ -402,7 +451,7 @@ test_outcome(void)
         "\"first_byte_us\":1,\"total_us\":2,\"request_id\":\"req\\\"1\"}],"
         "\"usage\":{\"input\":1,\"cached\":2,\"cache_write\":3,\"output\":4,\"reasoning\":5,\"source\":\"reported\"},\"bytes_out\":99}");
 
-    outcome.usage.reported = false;
+    outcome.usage_source = NULL;
     outcome.code = "bad_gateway";
     outcome.end = "failed";
     outcome.attempt_count = 0;
@@ -420,14 +469,123 @@ test_outcome(void)
         "\"revision\":8,\"process\":[\"SE\"],\"store\":\"nothing\",\"rules\":[\"r1\",\"r2\"]}");
 }
 
+static void
+seven(gh_json_writer_t *line, const void *context)
+{
+    gh_json_kv_u64(line, context, 7);
+}
+
+/* What limits say stands in the lines, and a request that they refuse is a denial with what policy said beside it. */
+static void
+test_limited(void)
+{
+    const gh_identity_t identity = { .org = GH_STR("o"), .tenant = GH_STR("t"), .app = GH_STR("a"), .key = GH_STR("k") };
+    gh_record_undecided_t limited = {
+        .id = GH_STR("i"), .now_ms = 9, .node = GH_STR("n"), .identity = &identity, .endpoint = GH_ENDPOINT_EMBEDDINGS,
+        .code = "rate_limit_exceeded", .more = { seven, "limit" }
+    };
+    gh_record_attempt_t attempt = {
+        .deployment = GH_STR("d"), .upstream_model = GH_STR("m"), .connect_us = -1, .first_byte_us = -1, .total_us = -1,
+        .store_nothing = true, .reserve = { seven, "reserve" }, .charged = { seven, "charged" }
+    };
+    gh_record_outcome_t outcome = {
+        .id = GH_STR("i"), .end = "cut", .attempts = &attempt, .attempt_count = 1, .usage = { .input = 1 }, .usage_source = "counted",
+        .more = { seven, "charged" }
+    };
+    gh_json_writer_t w;
+    gh_node_t       *root;
+
+    request_make(3);
+    request.limited = "insufficient_quota";
+    request.more = (gh_record_members_t) { seven, "limit" };
+    gh_json_writer_init(&w, buffer, sizeof(buffer));
+    gh_record_decision(&w, &request);
+    root = parse(&w);
+    CHECK_STR(text_of(root, "verdict"), "deny");
+    CHECK_STR(text_of(root, "code"), "insufficient_quota");
+    CHECK_STR(text_of(root, "limit"), "7");
+    CHECK_STR(text_of(root, "residency"), "nordbank");
+
+    gh_json_writer_init(&w, buffer, sizeof(buffer));
+    gh_record_undecided(&w, &limited);
+    CHECK_STR(((gh_str_t) { w.data, w.len }),
+        "{\"v\":1,\"type\":\"decision\",\"t\":9,\"id\":\"i\",\"verdict\":\"deny\",\"org\":\"o\",\"tenant\":\"t\",\"app\":\"a\",\"key\":\"k\","
+        "\"endpoint\":\"embeddings\",\"dialect\":\"openai\",\"code\":\"rate_limit_exceeded\",\"limit\":7,\"node\":\"n\"}");
+
+    limited.unopened = &(gh_intake_unopened_t) { "handle_foreign", GH_STR("path"), GH_STR("d") };
+    limited.operation = GH_OPERATION_CANCEL;
+    gh_json_writer_init(&w, buffer, sizeof(buffer));
+    gh_record_undecided(&w, &limited);
+    CHECK_STR(((gh_str_t) { w.data, w.len }),
+        "{\"v\":1,\"type\":\"decision\",\"t\":9,\"id\":\"i\",\"verdict\":\"deny\",\"org\":\"o\",\"tenant\":\"t\",\"app\":\"a\",\"key\":\"k\","
+        "\"endpoint\":\"embeddings\",\"dialect\":\"openai\",\"operation\":\"cancel\",\"code\":\"rate_limit_exceeded\","
+        "\"unopened\":{\"why\":\"handle_foreign\",\"where\":\"path\",\"deployment\":\"d\"},\"limit\":7,\"node\":\"n\"}");
+    limited.unopened = NULL;
+    limited.operation = GH_OPERATION_CREATE;
+
+    limited.skipped = 3;
+    gh_json_writer_init(&w, buffer, sizeof(buffer));
+    gh_record_undecided(&w, &limited);
+    CHECK(strstr(buffer, "\"limit\":7,\"skipped\":3,\"node\"") != NULL);
+
+    gh_json_writer_init(&w, buffer, sizeof(buffer));
+    gh_record_attempt(&w, GH_STR("i"), 9, 2, &attempt);
+    CHECK_STR(((gh_str_t) { w.data, w.len }),
+        "{\"v\":1,\"type\":\"attempt\",\"t\":9,\"id\":\"i\",\"number\":2,\"deployment\":\"d\",\"upstream_model\":\"m\","
+        "\"revision\":0,\"process\":[],\"store\":\"nothing\",\"reserve\":7}");
+
+    gh_json_writer_init(&w, buffer, sizeof(buffer));
+    gh_record_outcome(&w, &outcome);
+    CHECK_STR(((gh_str_t) { w.data, w.len }),
+        "{\"v\":1,\"type\":\"outcome\",\"t\":0,\"id\":\"i\",\"status\":0,\"end\":\"cut\",\"attempts\":["
+        "{\"deployment\":\"d\",\"upstream_model\":\"m\",\"revision\":0,\"cached\":false,\"sent\":0,\"received\":0,\"charged\":7}],"
+        "\"usage\":{\"input\":1,\"cached\":0,\"cache_write\":0,\"output\":0,\"reasoning\":0,\"source\":\"counted\"},\"charged\":7,\"bytes_out\":0}");
+}
+
+/* The longest outcome there can be fits into the room that is held for it. */
+static void
+test_outcome_bound(void)
+{
+    static char         buffer[GH_RECORD_LINE_MAX], model[3000], name[64], request_id[600];
+    gh_record_attempt_t attempts[16];
+    gh_record_outcome_t outcome = { .id = GH_STR("01932f5e-7c3a-7abc-8def-0123456789ab"), .status = 200, .end = "complete", .attempts = attempts,
+        .usage = { .reported = true, .input = UINT64_MAX, .cached = UINT64_MAX, .cache_write = UINT64_MAX, .output = UINT64_MAX,
+            .reasoning = UINT64_MAX }, .usage_source = "reservation", .bytes_out = UINT64_MAX, .now_ms = UINT64_MAX };
+    gh_json_writer_t    w;
+
+    memset(model, 'm', sizeof(model));
+    memset(name, 'd', sizeof(name));
+    memset(request_id, 1, sizeof(request_id));
+    for (unsigned count = 0; count <= 16; count++) {
+        for (unsigned longest = 0; longest < 3; longest++) {
+            for (unsigned i = 0; i < count; i++) {
+                attempts[i] = (gh_record_attempt_t) { .deployment = { name, 63 }, .upstream_model = { model, longest == 2 ? 3000 : 60 },
+                    .revision = UINT64_MAX, .status = 599, .error = "error_in_stream", .sent = UINT64_MAX, .received = UINT64_MAX,
+                    .connect_us = INT64_MAX, .first_byte_us = INT64_MAX, .total_us = INT64_MAX,
+                    .backend_request_id = { request_id, longest != 0 ? 600 : 20 } };
+            }
+            outcome.attempt_count = count;
+            gh_json_writer_init(&w, buffer, sizeof(buffer));
+            gh_record_outcome(&w, &outcome);
+            parse(&w);
+            CHECK(w.len + 128 <= GH_RECORD_OWED);
+            CHECK(count > 8 || !contains((gh_str_t) { w.data, w.len }, "attempts_more"));
+            CHECK(longest != 0 || count > 8 || contains((gh_str_t) { w.data, w.len }, "request_id") == (count != 0));
+        }
+    }
+}
+
 int
 main(void)
 {
     gh_heap_init(&heap);
     test_decision();
     test_denial();
+    test_again();
     test_abridged();
     test_outcome();
+    test_limited();
+    test_outcome_bound();
     gh_heap_free(&heap);
 
     return check_done("record lines");

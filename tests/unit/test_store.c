@@ -275,7 +275,7 @@ static void
 look(const gh_image_t *before, gh_arena_t *arena, tally_t *tally)
 {
     static const char *const codes[] = { "store_damaged", "store_version", "store_empty", "store_busy", "store_missing",
-                                         "store_replaced", "key_unknown" };
+                                         "store_replaced", "store_outdated", "key_unknown" };
     gh_identity_t identity;
     gh_image_t   *image;
     gh_error_t    error;

@@ -1,6 +1,7 @@
-/* Retry-After, usage of plain answers, and the errors and lists given to clients. */
+/* Retry-After, usage of plain answers, and the errors given to clients. */
 #include <stdlib.h>
 
+#include "ngx_module/wire/sse.h"
 #include "ngx_module/wire/wire.h"
 #include "policy/base/json_tree.h"
 #include "tests/unit/check.h"
@@ -122,7 +123,7 @@ check_scan(const char *json, int64_t input, int64_t output)
     size_t                 len = strlen(json), step, at;
 
     for (step = 1; step <= len; step += step < 40 ? 1 : len) {
-        gh_usage_scan_init(&scan);
+        gh_usage_scan_init(&scan, GH_HUB_CHAT);
         for (at = 0; at < len; at += step) {
             size_t part = len - at < step ? len - at : step;
             char  *copy = malloc(part);
@@ -138,6 +139,82 @@ check_scan(const char *json, int64_t input, int64_t output)
             CHECK_INT(scan.usage.output, output);
         }
     }
+}
+
+static void
+test_usage_places(void)
+{
+    gh_usage_t u;
+
+    /* the total says where the parts are */
+    CHECK(gh_usage_parse(GH_STR("{\"prompt_tokens\":200,\"completion_tokens\":7,\"total_tokens\":1207,\"prompt_tokens_details\":{\"cached_tokens\":1000}}"), &u));
+    CHECK(u.cached_outside && !u.reasoning_outside && u.input == 200 && u.cached == 1000);
+    CHECK(gh_usage_parse(GH_STR("{\"prompt_tokens\":9,\"completion_tokens\":7,\"total_tokens\":36,\"completion_tokens_details\":{\"reasoning_tokens\":20}}"), &u));
+    CHECK(!u.cached_outside && u.reasoning_outside && u.output == 7 && u.reasoning == 20);
+    CHECK(gh_usage_parse(GH_STR("{\"total_tokens\":41,\"prompt_tokens\":9,\"completion_tokens\":7,\"completion_tokens_details\":{\"reasoning_tokens\":20},"
+        "\"prompt_tokens_details\":{\"cached_tokens\":2,\"cache_write_tokens\":3,\"audio_tokens\":1}}"), &u));
+    CHECK(u.cached_outside && u.reasoning_outside && u.audio_input == 1);
+    CHECK(gh_usage_parse(GH_STR("{\"prompt_tokens\":9,\"completion_tokens\":7,\"total_tokens\":16,\"completion_tokens_details\":{\"reasoning_tokens\":8,"
+        "\"audio_tokens\":2},\"prompt_tokens_details\":{\"cached_tokens\":4,\"cache_write_tokens\":30}}"), &u));
+    CHECK(!u.cached_outside && !u.reasoning_outside && u.reasoning == 7 && u.cached == 4 && u.cache_write == 5 && u.audio_output == 2);
+
+    /* no total, or one that says nothing */
+    CHECK(gh_usage_parse(GH_STR("{\"prompt_tokens\":9,\"completion_tokens\":7,\"prompt_tokens_details\":{\"cached_tokens\":10}}"), &u) && u.cached_outside);
+    CHECK(gh_usage_parse(GH_STR("{\"prompt_tokens\":9,\"completion_tokens\":7,\"total_tokens\":-3,\"reasoning_tokens\":8}"), &u) && u.reasoning_outside);
+    CHECK(gh_usage_parse(GH_STR("{\"prompt_tokens\":9,\"total_tokens\":{\"a\":[1]},\"completion_tokens\":7}"), &u) && u.output == 7);
+    CHECK(gh_usage_parse(GH_STR("{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}"), &u) && u.reported && u.input == 0 && u.output == 0);
+
+    /* a count that stands twice */
+    CHECK(!gh_usage_parse(GH_STR("{\"prompt_tokens\":9,\"prompt_tokens\":1,\"completion_tokens\":7}"), &u));
+    CHECK(!gh_usage_parse(GH_STR("{\"prompt_tokens\":9,\"prompt_tokens_details\":{\"cached_tokens\":1,\"cached_tokens\":1}}"), &u));
+    CHECK(gh_usage_parse(GH_STR("{\"reasoning_tokens\":3,\"prompt_tokens\":9,\"completion_tokens\":7,\"completion_tokens_details\":{\"reasoning_tokens\":4}}"), &u)
+        && u.reasoning == 4);
+}
+
+/* Bytes of text in a plain answer: the same in every split, and the same that a stream's event with these bytes would count. */
+static void
+check_content(const char *json, uint64_t expected)
+{
+    static gh_usage_scan_t scan;
+    gh_chunk_t             chunk;
+    size_t                 len = strlen(json), step, at;
+
+    for (step = 1; step <= len; step += step < 40 ? 1 : len) {
+        gh_usage_scan_init(&scan, GH_HUB_CHAT);
+        for (at = 0; at < len; at += step) {
+            gh_usage_scan_feed(&scan, json + at, len - at < step ? len - at : step);
+        }
+        if (!CHECK_INT(gh_usage_scan_content(&scan), expected)) {
+            fprintf(stderr, "    step %zu: %s\n", step, json);
+        }
+    }
+
+    gh_chunk_read(GH_HUB_CHAT, gh_str_from(json), &chunk);
+    if (chunk.readable) {
+        CHECK_INT(chunk.content_bytes, expected);
+    }
+}
+
+static void
+test_content(void)
+{
+    check_content("{\"id\":\"x\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hello\"},\"finish_reason\":\"stop\"}],\"usage\":null}", 5);
+    check_content("{\"choices\":[{\"text\":\"ab\",\"logprobs\":{\"tokens\":[\"ab\"]}},{\"finish_reason\":\"stop\",\"text\":\"cde\"}],\"text\":\"no\"}", 5);
+    check_content("{\"choices\":[{\"message\":{\"content\":\"a\\n\\u00e4\\ud83d\\ude00\\u20ac\\\"\xc3\xa4\"}}]}", 1 + 1 + 2 + 4 + 3 + 1 + 2);
+    check_content("{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+        "\"arguments\":\"{\\\"a\\\":1}\"}}],\"content\":null}}]}", 1 + 7);
+    check_content("{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"abc\"},\"d\"],\"refusal\":\"\"}}], \"x\":[{\"message\":{\"a\":\"no\"}}]}", 4);
+    check_content("{\"object\":\"list\",\"data\":[{\"embedding\":[0.5,1],\"message\":\"no\"}],\"choices\":[]}", 0);
+    check_content("{\"choices\":[{\"delta\" : { \"content\" : \"ab\" , \"n\" : 1 } , \"message\" : \"c\" }]}", 3);
+
+    /* cut */
+    check_content("{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"hel", 3);
+    check_content("{\"choices\":[{\"message\":{\"role\":\"assist", 0);
+    check_content("{\"choices\":[{\"message\":{\"content\":\"hello\"},\"logprobs\":{\"content\":[{\"token\":\"hel", 5);
+
+    /* no JSON */
+    check_content("Bad gateway, and more", 21);
+    check_content(" \n", 2);
 }
 
 static void
@@ -194,6 +271,48 @@ error_object(gh_heap_t *heap, gh_str_t json)
     return (gh_node_t *) gh_node_get(root, "error");
 }
 
+/* The same in the dialects that have another shape, status or name for it. */
+static void
+test_error_dialects(void)
+{
+    static const struct { gh_hub_dialect_t client; int status, given; const char *type, *text; } cases[] = {
+        { GH_HUB_MESSAGES, 401, 401, NULL, "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"c: a\\\"b\"},\"request_id\":\"0123\"}" },
+        { GH_HUB_MESSAGES, 403, 403, NULL, "{\"type\":\"error\",\"error\":{\"type\":\"permission_error\",\"message\":\"c: a\\\"b\"},\"request_id\":\"0123\"}" },
+        { GH_HUB_MESSAGES, 408, 408, NULL, "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"c: a\\\"b\"},\"request_id\":\"0123\"}" },
+        { GH_HUB_MESSAGES, 503, 529, NULL, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"c: a\\\"b\"},\"request_id\":\"0123\"}" },
+        { GH_HUB_CONVERSE, 400, 400, "ValidationException", "{\"message\":\"c: a\\\"b\"}" },
+        { GH_HUB_CONVERSE, 401, 403, "AccessDeniedException", "{\"message\":\"c: a\\\"b\"}" },
+        { GH_HUB_CONVERSE, 429, 429, "ThrottlingException", "{\"message\":\"c: a\\\"b\"}" },
+        { GH_HUB_CONVERSE, 503, 503, "ServiceUnavailableException", "{\"message\":\"c: a\\\"b\"}" },
+        { GH_HUB_CHAT, 503, 503, NULL, "{\"error\":{\"message\":\"a\\\"b\",\"type\":\"api_error\",\"param\":\"p\",\"code\":\"c\"}}" },
+    };
+    char   buffer[1024];
+    size_t i, len;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const gh_answer_error_t error = { cases[i].status, GH_STR("c"), GH_STR("a\"b"), GH_STR("p"), GH_STR("0123") };
+        const char             *type = "unset";
+        int                     given = 0;
+
+        len = gh_answer_error(cases[i].client, buffer, sizeof(buffer), &error, &given, &type);
+        CHECK_STR(((gh_str_t) { buffer, len }), cases[i].text);
+        CHECK_INT(given, cases[i].given);
+        CHECK_STR(gh_str_from(type != NULL ? type : ""), cases[i].type != NULL ? cases[i].type : "");
+    }
+
+    len = gh_stream_error_event(GH_HUB_MESSAGES, buffer, sizeof(buffer), GH_STR("c"), GH_STR("m"), GH_STR("0123"));
+    CHECK_STR(((gh_str_t) { buffer, len }),
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"c: m\"},\"request_id\":\"0123\"}\n\n");
+}
+
+static size_t
+chat_error(char *buffer, size_t size, int status, gh_str_t code, gh_str_t message, gh_str_t param)
+{
+    const gh_answer_error_t error = { status, code, message, param, GH_STR("0123") };
+
+    return gh_answer_error(GH_HUB_CHAT, buffer, size, &error, NULL, NULL);
+}
+
 static void
 test_errors(void)
 {
@@ -208,17 +327,17 @@ test_errors(void)
 
     gh_heap_init(&heap);
 
-    len = gh_answer_error(buffer, sizeof(buffer), 401, GH_STR("invalid_api_key"), GH_STR("No such key"), GH_STR(""));
+    len = chat_error(buffer, sizeof(buffer), 401, GH_STR("invalid_api_key"), GH_STR("No such key"), GH_STR(""));
     CHECK_STR(((gh_str_t) { buffer, len }),
         "{\"error\":{\"message\":\"No such key\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"invalid_api_key\"}}");
-    len = gh_answer_error(buffer, sizeof(buffer), 404, GH_STR("model_not_found"), GH_STR("a\"b\n"), GH_STR("model"));
+    len = chat_error(buffer, sizeof(buffer), 404, GH_STR("model_not_found"), GH_STR("a\"b\n"), GH_STR("model"));
     CHECK_STR(((gh_str_t) { buffer, len }),
         "{\"error\":{\"message\":\"a\\\"b\\n\",\"type\":\"invalid_request_error\",\"param\":\"model\",\"code\":\"model_not_found\"}}");
 
     for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         gh_node_t *error;
 
-        len = gh_answer_error(buffer, sizeof(buffer), types[i].status, GH_STR("c"), GH_STR("m"), GH_STR(""));
+        len = chat_error(buffer, sizeof(buffer), types[i].status, GH_STR("c"), GH_STR("m"), GH_STR(""));
         error = error_object(&heap, (gh_str_t) { buffer, len });
         if (CHECK(error != NULL)) {
             CHECK_INT(error->count, 4);
@@ -234,41 +353,26 @@ test_errors(void)
         char      *exact = malloc(size);
         gh_node_t *error;
 
-        len = gh_answer_error(exact, size, 400, GH_STR("invalid_json"), (gh_str_t) { hostile, sizeof(hostile) },
+        len = chat_error(exact, size, 400, GH_STR("invalid_json"), (gh_str_t) { hostile, sizeof(hostile) },
             (gh_str_t) { hostile, size % 200 });
         CHECK(len != 0 && len <= size);
         error = error_object(&heap, (gh_str_t) { exact, len });
         CHECK(error != NULL && strstr(gh_node_get(error, "message")->text.data, "\xef\xbf\xbd") == NULL);
 
-        len = gh_stream_error_event(exact, size, GH_STR("bad_gateway"), (gh_str_t) { hostile, sizeof(hostile) });
+        len = gh_stream_error_event(GH_HUB_CHAT, exact, size, GH_STR("bad_gateway"), (gh_str_t) { hostile, sizeof(hostile) }, GH_STR("0123"));
         CHECK(len != 0 && len <= size);
         CHECK(memcmp(exact, "data: {", 7) == 0 && memcmp(exact + len - 3, "}\n\n", 3) == 0);
         CHECK(memchr(exact, '\n', len - 2) == NULL && memchr(exact, '\r', len) == NULL);
         free(exact);
     }
 
-    len = gh_answer_error(buffer, 160, 400, GH_STR(""), GH_STR("m"), (gh_str_t) { hostile, 100 });
+    len = chat_error(buffer, 160, 400, GH_STR(""), GH_STR("m"), (gh_str_t) { hostile, 100 });
     CHECK_STR(((gh_str_t) { buffer, len }),
         "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}");
-    CHECK_INT(gh_stream_error_event(buffer, 20, GH_STR("c"), GH_STR("m")), 0);
-    CHECK_INT(gh_answer_error(buffer, 10, 400, GH_STR("c"), GH_STR("m"), GH_STR("")), 0);
-    CHECK_INT(gh_stream_error_event(buffer, 3, GH_STR("c"), GH_STR("m")), 0);
+    CHECK_INT(gh_stream_error_event(GH_HUB_CHAT, buffer, 20, GH_STR("c"), GH_STR("m"), GH_STR("0123")), 0);
+    CHECK_INT(chat_error(buffer, 10, 400, GH_STR("c"), GH_STR("m"), GH_STR("")), 0);
+    CHECK_INT(gh_stream_error_event(GH_HUB_CHAT, buffer, 3, GH_STR("c"), GH_STR("m"), GH_STR("0123")), 0);
 
-    gh_heap_free(&heap);
-}
-
-static void
-test_models(void)
-{
-    const gh_str_t names[] = { GH_STR("gpt-4.1"), GH_STR("a\"b\x01") };
-    gh_heap_t      heap;
-
-    gh_heap_init(&heap);
-    CHECK_STR(gh_answer_models(&heap.arena, names, 2), "{\"object\":\"list\",\"data\":[{\"id\":\"gpt-4.1\",\"object\":\"model\","
-        "\"created\":0,\"owned_by\":\"gatehouse\"},{\"id\":\"a\\\"b\\u0001\",\"object\":\"model\",\"created\":0,\"owned_by\":\"gatehouse\"}]}");
-    CHECK_STR(gh_answer_models(&heap.arena, NULL, 0), "{\"object\":\"list\",\"data\":[]}");
-    heap.limit = 0;
-    CHECK(gh_answer_models(&heap.arena, names, 2).data == NULL);
     gh_heap_free(&heap);
 }
 
@@ -277,9 +381,11 @@ main(void)
 {
     test_retry_after();
     test_usage_parse();
+    test_usage_places();
+    test_content();
     test_usage_scan();
     test_errors();
-    test_models();
+    test_error_dialects();
 
     return check_done("wire_answer");
 }

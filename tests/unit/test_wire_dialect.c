@@ -14,6 +14,7 @@ typedef struct {
     gh_dialect_t      dialect;
     const char       *api_version;
     gh_endpoint_t     endpoint;
+    const char       *geo;           /* the target's inference_geo; NULL: none */
 } case_t;
 
 static gh_target_t
@@ -24,6 +25,7 @@ target_of(const case_t *c)
     memset(&target, 0, sizeof(target));
     target.dialect = c->dialect;
     target.upstream_model = gh_str_from(c->upstream != NULL ? c->upstream : "m");
+    target.inference_geo = gh_str_from(c->geo != NULL ? c->geo : "");
     target.api_version = gh_str_from(c->api_version != NULL ? c->api_version : "");
 
     return target;
@@ -45,7 +47,7 @@ check_body(const case_t *c)
         fprintf(stderr, "    %s: %s\n", c->body, error.text);
         return;
     }
-    if (!CHECK_INT(gh_dialect_request(&heap.arena, &target, &intake, GH_STR(""), c->store_false, &request, &error), GH_OK)) {
+    if (!CHECK_INT(gh_dialect_request(&heap.arena, &target, &intake, GH_STR(""), c->store_false, 0, &request, &error), GH_OK)) {
         return;
     }
 
@@ -134,12 +136,44 @@ test_bodies(void)
           .dialect = GH_DIALECT_AZURE_CLASSIC, .api_version = "2025-01-01-preview", .store_false = true },
         { .body = "{\"model\":\"m\"," M "}", .expected = "{\"store\":false,\"model\":\"m\"," M "}",
           .dialect = GH_DIALECT_AZURE_V1, .store_false = true },
+
+        /* responses: store is theirs everywhere, usage is never asked for */
+        { .body = "{\"model\":\"m\",\"stream\":true}", .endpoint = GH_ENDPOINT_RESPONSES },
+        { .body = "{\"model\":\"m\"}", .expected = "{\"store\":false,\"model\":\"m\"}", .store_false = true, .endpoint = GH_ENDPOINT_RESPONSES,
+          .dialect = GH_DIALECT_BEDROCK_OPENAI },
+        { .body = "{\"model\":\"m\",\"store\":true}", .expected = "{\"model\":\"m\",\"store\":false}", .store_false = true,
+          .endpoint = GH_ENDPOINT_RESPONSES, .dialect = GH_DIALECT_AZURE_CLASSIC, .api_version = "2024-06-01" },
     };
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         check_body(&cases[i]);
     }
+}
+
+/* What the client says of where it is run goes, with its comma; what the deployment says is said. */
+static void
+test_inference_geo(void)
+{
+#define US .geo = "us", .dialect = GH_DIALECT_ANTHROPIC, .endpoint = GH_ENDPOINT_MESSAGES
+    static const case_t cases[] = {
+        { .body = "{\"model\":\"m\"," M "}", .expected = "{\"inference_geo\":\"us\",\"model\":\"m\"," M "}", US },
+        { .body = "{\"model\":\"m\"," M ", \"inference_geo\" : \"global\" }", .expected = "{\"model\":\"m\"," M ", \"inference_geo\" : \"us\" }", US },
+        { .body = "{\"inference_geo\":null,\"model\":\"m\"," M "}", .expected = "{\"inference_geo\":\"us\",\"model\":\"m\"," M "}", US },
+        { .body = "{\"model\":\"m\"," M ",\"inference_geo\":\"us\"}", .expected = "{\"model\":\"m\"," M "}" },
+        { .body = "{\"model\":\"m\"," M ", \"inference_geo\" : \"us\" }", .expected = "{\"model\":\"m\"," M " }" },
+        { .body = "{ \"inference_geo\" : null , \"model\":\"m\"," M "}", .expected = "{  \"model\":\"m\"," M "}" },
+        { .body = "{\"inference_geo\":\"us\",\"model\":\"m\"," M "}", .expected = "{\"store\":false,\"model\":\"m\"," M "}", .store_false = true },
+        { .body = "{\"model\":\"x\",\"inference_geo\":\"us\"," M "}", .expected = "{\"model\":\"m\"," M "}" },
+        { .body = "{\"model\":\"m\"," M ",\"inference_geo\":\"us\"}", .expected = "{\"model\":\"m\"," M "}", .dialect = GH_DIALECT_ANTHROPIC,
+          .endpoint = GH_ENDPOINT_COUNT_TOKENS, .geo = "us" },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        check_body(&cases[i]);
+    }
+#undef US
 }
 
 static void
@@ -164,8 +198,27 @@ test_paths(void)
         { GH_DIALECT_AZURE_CLASSIC, GH_ENDPOINT_CHAT_COMPLETIONS, "d", "", "", NULL, NULL, NULL },
         { GH_DIALECT_BEDROCK_OPENAI, GH_ENDPOINT_CHAT_COMPLETIONS, "us.openai.gpt-oss-120b-1:0", "", "",
           "/openai/v1/chat/completions", "authorization", "Bearer " },
+        { GH_DIALECT_AZURE_CLASSIC, GH_ENDPOINT_RESPONSES, "d", "2025-04-01-preview", "", "/openai/responses?api-version=2025-04-01-preview", "api-key", "" },
+        { GH_DIALECT_AZURE_V1, GH_ENDPOINT_RESPONSES, "d", "", "", "/openai/v1/responses", "api-key", "" },
+        { GH_DIALECT_OPENAI, GH_ENDPOINT_RESPONSES, "m", "", "", "/v1/responses", "authorization", "Bearer " },
+        { GH_DIALECT_BEDROCK_OPENAI, GH_ENDPOINT_RESPONSES, "m", "", "", "/openai/v1/responses", "authorization", "Bearer " },
         { GH_DIALECT_BEDROCK_OPENAI, GH_ENDPOINT_EMBEDDINGS, "m", "", "", NULL, NULL, NULL },
         { GH_DIALECT_BEDROCK_OPENAI, GH_ENDPOINT_COMPLETIONS, "m", "", "", NULL, NULL, NULL },
+        { GH_DIALECT_BEDROCK_OPENAI, GH_ENDPOINT_MESSAGES, "m", "", "", NULL, NULL, NULL },
+        { GH_DIALECT_OPENAI, GH_ENDPOINT_MESSAGES, "m", "", "", NULL, NULL, NULL },
+        { GH_DIALECT_AZURE_CLASSIC, GH_ENDPOINT_CONVERSE, "m", "2024-10-21", "", NULL, NULL, NULL },
+        { GH_DIALECT_ANTHROPIC, GH_ENDPOINT_MESSAGES, "claude", "", "", "/v1/messages", "x-api-key", "" },
+        { GH_DIALECT_ANTHROPIC, GH_ENDPOINT_COUNT_TOKENS, "claude", "", "/anthropic", "/anthropic/v1/messages/count_tokens", "x-api-key", "" },
+        { GH_DIALECT_ANTHROPIC, GH_ENDPOINT_CHAT_COMPLETIONS, "claude", "", "", NULL, NULL, NULL },
+        { GH_DIALECT_BEDROCK, GH_ENDPOINT_CONVERSE, "eu.amazon.nova-2-lite-v1:0", "", "",
+          "/model/eu.amazon.nova-2-lite-v1%3A0/converse", "authorization", "Bearer " },
+        { GH_DIALECT_BEDROCK, GH_ENDPOINT_INVOKE, "arn:aws:bedrock:eu-central-1:1:inference-profile/a", "", "",
+          "/model/arn%3Aaws%3Abedrock%3Aeu-central-1%3A1%3Ainference-profile%2Fa/invoke", "authorization", "Bearer " },
+        { GH_DIALECT_BEDROCK, GH_ENDPOINT_BEDROCK_COUNT, "anthropic.claude-x-v1:0", "", "", "/model/anthropic.claude-x-v1%3A0/count-tokens", "authorization",
+          "Bearer " },
+        { GH_DIALECT_BEDROCK, GH_ENDPOINT_COUNT_TOKENS, "m", "", "", NULL, NULL, NULL },
+        { GH_DIALECT_BEDROCK, GH_ENDPOINT_CONVERSE, "a b", "", "", NULL, NULL, NULL },
+        { GH_DIALECT_BEDROCK, GH_ENDPOINT_MESSAGES, "m", "", "", NULL, NULL, NULL },
         { GH_DIALECTS, GH_ENDPOINT_CHAT_COMPLETIONS, "m", "", "", NULL, NULL, NULL },
         { GH_DIALECT_OPENAI, GH_ENDPOINT_CHAT_COMPLETIONS, "", "", "", NULL, NULL, NULL },
     };
@@ -180,8 +233,9 @@ test_paths(void)
         int               rc;
 
         memset(&error, 0, sizeof(error));
-        CHECK_INT(gh_intake_parse(&heap.arena, cases[i].endpoint, GH_STR("{\"model\":\"m\",\"messages\":[]}"), &intake, &error), GH_OK);
-        rc = gh_dialect_request(&heap.arena, &target, &intake, gh_str_from(cases[i].base), false, &request, &error);
+        CHECK_INT(gh_intake_parse(&heap.arena, GH_ENDPOINT_CHAT_COMPLETIONS, GH_STR("{\"model\":\"m\",\"messages\":[]}"), &intake, &error), GH_OK);
+        intake.endpoint = cases[i].endpoint;
+        rc = gh_dialect_request(&heap.arena, &target, &intake, gh_str_from(cases[i].base), false, 0, &request, &error);
         if (cases[i].path == NULL) {
             CHECK_INT(rc, GH_ERROR);
             CHECK(error.code != NULL);
@@ -211,7 +265,7 @@ test_memory(void)
     for (n = 0; n < 16 && rc != GH_OK; n++) {
         gh_heap_init(&small);
         small.limit = n;
-        rc = gh_dialect_request(&small.arena, &target, &intake, GH_STR("/x"), true, &request, &error);
+        rc = gh_dialect_request(&small.arena, &target, &intake, GH_STR("/x"), true, 7, &request, &error);
         if (rc != GH_OK) {
             CHECK(strcmp(error.code, "no_memory") == 0);
         } else {
@@ -226,8 +280,9 @@ static void
 test_response_headers(void)
 {
     static const char *const passed[] = { "Content-Type", "retry-after", "Retry-After-Ms", "x-should-retry",
-        "X-RateLimit-Limit-Requests", "x-ratelimit-reset-tokens", "openai-processing-ms" };
+        "openai-processing-ms" };
     static const char *const kept[] = { "Server", "Set-Cookie", "x-request-id", "apim-request-id", "x-ms-region", "x-ratelimit-",
+        "X-RateLimit-Limit-Requests", "x-ratelimit-reset-tokens",
         "x-ms-deployment-name", "X-Accel-Buffering", "x-accel-redirect", "Content-Length", "Transfer-Encoding", "Connection",
         "openai-organization", "x-amzn-requestid", "Location", "content-encoding", "" };
     size_t i;
@@ -249,6 +304,7 @@ main(void)
     gh_heap_init(&heap);
 
     test_bodies();
+    test_inference_geo();
     test_paths();
     test_memory();
     test_response_headers();

@@ -38,28 +38,28 @@ test_plain(void)
     CHECK_INT(intake.feature_count, 0);
     CHECK_STR(((gh_str_t) { body + intake.model_value.offset, intake.model_value.length }), "\"gpt-4.1\"");
     CHECK_STR(((gh_str_t) { body + intake.store_value.offset, intake.store_value.length }), "false");
-    CHECK_STR(((gh_str_t) { body + intake.stream_options_value.offset, intake.stream_options_value.length }),
+    CHECK_STR(((gh_str_t) { body + intake.stream_options.offset, intake.stream_options.length }),
         "{\"include_usage\":true}");
     CHECK_STR(((gh_str_t) { body + intake.include_usage_value.offset, intake.include_usage_value.length }), "true");
-    CHECK_INT(body[intake.stream_options_end], '}');
-    CHECK(!intake.stream_options_empty);
+    CHECK_INT(body[intake.stream_options.end], '}');
+    CHECK(!intake.stream_options.empty);
 
     CHECK_INT(parse("{\"messages\":[],\"model\":\"m\"}"), GH_OK);
     CHECK(!intake.stream && !intake.include_usage);
     CHECK_INT(intake.n, 1);
     CHECK_INT(intake.max_tokens, 0);
-    CHECK_INT(intake.stream_options_value.length, 0);
+    CHECK_INT(intake.stream_options.length, 0);
     CHECK_INT(intake.store_value.length, 0);
 
     CHECK_INT(parse(CHAT("\"stream_options\":{ \t\r\n}")), GH_OK);
-    CHECK(intake.stream_options_empty);
+    CHECK(intake.stream_options.empty);
     CHECK_INT(parse(CHAT("\"stream_options\":null,\"stream\":null,\"n\":null,\"max_tokens\":null,\"store\":null")), GH_OK);
-    CHECK_INT(intake.stream_options_value.length, 4);
-    CHECK_INT(intake.stream_options_end, 0);
+    CHECK_INT(intake.stream_options.length, 4);
+    CHECK_INT(intake.stream_options.end, 0);
     CHECK_INT(intake.n, 1);
 
     CHECK_INT(parse(CHAT("\"max_tokens\":-1,\"n_predict\":7")), GH_OK);
-    CHECK_INT(intake.max_tokens, 7);
+    CHECK_INT(intake.max_tokens, 0);
 }
 
 static void
@@ -161,7 +161,7 @@ test_parts(void)
         "\"arguments\":\"{}\"}},{\"id\":\"2\",\"type\":\"custom\",\"custom\":{}}]},{\"role\":\"tool\",\"tool_call_id\":\"1\","
         "\"content\":\"x\"}]}", "");
     CHECK_USES("{\"model\":\"m\",\"messages\":[{\"audio\":{\"id\":\"a\"},\"send\":1,\"tool_calls\":[{\"type\":\"mcp\",\"x\":1}]}]}",
-        "stored_audio@messages[0].audio ?@messages[0].send ?@messages[0].tool_calls[0].type=mcp ?@messages[0].tool_calls[0].x");
+        "stored_audio@messages[0].audio.id ?@messages[0].send ?@messages[0].tool_calls[0].type=mcp ?@messages[0].tool_calls[0].x");
     CHECK_USES("{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"tools\":[{\"type\":\"web_search\"}]}]}",
         "web_search@messages[0].tools[0].type");
 }
@@ -409,7 +409,7 @@ test_memory(void)
 static bool
 header(const char *name, const char *value)
 {
-    return gh_intake_header(&intake, gh_str_from(name), gh_str_from(value));
+    return gh_intake_header(&heap.arena, &intake, gh_str_from(name), gh_str_from(value));
 }
 
 static void

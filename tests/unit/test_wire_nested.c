@@ -170,8 +170,8 @@ test_no_row_is_passed_over(void)
     char                     body[256];
     unsigned                 row, i, e;
 
-    for (row = 0; row < gh_body_fields.count; row++) {
-        const gh_field_t *field = &gh_body_fields.rows[row];
+    for (row = 0; row < gh_body_tables[GH_ENDPOINT_CHAT_COMPLETIONS]->count; row++) {
+        const gh_field_t *field = &gh_body_tables[GH_ENDPOINT_CHAT_COMPLETIONS]->rows[row];
         bool              is_free = false;
 
         for (i = 0; i < sizeof(free_form) / sizeof(free_form[0]); i++) {
@@ -197,7 +197,6 @@ static void
 test_steering(void)
 {
     static const struct { const char *name, *code, *text; } cases[] = {
-        { "inference_geo", "invalid_places", "inference_geo is not supported yet: name places in the header x-gatehouse-places" },
         { "api_base", "invalid_request", "api_base is not accepted" }, { "base_url", "invalid_request", "base_url is not" },
         { "fallbacks", "invalid_request", "fallbacks is not" }, { "extra_body", "invalid_request", "extra_body is not" },
         { "context_window_fallbacks", "invalid_request", "context_window_fallbacks is not" },
@@ -220,6 +219,9 @@ test_steering(void)
             len += (size_t) snprintf(name + len, sizeof(name) - len, "\\u%04x", (unsigned) cases[i].name[k]);
         }
         for (e = 0; e < GH_ENDPOINTS; e++) {
+            if (!gh_intake_reads((gh_endpoint_t) e) || e == GH_ENDPOINT_BEDROCK_COUNT) {
+                continue;    /* in that one nothing but the input may stand */
+            }
             snprintf(body, sizeof(body), "{\"%s\":null,\"model\":\"m\",\"messages\":[]}", name);
             CHECK_INT(parse_at((gh_endpoint_t) e, gh_str_from(body)), GH_ERROR);
             CHECK_STR(gh_str_from(error.code != NULL ? error.code : "none"), cases[i].code);
@@ -228,6 +230,28 @@ test_steering(void)
 
     CHECK_USES(CHAT("\"Inference_geo\":1,\"API_BASE\":1,\"metadata\":{\"inference_geo\":1}"), "?@Inference_geo ?@API_BASE");
     CHECK_USES(CHAT("\"chat_template_kwargs\":{\"inference_geo\":\"us\"}"), "?@chat_template_kwargs.inference_geo");
+}
+
+/* inference_geo names places, which the decision takes for a narrowing. */
+static void
+test_inference_geo(void)
+{
+    static const struct { const char *value, *places; } cases[] = {
+        { "null", "" }, { "\"global\"", "" }, { "\"us\"", "US" }, { "\"US\"", "US" }, { "\"\\u0075s\"", "US" }, { "\"eu-only\"", "eu-only" },
+        { "\"EEA, CH\"", "EEA, CH" }, { "\"not_us\"", "not_us" },
+    };
+    static const char *const wrong[] = { "\"\"", "7", "true", "[]", "{}", "[\"us\"]" };
+    char                     body[512];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(body, sizeof(body), CHAT("\"inference_geo\":%s"), cases[i].value);
+        CHECK_USES(body, "");
+        CHECK_STR(intake.inference_geo, cases[i].places);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(body, sizeof(body), CHAT("\"inference_geo\":%s"), wrong[i]);
+        check_refused(body, "invalid_places", "inference_geo must be a string that names a place");
+    }
 }
 
 int
@@ -242,6 +266,7 @@ main(void)
     test_schemas();
     test_no_row_is_passed_over();
     test_steering();
+    test_inference_geo();
 
     gh_heap_free(&heap);
     return check_done("wire_nested");

@@ -1,5 +1,5 @@
 /*
- * Streams: every recorded shape of tests/data/wire, fed at once, byte by byte, in two parts split at every byte, and in
+ * Streams: every shape of tests/data/wire, written from the formats, fed at once, byte by byte, in two parts split at every byte, and in
  * parts of every small size. NAME.sse is what a backend sends, NAME.out what a client gets that did not ask for usage,
  * NAME.asked what one gets that did (without the file: every byte), NAME.expect what is read from it.
  */
@@ -80,7 +80,7 @@ feed(gh_str_t input, bool strip, size_t first, size_t step, sink_t *sink)
     size_t at = 0, part = first;
 
     sink->len = 0;
-    gh_stream_init(&stream, strip, carry);
+    gh_stream_init(&stream, GH_HUB_CHAT, strip, carry);
 
     while (at < input.len) {
         char *copy;
@@ -161,7 +161,7 @@ test_commit(const char *name, gh_str_t input, const char *expect)
         char *copy = malloc(i + 1);
 
         memcpy(copy, input.data, i);
-        found = gh_commit_look((gh_str_t) { copy, i }, &status);
+        found = gh_commit_look(GH_HUB_CHAT, (gh_str_t) { copy, i }, &status);
         free(copy);
     }
 
@@ -170,11 +170,11 @@ test_commit(const char *name, gh_str_t input, const char *expect)
         fprintf(stderr, "    %s: commit %s, expected %s\n", name, text, expect);
     }
 
-    CHECK_INT(gh_commit_look(input, &status), found);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, input, &status), found);
 }
 
 static void
-test_recorded(void)
+test_shapes(void)
 {
     DIR           *folder = opendir(FOLDER);
     struct dirent *entry;
@@ -263,9 +263,11 @@ test_long_unterminated(void)
     CHECK(stream.usage_seen && stream.usage.input == 3);
     CHECK(memcmp(out, text, sizeof(text)) == 0);
 
-    CHECK_INT(gh_commit_look((gh_str_t) { text, sizeof(text) }, &status), GH_COMMIT_HOLD);
+    /* its end is not waited for */
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, (gh_str_t) { text, GH_STREAM_CARRY }, &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, (gh_str_t) { text, GH_STREAM_CARRY + 1 }, &status), GH_COMMIT_GO);
     memcpy(text + sizeof(text) - 2, "\n\n", 2);
-    CHECK_INT(gh_commit_look((gh_str_t) { text, sizeof(text) }, &status), GH_COMMIT_GO);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, (gh_str_t) { text, sizeof(text) }, &status), GH_COMMIT_GO);
 }
 
 /* Shapes no backend should send: nothing is removed, nothing is read into them. */
@@ -310,7 +312,7 @@ test_latency(void)
     char   data[256];
     sink_t sink = { data, 0, sizeof(data) };
 
-    gh_stream_init(&stream, true, carry);
+    gh_stream_init(&stream, GH_HUB_CHAT, true, carry);
     gh_stream_feed(&stream, ": wait\n", 7, sink_out, &sink);
     CHECK_INT(sink.len, 7);
     gh_stream_feed(&stream, ": w", 3, sink_out, &sink);
@@ -321,7 +323,7 @@ test_latency(void)
     CHECK_INT(sink.len, 21);
 
     sink.len = 0;
-    gh_stream_init(&stream, false, carry);
+    gh_stream_init(&stream, GH_HUB_CHAT, false, carry);
     gh_stream_feed(&stream, "dat", 3, sink_out, &sink);
     CHECK_INT(sink.len, 3);
     gh_stream_feed(&stream, "a: [DONE]\r\n\r", 12, sink_out, &sink);
@@ -330,6 +332,44 @@ test_latency(void)
     gh_stream_feed(&stream, "\n", 1, sink_out, &sink);
     gh_stream_finish(&stream, sink_out, &sink);
     CHECK_INT(sink.len, 16);
+}
+
+/* What begins a stream without being an answer, and what is one. */
+static void
+test_commit_first_word(void)
+{
+    static const struct { const char *choice; gh_commit_t found; } cases[] = {
+        { "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":null}", GH_COMMIT_HOLD },
+        { "{\"delta\":{\"role\":\"assistant\"},\"content_filter_results\":{\"hate\":{\"severity\":\"safe\"}}}", GH_COMMIT_HOLD },
+        { "{\"delta\":{},\"finish_reason\":null}", GH_COMMIT_HOLD },
+        { "{\"delta\":{\"content\":\"a\"}}", GH_COMMIT_GO },
+        { "{\"text\":\"a\"}", GH_COMMIT_GO },
+        { "{\"delta\":{\"reasoning_content\":\"a\"}}", GH_COMMIT_GO },
+        { "{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}", GH_COMMIT_GO },
+        { "{\"delta\":{},\"finish_reason\":\"stop\"}", GH_COMMIT_GO },
+    };
+    char   text[64 * 128] = "";
+    size_t i, len = 0;
+    int    status;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char event[512];
+
+        snprintf(event, sizeof(event), "data: {\"choices\":[%s]}\n\n", cases[i].choice);
+        if (!CHECK_INT(gh_commit_look(GH_HUB_CHAT, gh_str_from(event), &status), cases[i].found)) {
+            fprintf(stderr, "    %s", event);
+        }
+        snprintf(event, sizeof(event), "data: {\"choices\":[%s]}\n\ndata: {\"error\":{\"code\":429}}\n\n", cases[i].choice);
+        CHECK_INT(gh_commit_look(GH_HUB_CHAT, gh_str_from(event), &status), cases[i].found == GH_COMMIT_HOLD ? GH_COMMIT_ERROR : GH_COMMIT_GO);
+    }
+
+    for (i = 0; i < 64; i++) {
+        CHECK_INT(gh_commit_look(GH_HUB_CHAT, (gh_str_t) { text, len }, &status), GH_COMMIT_HOLD);
+        len += (size_t) snprintf(text + len, sizeof(text) - len, "data: {\"choices\":[]}\n\n");
+    }
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, (gh_str_t) { text, len }, &status), GH_COMMIT_HOLD);
+    len += (size_t) snprintf(text + len, sizeof(text) - len, "data: {\"error\":{}}\n\n");
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, (gh_str_t) { text, len }, &status), GH_COMMIT_GO);
 }
 
 static void
@@ -361,30 +401,67 @@ test_commit_status(void)
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         status = 0;
-        CHECK_INT(gh_commit_look(gh_str_from(cases[i].text), &status), GH_COMMIT_ERROR);
+        CHECK_INT(gh_commit_look(GH_HUB_CHAT, gh_str_from(cases[i].text), &status), GH_COMMIT_ERROR);
         if (!CHECK_INT(status, cases[i].status)) {
             fprintf(stderr, "    %s", cases[i].text);
         }
     }
 
-    CHECK_INT(gh_commit_look(GH_STR("data: {\"error\":null,\"choices\":[{}]}\n\n"), &status), GH_COMMIT_GO);
-    CHECK_INT(gh_commit_look(GH_STR("data: {\"error\":false,\"choices\":[]}\n\n"), &status), GH_COMMIT_HOLD);
-    CHECK_INT(gh_commit_look(GH_STR("data: {\"choices\":[{\"error\":{\"code\":1}}]}\n\n"), &status), GH_COMMIT_GO);
-    CHECK_INT(gh_commit_look(GH_STR("data: {\"choices\":[{}]}\n"), &status), GH_COMMIT_HOLD);
-    CHECK_INT(gh_commit_look(GH_STR("data: {\"a\":\"\\ud800\"}\n\n"), &status), GH_COMMIT_GO);
-    CHECK_INT(gh_commit_look(GH_STR("data:\n\n"), &status), GH_COMMIT_HOLD);
-    CHECK_INT(gh_commit_look(GH_STR("{\"choices\":"), &status), GH_COMMIT_HOLD);
-    CHECK_INT(gh_commit_look(GH_STR(""), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, GH_STR("data: {\"error\":null,\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"), &status), GH_COMMIT_GO);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, GH_STR("data: {\"error\":false,\"choices\":[]}\n\n"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, GH_STR("data: {\"choices\":[{\"error\":{\"code\":1}}]}\n\n"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, GH_STR("data: {\"choices\":[{}]}\n"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, GH_STR("data: {\"a\":\"\\ud800\"}\n\n"), &status), GH_COMMIT_GO);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, GH_STR("data:\n\n"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, GH_STR("{\"choices\":"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(gh_commit_look(GH_HUB_CHAT, GH_STR(""), &status), GH_COMMIT_HOLD);
+}
+
+static void
+discard(void *context, const char *data, size_t len)
+{
+    (void) context;
+    (void) data;
+    (void) len;
+}
+
+/* Was the report of usage the last word? A stream that is cut may have told it in every event. */
+static void
+test_partial(void)
+{
+#define SAYS   "data: {\"choices\":[{\"delta\":{\"content\":\"ab\"}}]}\n\n"
+#define TELLS  "data: {\"choices\":[{\"delta\":{\"content\":\"ab\"}}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n"
+#define STOPS  "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n"
+#define TOTAL  "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n"
+#define DONE   "data: [DONE]\n\n"
+    static const struct { const char *text; bool seen, partial; } cases[] = {
+        { SAYS, false, false }, { SAYS DONE, false, false }, { SAYS TOTAL, true, false }, { SAYS STOPS, true, false },
+        { TELLS, true, true }, { TELLS TELLS, true, true }, { TELLS SAYS, true, true }, { TELLS TOTAL, true, false },
+        { TELLS DONE, true, false }, { TOTAL SAYS, true, true }, { TOTAL SAYS DONE, true, false }, { SAYS DONE TOTAL, true, false },
+        { TOTAL "data: garbage\n\n", true, true }, { TOTAL ": comment\n\n", true, false },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        gh_stream_init(&stream, GH_HUB_CHAT, false, carry);
+        gh_stream_feed(&stream, cases[i].text, strlen(cases[i].text), discard, NULL);
+        gh_stream_finish(&stream, discard, NULL);
+        if (!CHECK(stream.usage_seen == cases[i].seen && stream.usage_partial == cases[i].partial)) {
+            fprintf(stderr, "    %s", cases[i].text);
+        }
+    }
 }
 
 int
 main(void)
 {
-    test_recorded();
+    test_partial();
+    test_shapes();
     test_carry_edge();
     test_long_unterminated();
     test_odd_chunks();
     test_latency();
+    test_commit_first_word();
     test_commit_status();
 
     return check_done("wire_stream");

@@ -1,9 +1,10 @@
 """Documents of any size, for measuring: many tenants, many rules.
 
-    python3 tests/bench/scale/documents.py DIRECTORY [--tenants N] [--organisations N] [--files N] [--rules N]
+    python3 tests/bench/scale/documents.py DIRECTORY [--tenants N] [--organisations N] [--files N] [--rules N] [--limits]
 
 Each organisation has a residency/1 of its own, each tenant one app. The rules are those of the first organisation; half of them are about
-single tenants, some about models and classes, and one forbid of a country stands among them. The same arguments give the same bytes.
+single tenants, some about models and classes, and one forbid of a country stands among them. With --limits each tenant has a budget of its
+own, and so have its keys. The same arguments give the same bytes.
 """
 
 import argparse
@@ -46,8 +47,12 @@ def residency(organisation, rules, tenants):
             "forbid": [{"id": "no-us", "why": "None of it may reach the US", "process": {"touches": ["US"]}}]}
 
 
-def tenant(number):
+def tenant(number, limits=False):
     made = {"id": "t%d" % number, "apps": [{"id": "app"}]}
+    if limits:
+        made["limits"] = [{"dimension": "tokens", "per": "month", "amount": 1000000 + number, "class": "budget"},
+                          {"dimension": "requests", "per": "minute", "amount": 100 + number % 7, "class": "rate"}]
+        made["apps"][0]["key_limits"] = [{"dimension": "in-flight", "amount": 8, "class": "rate"}]
     if number % 10 == 3:
         made["classes"] = ["personal"]
     if number % 50 == 7:
@@ -60,7 +65,7 @@ def write(path, document):
         json.dump(document, out, separators=(",", ":"))
 
 
-def tenants_files(directory, organisations, count, files):
+def tenants_files(directory, organisations, count, files, limits):
     """The tenants in about so many files, each of one organisation."""
     each = max(1, files // len(organisations))
     for place, organisation in enumerate(organisations):
@@ -69,17 +74,17 @@ def tenants_files(directory, organisations, count, files):
             begin, end = (first + (last - first) * cut // each for cut in (part, part + 1))
             if begin < end:
                 write(os.path.join(directory, "tenants-%s-%03d.json" % (organisation, part)),
-                      {"kind": "tenants/1", "organisations": [{"id": organisation, "tenants": [tenant(n) for n in range(begin, end)]}]})
+                      {"kind": "tenants/1", "organisations": [{"id": organisation, "tenants": [tenant(n, limits) for n in range(begin, end)]}]})
 
 
-def make(directory, tenants=1000, organisations=1, files=1, rules=10):
+def make(directory, tenants=1000, organisations=1, files=1, rules=10, limits=False):
     os.makedirs(directory, exist_ok=True)
     names = ["org%d" % number for number in range(organisations)]
     write(os.path.join(directory, "fleet.json"), fleet(names))
     for place, name in enumerate(names):
         own = max(1, tenants // organisations)
         write(os.path.join(directory, "residency-%s.json" % name), residency(name, rules if place == 0 else 3, own))
-    tenants_files(directory, names, tenants, files)
+    tenants_files(directory, names, tenants, files, limits)
 
 
 def main():
@@ -87,8 +92,9 @@ def main():
     parser.add_argument("directory")
     for name, default in (("tenants", 1000), ("organisations", 1), ("files", 1), ("rules", 10)):
         parser.add_argument("--" + name, type=int, default=default)
+    parser.add_argument("--limits", action="store_true")
     arguments = parser.parse_args()
-    make(arguments.directory, arguments.tenants, arguments.organisations, arguments.files, arguments.rules)
+    make(arguments.directory, arguments.tenants, arguments.organisations, arguments.files, arguments.rules, arguments.limits)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Edits and decisions by size, measured on this machine; by hand, it takes some minutes and 4 GB of disk.
 
-    make cli build/tests/bench/scale/scale && tests/bench/scale/run.py [--tenants 1000000] [--revisions 1000] [--keys] [DIRECTORY]
+    make cli build/tests/bench/scale/scale && tests/bench/scale/run.py [--tenants 1000000] [--revisions 1000] [--keys] [--limits] [DIRECTORY]
 
 Seconds of `gatehouse policy apply`, and its processor time, for all documents and for an edit of one tenant; nanoseconds of a decision with
 10, 1000 and 10000 rules, few and many tenants, the first and a late revision, with the worker's cells and without; and of who asks. Medians.
@@ -30,14 +30,14 @@ import documents  # noqa: E402
 class Store:
     """A home of its own, with documents."""
 
-    def __init__(self, directory, name, tenants, organisations, files, rules):
+    def __init__(self, directory, name, tenants, organisations, files, rules, limits=False):
         self.tenants, self.organisations, self.edited = tenants, organisations, 0
         self.home = os.path.join(directory, name + ".home")
         self.documents = os.path.join(directory, name)
         self.key = os.path.join(self.home, "secrets", "store.key")
         self.environment = dict(os.environ, GATEHOUSE_HOME=self.home, GATEHOUSE_SECRETS=os.path.join(self.home, "secrets"),
                                 GATEHOUSE_LEDGER=os.path.join(self.home, "ledger"))
-        documents.make(self.documents, tenants, organisations, files, rules)
+        documents.make(self.documents, tenants, organisations, files, rules, limits)
         os.makedirs(self.home)
         self.run("init", *(("--user", "root", "--group", "root") if os.geteuid() == 0 else ()))
 
@@ -99,9 +99,9 @@ def by_rules(directory):
         say_decided("decide: %d rules" % rules, store.decide())
 
 
-def by_tenants(directory, tenants, keys):
+def by_tenants(directory, tenants, keys, limits):
     for organisations in (1, 1000):
-        store = Store(directory, "tenants-%d" % organisations, tenants, organisations, 1000, 10)
+        store = Store(directory, "tenants-%d" % organisations, tenants, organisations, 1000, 10, limits)
         what = "%d tenants of %d organisation%s" % (tenants, organisations, "" if organisations == 1 else "s")
         say_applied("apply: " + what, [store.apply()])
         say_applied("apply: one of " + what, store.edits(5))
@@ -127,12 +127,13 @@ def main():
     parser.add_argument("--tenants", type=int, default=1000000)
     parser.add_argument("--revisions", type=int, default=1000)
     parser.add_argument("--keys", action="store_true", help="an API key for every tenant, too")
+    parser.add_argument("--limits", action="store_true", help="a budget of its own for every tenant")
     arguments = parser.parse_args()
     directory = tempfile.mkdtemp(prefix="gatehouse-scale-", dir=arguments.directory)
     try:
         by_rules(directory)
         by_revisions(directory, arguments.revisions)
-        by_tenants(directory, arguments.tenants, arguments.keys)
+        by_tenants(directory, arguments.tenants, arguments.keys, arguments.limits)
     finally:
         shutil.rmtree(directory)
 

@@ -4,7 +4,12 @@
  *
  *   scale keys HOME STORE_KEY COUNT ORGANISATIONS          keys of the apps of documents.py, one each, from the first on
  *   scale decide HOME STORE_KEY TENANTS ORGANISATIONS      one JSON object with nanoseconds
+ *   scale presented HOME STORE_KEY TENANTS                 one JSON object with nanoseconds of knowing who presents a key: of all keys once, then of a
+ *                                                          thousand of them, then of all, chosen evenly
+ *   scale churn HOME STORE_KEY COMMITS RECORDS SECONDS     COMMITS a second of RECORDS keys each, until SIGTERM or the time is over; prints
+ *                                                          how many commits a second there were
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,10 +77,30 @@ organisation_of(uint32_t tenant, uint32_t tenants, uint32_t organisations)
     return organisation;
 }
 
+/* As at the first key below a name. */
+static int
+path_uid(gh_edit_t *edit, const char *path, uint64_t *uid, gh_error_t *error)
+{
+    gh_store_name_key_t key;
+    gh_name_uid_t       record;
+    bool                found;
+
+    gh_store_name_key(&key, "u/", gh_str_from(path));
+    if (gh_edit_get(edit, GH_DB_NAME, (gh_bytes_t) { key.text, key.len }, &record, sizeof(record), &found, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (!found) {
+        memset(&record, 0, sizeof(record));
+        record.uid = ++edit->head.last_uid;
+    }
+    *uid = record.uid;
+    return found ? GH_OK : gh_edit_put(edit, GH_DB_NAME, (gh_bytes_t) { key.text, key.len }, &record, sizeof(record), error);
+}
+
 static int
 make_key(gh_edit_t *edit, uint32_t tenant, uint32_t tenants, uint32_t organisations, gh_error_t *error)
 {
-    char            org[24], name[24], path[96], text[GH_KEY_TEXT];
+    char            org[24], name[24], named[64], path[96], text[GH_KEY_TEXT];
     uint8_t         random[32] = { 0 }, hash[32], buffer[GH_KEY_RECORD_MAX];
     gh_key_record_t record;
     gh_name_key_t   index;
@@ -87,9 +112,17 @@ make_key(gh_edit_t *edit, uint32_t tenant, uint32_t tenants, uint32_t organisati
     memcpy(random, &tenant, sizeof(tenant));
     gh_key_text(random, text);
     memset(&record, 0, sizeof(record));
+    snprintf(named, sizeof(named), "%s/%s", org, name);
+    if (path_uid(edit, org, &record.org_uid, error) != GH_OK || path_uid(edit, named, &record.tenant_uid, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    snprintf(named, sizeof(named), "%s/%s/app", org, name);
+    if (path_uid(edit, named, &record.app_uid, error) != GH_OK) {
+        return GH_ERROR;
+    }
     record.key_uid = ++edit->head.last_uid;
     record.state = GH_KEY_LIVE;
-    len = gh_key_record_write(&record, gh_str_from(org), gh_str_from(name), GH_STR("app"), GH_STR("k"), GH_STR(""), buffer);
+    len = gh_key_record_write(&record, &(gh_key_words_t) { .org = gh_str_from(org), .tenant = gh_str_from(name), .app = GH_STR("app"), .name = GH_STR("k") }, buffer);
     if (gh_key_hash(edit->store->api_key, (gh_str_t) { text, GH_KEY_TEXT }, hash) != GH_OK
         || gh_edit_put(edit, GH_DB_KEY, (gh_bytes_t) { hash, 32 }, buffer, len, error) != GH_OK)
     {
@@ -98,7 +131,7 @@ make_key(gh_edit_t *edit, uint32_t tenant, uint32_t tenants, uint32_t organisati
     memset(&index, 0, sizeof(index));
     memcpy(index.hash, hash, 32);
     index.created_ms = edit->now_ms;
-    return gh_edit_put(edit, GH_DB_NAME, (gh_bytes_t) { path, strlen(path) }, &index, sizeof(index), error);
+    return gh_edit_put(edit, GH_DB_NAME, (gh_bytes_t) { path, strlen(path) }, &index, GH_NAME_KEY_PLAIN, error);
 }
 
 static int
@@ -126,13 +159,73 @@ keys(const char *home, const char *key, uint32_t count, uint32_t organisations)
     return 0;
 }
 
-/* ---- decisions ---- */
+static volatile sig_atomic_t stopped;
 
-typedef struct {
-    gh_identity_t identity;
-    gh_intake_t   intake;
-    char          path[96];
-} caller_t;
+static void
+stop(int number)
+{
+    (void) number;
+    stopped = 1;
+}
+
+/* Keys of an app that nobody uses, written again and again: their number is bounded, whatever the time. */
+static int
+churn_records(gh_store_t *store, uint32_t records, uint32_t *number, gh_error_t *error)
+{
+    static uint64_t uid;
+    gh_edit_t       edit;
+
+    if (gh_edit_begin(&edit, store, now_ms(), error) != GH_OK) {
+        return GH_ERROR;
+    }
+    uid = uid == 0 ? ++edit.head.last_uid : uid;
+    for (uint32_t i = 0; i < records; i++) {
+        uint8_t         random[32] = { 0xff }, hash[32], buffer[GH_KEY_RECORD_MAX];
+        char            text[GH_KEY_TEXT];
+        gh_key_record_t record = { .key_uid = uid, .state = GH_KEY_LIVE };
+        size_t          len = gh_key_record_write(&record, &(gh_key_words_t) { .org = GH_STR("org0"), .tenant = GH_STR("t0"), .app = GH_STR("app"), .name = GH_STR("churn") }, buffer);
+
+        *number = (*number + 1) % 5000;
+        memcpy(random + 8, number, sizeof(*number));
+        gh_key_text(random, text);
+        if (gh_key_hash(store->api_key, (gh_str_t) { text, GH_KEY_TEXT }, hash) != GH_OK
+            || gh_edit_put(&edit, GH_DB_KEY, (gh_bytes_t) { hash, 32 }, buffer, len, error) != GH_OK)
+        {
+            return GH_ERROR;
+        }
+    }
+    return gh_edit_commit(&edit, error);
+}
+
+static int
+churn(const char *home, const char *key, uint32_t commits, uint32_t records, uint32_t seconds)
+{
+    gh_store_t *store = open_store(home, key, true);
+    uint64_t    begun = now_ns(), due = begun, count = 0;
+    uint32_t    number = 0;
+    gh_error_t  error = { 0 };
+
+    signal(SIGTERM, stop);
+    while (!stopped && now_ns() - begun < (uint64_t) seconds * 1000000000u) {
+        if (now_ns() < due) {
+            uint64_t wait = due - now_ns();
+
+            nanosleep(&(struct timespec) { 0, (long) (wait < 999999999 ? wait : 999999999) }, NULL);
+            continue;
+        }
+        if (churn_records(store, records, &number, &error) != GH_OK) {
+            fprintf(stderr, "%s\n", error.text);
+            return 1;
+        }
+        count++;
+        due += 1000000000u / commits;
+    }
+    printf("%.1f commits a second\n", (double) count * 1e9 / (double) (now_ns() - begun));
+    gh_store_close(store);
+    return 0;
+}
+
+/* ---- who presents a key ---- */
 
 static int
 compare_u64(const void *a, const void *b)
@@ -141,6 +234,109 @@ compare_u64(const void *a, const void *b)
 
     return (x > y) - (x < y);
 }
+
+/* Of this process alone: others may use the machine. */
+static uint64_t
+processor_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+}
+
+typedef struct {
+    gh_store_t *store;
+    char      (*text)[GH_KEY_TEXT];
+    uint64_t    at_ms;
+} callers_t;
+
+/* An arena for one call: what the worker's is to a request. */
+static char   room[65536];
+static size_t room_used;
+
+static void *
+room_alloc(gh_arena_t *arena, size_t size)
+{
+    void *at = room + room_used;
+
+    (void) arena;
+    room_used += (size + 15) & ~(size_t) 15;
+    return room_used <= sizeof(room) ? at : NULL;
+}
+
+static void
+identify(const callers_t *callers, uint32_t number)
+{
+    gh_arena_t    arena = { room_alloc, NULL };
+    gh_identity_t identity;
+    gh_error_t    error = { 0 };
+
+    room_used = 0;
+    if (gh_store_identify(callers->store, (gh_str_t) { callers->text[number], GH_KEY_TEXT }, callers->at_ms, &arena, &identity, NULL, &error) != GH_OK) {
+        fprintf(stderr, "key %u: %s\n", number, error.text);
+        exit(1);
+    }
+}
+
+/* Of one call, of callers of the first `among`, chosen evenly, in nanoseconds. */
+static double
+median_presented(const callers_t *callers, uint32_t among)
+{
+    static uint32_t number[BATCHES * CALLERS];
+    uint64_t        took[BATCHES];
+
+    for (unsigned i = 0; i < BATCHES * CALLERS; i++) {
+        number[i] = next_random(among);
+    }
+    for (unsigned b = 0; b < BATCHES; b++) {
+        uint64_t begun = processor_ns();
+
+        for (unsigned i = 0; i < CALLERS; i++) {
+            identify(callers, number[b * CALLERS + i]);
+        }
+        took[b] = processor_ns() - begun;
+    }
+    qsort(took, BATCHES, sizeof(*took), compare_u64);
+    return (double) took[BATCHES / 2] / CALLERS;
+}
+
+static int
+presented(const char *home, const char *key, uint32_t tenants)
+{
+    callers_t callers = { open_store(home, key, false), calloc(tenants, GH_KEY_TEXT), now_ms() };
+    uint64_t  begun;
+    double    first, few, many;
+
+    gh_store_edits(callers.store, 1);                 /* as a worker does: no look at the files within a millisecond */
+    for (uint32_t i = 0; i < tenants; i++) {
+        uint8_t random[32] = { 0 };
+
+        memcpy(random, &i, sizeof(i));
+        gh_key_text(random, callers.text[i]);
+    }
+    begun = processor_ns();
+    for (uint32_t i = 0; i < tenants; i++) {          /* in an order that no page of the store has */
+        identify(&callers, i);
+    }
+    first = (double) (processor_ns() - begun) / tenants;
+    median_presented(&callers, 1000);
+    few = median_presented(&callers, 1000);
+    many = median_presented(&callers, tenants);
+    many = median_presented(&callers, tenants);
+    printf("{\"keys\": %u, \"first_ns\": %.0f, \"thousand_ns\": %.0f, \"all_ns\": %.0f}\n", tenants, first, few, many);
+    gh_store_close(callers.store);
+    free(callers.text);
+    return 0;
+}
+
+/* ---- decisions ---- */
+
+typedef struct {
+    gh_identity_t identity;
+    gh_intake_t   intake;
+    char          path[96];
+} caller_t;
 
 /* Of one decision, in nanoseconds. */
 static double
@@ -253,6 +449,13 @@ main(int argc, char **argv)
     if (argc == 6 && strcmp(argv[1], "decide") == 0) {
         return decide(argv[2], argv[3], (uint32_t) strtoul(argv[4], NULL, 10), (uint32_t) strtoul(argv[5], NULL, 10));
     }
-    fprintf(stderr, "usage: scale keys|decide HOME STORE_KEY TENANTS ORGANISATIONS\n");
+    if (argc == 5 && strcmp(argv[1], "presented") == 0) {
+        return presented(argv[2], argv[3], (uint32_t) strtoul(argv[4], NULL, 10));
+    }
+    if (argc == 7 && strcmp(argv[1], "churn") == 0) {
+        return churn(argv[2], argv[3], (uint32_t) strtoul(argv[4], NULL, 10), (uint32_t) strtoul(argv[5], NULL, 10),
+            (uint32_t) strtoul(argv[6], NULL, 10));
+    }
+    fprintf(stderr, "usage: scale keys|decide HOME STORE_KEY TENANTS ORGANISATIONS\n       scale presented HOME STORE_KEY TENANTS\n       scale churn HOME STORE_KEY COMMITS RECORDS SECONDS\n");
     return 64;
 }

@@ -1,0 +1,34 @@
+/* Private to the hub's Converse dialect: what its requests and answers share. */
+#ifndef GH_HUB_CONVERSE_H
+#define GH_HUB_CONVERSE_H
+
+#include "ngx_module/wire/hub/dialect.h"
+
+/* An array of blocks; the value's first event has been read. */
+int converse_content_read(gh_hub_reader_t *r, gh_hub_part_t **parts);
+
+/* A block, and the cache point behind it. */
+void converse_put_part(gh_hub_put_t *p, const gh_hub_part_t *part);
+
+/* "png" and "image/png"; NULL: neither dialect has a word for it. kind: IMAGE, DOCUMENT, AUDIO. */
+const char *converse_media_type(gh_hub_kind_t kind, gh_str_t format);
+const char *converse_format(gh_hub_kind_t kind, gh_str_t media_type);
+
+/* additionalModelRequestFields: object is the request; and as a model of the target's provider takes it, where something is said there. */
+int  converse_model_read(gh_hub_reader_t *r, void *object);
+void converse_model_write(gh_hub_put_t *p, const gh_hub_request_t *request, gh_hub_dialect_t target);
+
+int  converse_request_read(gh_hub_reader_t *r, gh_hub_request_t *request);
+int  converse_request_write(gh_hub_put_t *p, const gh_hub_request_t *request, gh_hub_dialect_t target, const gh_hub_send_t *send, gh_error_t *error);
+int  converse_answer_read(gh_hub_reader_t *r, gh_hub_answer_t *answer);
+void converse_answer_write(gh_hub_put_t *p, const gh_hub_answer_t *answer, const gh_hub_reply_t *reply);
+void converse_event_read(gh_hub_stream_t *stream, gh_str_t type, gh_str_t data);
+void converse_event_write(gh_hub_stream_t *stream, const gh_hub_event_t *event);
+/* An error inside of a stream, in the framing. */
+void converse_exception_write(gh_hub_stream_t *stream, const gh_hub_event_t *event);
+void converse_error_write(gh_hub_put_t *p, const gh_hub_error_t *error, gh_str_t request_id);
+
+/* "serviceTier", where it has a word for it. */
+void converse_put_tier(gh_hub_put_t *p, gh_hub_tier_t tier);
+
+#endif

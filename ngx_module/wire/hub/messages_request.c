@@ -1,0 +1,599 @@
+/* Anthropic Messages, requests as they are read, in InvokeModel too. Source: anthropic-sdk-python's anthropic/types. */
+#include <stddef.h>
+#include <string.h>
+
+#include "ngx_module/wire/hub/messages.h"
+
+/* ---- blocks ---- */
+
+typedef struct {
+    gh_str_t        type, text, thinking, signature, data, id, name, input, tool_use_id, title, context;
+    gh_str_t        source_type, source_media, source_data, source_url;
+    gh_hub_part_t  *content;
+    bool            is_error;
+    gh_hub_cache_t  cache;
+} block_t;
+
+static const gh_hub_field_t source_fields[] = {
+    GH_HUB_FIELD("type", STRING, GH_ASKS, block_t, source_type),
+    GH_HUB_FIELD("media_type", STRING, GH_ASKS, block_t, source_media),
+    GH_HUB_FIELD("data", STRING, GH_ASKS, block_t, source_data),
+    GH_HUB_FIELD("url", STRING, GH_ASKS, block_t, source_url),
+    GH_HUB_ASKED("file_id", PRESENT, GH_ASK_FILE_ID),
+    GH_HUB_ASKED("content", PRESENT, GH_ASK_DOCUMENT_BLOCKS),
+};
+
+/* Of search results it is a string. */
+static int
+read_source(gh_hub_reader_t *r, void *object)
+{
+    return r->json.event == GH_JSON_STRING ? GH_OK
+        : gh_hub_expect_object(r, source_fields, sizeof(source_fields) / sizeof(source_fields[0]), object);
+}
+
+static int
+read_block_content(gh_hub_reader_t *r, void *object)
+{
+    return messages_content_read(r, &((block_t *) object)->content);
+}
+
+static int
+read_block_cache(gh_hub_reader_t *r, void *object)
+{
+    return gh_hub_read_cache(r, &((block_t *) object)->cache);
+}
+
+/* Of a document {"enabled": true}, of a text those of an earlier answer. */
+static const gh_hub_field_t citations_fields[] = {
+    GH_HUB_ASKED("enabled", TRUE, GH_ASK_CITATIONS),
+};
+
+static int
+read_citations(gh_hub_reader_t *r, void *object)
+{
+    gh_str_t raw;
+
+    (void) object;
+
+    if (r->json.event == GH_JSON_OBJECT_BEGIN) {
+        return gh_hub_object(r, citations_fields, 1, NULL);
+    }
+
+    gh_hub_ask(r, GH_ASK_CITED);
+    return gh_hub_raw(r, &raw);
+}
+
+/* {"type": "direct"} is what every caller of a client's own tool is. */
+static const gh_hub_field_t caller_fields[] = {
+    GH_HUB_SKIPS("type"),
+    GH_HUB_ASKED("tool_id", PRESENT, GH_ASK_HOSTED_TOOL),
+};
+
+static int
+read_caller(gh_hub_reader_t *r, void *object)
+{
+    (void) object;
+    return gh_hub_expect_object(r, caller_fields, sizeof(caller_fields) / sizeof(caller_fields[0]), NULL);
+}
+
+static const gh_hub_field_t block_fields[] = {
+    GH_HUB_FIELD("type", STRING, GH_ASKS, block_t, type),
+    GH_HUB_FIELD("text", STRING, GH_ASKS, block_t, text),
+    GH_HUB_FIELD("thinking", STRING, GH_ASKS, block_t, thinking),
+    GH_HUB_FIELD("signature", STRING, GH_ASKS, block_t, signature),
+    GH_HUB_FIELD("data", STRING, GH_ASKS, block_t, data),
+    GH_HUB_FIELD("id", STRING, GH_ASKS, block_t, id),
+    GH_HUB_FIELD("name", STRING, GH_ASKS, block_t, name),
+    GH_HUB_FIELD("input", RAW, GH_ASKS, block_t, input),
+    GH_HUB_FIELD("tool_use_id", STRING, GH_ASKS, block_t, tool_use_id),
+    GH_HUB_READS("content", read_block_content),
+    GH_HUB_FIELD("is_error", BOOL, GH_ASKS, block_t, is_error),
+    GH_HUB_READS("source", read_source),
+    GH_HUB_FIELD("title", STRING, GH_ASKS, block_t, title),
+    GH_HUB_FIELD("context", STRING, GH_ASKS, block_t, context),
+    GH_HUB_READS("citations", read_citations),
+    GH_HUB_READS("cache_control", read_block_cache),
+    GH_HUB_READS("caller", read_caller),
+    GH_HUB_ASKED("toolset_name", PRESENT, GH_ASK_HOSTED_TOOL),
+    GH_HUB_ASKED("transformations", PRESENT, GH_ASK_UNKNOWN),
+};
+
+static int
+block_media(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t offset)
+{
+    part->media_type = read->source_media;
+    part->text = read->source_data;
+
+    if (gh_hub_is(read->source_type, "url")) {
+        part->source = GH_HUB_URL;
+        part->text = read->source_url;
+    } else if (gh_hub_is(read->source_type, "text")) {
+        part->source = GH_HUB_PLAIN;
+    } else if (!gh_hub_is(read->source_type, "base64") || part->media_type.data == NULL) {
+        gh_hub_ask_at(r, gh_hub_is(read->source_type, "file") ? GH_ASK_FILE_ID
+            : gh_hub_is(read->source_type, "content") ? GH_ASK_DOCUMENT_BLOCKS : GH_ASK_UNKNOWN, offset);
+        part->text = GH_STR("");
+        return GH_OK;
+    }
+
+    if (part->text.data == NULL) {
+        return gh_hub_invalid(r, "must have a source with its data or its URL");
+    }
+
+    if (part->kind == GH_HUB_IMAGE) {
+        gh_hub_ask_image(r, part, offset);
+    } else {
+        part->name = read->title;
+        part->context = read->context;
+        gh_hub_ask_document(r, part, offset);
+    }
+
+    return GH_OK;
+}
+
+static int
+block_result(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t offset)
+{
+    const gh_hub_part_t *inner;
+
+    if (read->tool_use_id.data == NULL) {
+        return gh_hub_invalid(r, "must have a tool_use_id");
+    }
+
+    part->id = read->tool_use_id;
+    part->parts = read->content;
+    part->failed = read->is_error;
+    if (part->failed) {
+        gh_hub_ask_at(r, GH_ASK_RESULT_FAILED, offset);
+    }
+
+    for (inner = part->parts; inner != NULL; inner = inner->next) {
+        if (inner->kind != GH_HUB_TEXT) {
+            gh_hub_ask_at(r, GH_ASK_RESULT_MEDIA, offset);
+        }
+    }
+
+    return GH_OK;
+}
+
+static int
+block_part(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t offset)
+{
+    part->cache = read->cache;
+
+    switch (part->kind) {
+
+    case GH_HUB_TEXT:
+        part->text = read->text;
+        return part->text.data != NULL ? GH_OK : gh_hub_invalid(r, "must have a text");
+
+    case GH_HUB_REASONING:
+        part->text = read->thinking;
+        part->signature = read->signature;
+        gh_hub_ask_reasoning(r, part, offset);
+        return part->text.data != NULL ? GH_OK : gh_hub_invalid(r, "must have a thinking");
+
+    case GH_HUB_REDACTED:
+        part->text = read->data;
+        gh_hub_ask_reasoning(r, part, offset);
+        return part->text.data != NULL ? GH_OK : gh_hub_invalid(r, "must have data");
+
+    case GH_HUB_TOOL_CALL:
+        part->id = read->id;
+        part->name = read->name;
+        part->input = read->input;
+        r->request->values_bytes += part->input.len;
+        return part->id.data != NULL && part->name.data != NULL && part->input.len != 0 && part->input.data[0] == '{' ? GH_OK
+            : gh_hub_invalid(r, "must have an id, a name and an input that is an object");
+
+    case GH_HUB_TOOL_RESULT:
+        return block_result(r, read, part, offset);
+
+    default:
+        return block_media(r, read, part, offset);
+    }
+}
+
+static int
+read_block(gh_hub_reader_t *r, gh_hub_part_t ***tail)
+{
+    static const struct {
+        const char *type;
+        uint8_t     kind;
+    } kinds[] = {
+        { "text", GH_HUB_TEXT }, { "tool_use", GH_HUB_TOOL_CALL }, { "tool_result", GH_HUB_TOOL_RESULT }, { "image", GH_HUB_IMAGE },
+        { "thinking", GH_HUB_REASONING }, { "redacted_thinking", GH_HUB_REDACTED }, { "document", GH_HUB_DOCUMENT },
+    };
+    gh_hub_part_t *part;
+    size_t         offset = r->json.token_offset, i;
+    block_t        read;
+
+    memset(&read, 0, sizeof(read));
+    if (gh_hub_expect_object(r, block_fields, sizeof(block_fields) / sizeof(block_fields[0]), &read) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (gh_hub_is(read.type, kinds[i].type)) {
+            part = gh_hub_part_add(r, tail, kinds[i].kind);
+            return part != NULL ? block_part(r, &read, part, offset) : GH_ERROR;
+        }
+    }
+
+    gh_hub_ask_at(r, gh_hub_is(read.type, "search_result") ? GH_ASK_CITATIONS : GH_ASK_HOSTED_TOOL, offset);
+    return GH_OK;
+}
+
+int
+messages_content_read(gh_hub_reader_t *r, gh_hub_part_t **parts)
+{
+    gh_hub_part_t **tail = parts, *part;
+    gh_str_t        raw;
+    int             status;
+
+    if (r->json.event == GH_JSON_STRING) {
+        part = gh_hub_part_add(r, &tail, GH_HUB_TEXT);
+        return part != NULL ? gh_hub_string(r, &part->text) : GH_ERROR;
+    }
+
+    if (r->json.event == GH_JSON_OBJECT_BEGIN) {
+        return gh_hub_raw(r, &raw);    /* of a hosted tool's result, whose type is refused */
+    }
+
+    if (r->json.event != GH_JSON_ARRAY_BEGIN) {
+        return gh_hub_invalid(r, "must be a string or an array of blocks");
+    }
+
+    while (gh_hub_element(r, &status)) {
+        if (read_block(r, &tail) != GH_OK) {
+            return GH_ERROR;
+        }
+    }
+
+    return status;
+}
+
+/* ---- messages ---- */
+
+typedef struct {
+    gh_str_t       role;
+    gh_hub_part_t *content;
+} message_t;
+
+static int
+read_message_content(gh_hub_reader_t *r, void *object)
+{
+    return messages_content_read(r, &((message_t *) object)->content);
+}
+
+static const gh_hub_field_t message_fields[] = {
+    GH_HUB_FIELD("role", STRING, GH_ASKS, message_t, role),
+    GH_HUB_READS("content", read_message_content),
+};
+
+static int
+read_messages(gh_hub_reader_t *r, void *object)
+{
+    gh_hub_request_t  *request = object;
+    gh_hub_message_t **tail, *message;
+    message_t          read;
+    size_t             offset;
+    int                status;
+
+    if (gh_hub_array(r) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    /* system may have been read before */
+    for (tail = &request->messages; *tail != NULL; tail = &(*tail)->next) { }
+
+    while (gh_hub_element(r, &status)) {
+        offset = r->json.token_offset;
+        memset(&read, 0, sizeof(read));
+        if (gh_hub_expect_object(r, message_fields, sizeof(message_fields) / sizeof(message_fields[0]), &read) != GH_OK) {
+            return GH_ERROR;
+        }
+
+        message = gh_hub_new(r, sizeof(gh_hub_message_t));
+        if (message == NULL) {
+            return GH_ERROR;
+        }
+        message->parts = read.content;
+
+        if (gh_hub_read_turn(r, read.role, message, offset) != GH_OK) {
+            return GH_ERROR;
+        }
+
+        *tail = message;
+        tail = &message->next;
+    }
+
+    return status;
+}
+
+/* In front of all messages, wherever it stands in the body. */
+static int
+read_system(gh_hub_reader_t *r, void *object)
+{
+    gh_hub_request_t *request = object;
+    gh_hub_message_t *message = gh_hub_new(r, sizeof(gh_hub_message_t));
+
+    if (message == NULL || messages_content_read(r, &message->parts) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    if (message->parts != NULL) {
+        message->role = GH_HUB_SYSTEM;
+        message->next = request->messages;
+        request->messages = message;
+    }
+
+    return GH_OK;
+}
+
+/* ---- tools ---- */
+
+static int
+read_tool_cache(gh_hub_reader_t *r, void *object)
+{
+    return gh_hub_read_cache(r, &((gh_hub_tool_t *) object)->cache);
+}
+
+/* Only a hosted tool has a type but "custom". */
+static int
+read_tool_type(gh_hub_reader_t *r, void *object)
+{
+    gh_str_t type;
+
+    (void) object;
+
+    if (gh_hub_string(r, &type) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (!gh_hub_is(type, "custom")) {
+        gh_hub_ask(r, GH_ASK_HOSTED_TOOL);
+    }
+
+    return GH_OK;
+}
+
+/* ["direct"] is what every tool has. */
+static int
+read_callers(gh_hub_reader_t *r, void *object)
+{
+    int status;
+
+    (void) object;
+
+    if (gh_hub_array(r) != GH_OK) {
+        return GH_ERROR;
+    }
+    while (gh_hub_element(r, &status)) {
+        if (r->json.event != GH_JSON_STRING) {
+            return gh_hub_invalid(r, "must be a string");
+        }
+        if (!gh_json_token_is(&r->json, GH_STR("direct"))) {
+            gh_hub_ask(r, GH_ASK_TOOL_DEFERRED);
+        }
+    }
+
+    return status;
+}
+
+static const gh_hub_field_t tool_fields[] = {
+    GH_HUB_FIELD("name", STRING, GH_ASKS, gh_hub_tool_t, name),
+    GH_HUB_FIELD("description", STRING, GH_ASKS, gh_hub_tool_t, description),
+    GH_HUB_FIELD("input_schema", RAW, GH_ASKS, gh_hub_tool_t, schema),
+    GH_HUB_FIELD("strict", WORD, GH_ASK_TOOL_STRICT, gh_hub_tool_t, strict),
+    GH_HUB_READS("type", read_tool_type),
+    GH_HUB_READS("cache_control", read_tool_cache),
+    GH_HUB_READS("allowed_callers", read_callers),
+    GH_HUB_ASKED("defer_loading", TRUE, GH_ASK_TOOL_DEFERRED),
+    GH_HUB_ASKED("input_examples", FILLED, GH_ASK_TOOL_OPTIONS),
+    GH_HUB_ASKED("eager_input_streaming", PRESENT, GH_ASK_TOOL_OPTIONS),
+};
+
+static int
+read_tools(gh_hub_reader_t *r, void *object)
+{
+    gh_hub_request_t *request = object;
+    gh_hub_tool_t   **tail = &request->tools, *tool;
+    size_t            offset;
+    int               status;
+
+    if (gh_hub_array(r) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    while (gh_hub_element(r, &status)) {
+        offset = r->json.token_offset;
+        tool = gh_hub_new(r, sizeof(gh_hub_tool_t));
+        if (tool == NULL || gh_hub_expect_object(r, tool_fields, sizeof(tool_fields) / sizeof(tool_fields[0]), tool) != GH_OK) {
+            return GH_ERROR;
+        }
+        if (tool->name.data == NULL) {
+            return gh_hub_invalid(r, "must have a name");
+        }
+        gh_hub_ask_at(r, GH_ASK_TOOLS, offset);
+        request->values_bytes += tool->schema.len;
+        *tail = tool;
+        tail = &tool->next;
+    }
+
+    return status;
+}
+
+typedef struct {
+    gh_str_t type, name;
+    bool     one_call;
+} choice_t;
+
+static const gh_hub_field_t choice_fields[] = {
+    GH_HUB_FIELD("type", STRING, GH_ASKS, choice_t, type),
+    GH_HUB_FIELD("name", STRING, GH_ASKS, choice_t, name),
+    GH_HUB_FIELD("disable_parallel_tool_use", BOOL, GH_ASKS, choice_t, one_call),
+};
+
+static int
+read_choice(gh_hub_reader_t *r, void *object)
+{
+    gh_hub_request_t *request = object;
+    size_t            offset = r->json.token_offset;
+    choice_t          read;
+
+    memset(&read, 0, sizeof(read));
+    if (gh_hub_expect_object(r, choice_fields, sizeof(choice_fields) / sizeof(choice_fields[0]), &read) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    if (gh_hub_is(read.type, "none")) {
+        request->choice = GH_HUB_CHOICE_NONE;
+    } else if (gh_hub_is(read.type, "auto")) {
+        request->choice = GH_HUB_CHOICE_AUTO;
+    } else if (gh_hub_is(read.type, "any")) {
+        request->choice = GH_HUB_CHOICE_REQUIRED;
+    } else if (gh_hub_is(read.type, "tool") && read.name.data != NULL) {
+        request->choice = GH_HUB_CHOICE_TOOL;
+        request->choice_name = read.name;
+    } else {
+        return gh_hub_invalid(r, "must have a type: auto, any, none, or tool with a name");
+    }
+
+    gh_hub_ask_at(r, request->choice == GH_HUB_CHOICE_NONE ? GH_ASK_TOOL_CHOICE_NONE : GH_ASK_TOOL_CHOICE, offset);
+    if (read.one_call) {
+        request->one_call = true;
+        gh_hub_ask_at(r, GH_ASK_ONE_CALL, offset);
+    }
+
+    return GH_OK;
+}
+
+/* ---- the rest of the body ---- */
+
+static const gh_hub_field_t format_fields[] = {
+    GH_HUB_SKIPS("type"),
+    GH_HUB_FIELD("schema", RAW, GH_ASK_JSON_SCHEMA, gh_hub_request_t, schema),
+};
+
+static int
+read_format(gh_hub_reader_t *r, void *object)
+{
+    return gh_hub_expect_object(r, format_fields, sizeof(format_fields) / sizeof(format_fields[0]), object);
+}
+
+static const gh_hub_field_t output_fields[] = {
+    GH_HUB_READS("effort", gh_hub_read_effort),
+    GH_HUB_READS("format", read_format),
+};
+
+int
+messages_output_read(gh_hub_reader_t *r, void *object)
+{
+    gh_hub_request_t *request = object;
+
+    if (gh_hub_expect_object(r, output_fields, sizeof(output_fields) / sizeof(output_fields[0]), object) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    request->values_bytes += request->schema.len;
+    return GH_OK;
+}
+
+static const gh_hub_field_t metadata_fields[] = {
+    GH_HUB_READS("user_id", gh_hub_read_user),
+};
+
+static int
+read_metadata(gh_hub_reader_t *r, void *object)
+{
+    return gh_hub_expect_object(r, metadata_fields, 1, object);
+}
+
+static int
+read_tier(gh_hub_reader_t *r, void *object)
+{
+    gh_hub_request_t *request = object;
+    gh_str_t          tier;
+
+    if (gh_hub_string(r, &tier) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    if (gh_hub_is(tier, "auto")) {
+        request->tier = GH_HUB_TIER_AUTO;
+    } else if (gh_hub_is(tier, "standard_only")) {
+        request->tier = GH_HUB_TIER_DEFAULT;
+        gh_hub_ask(r, GH_ASK_TIER_DEFAULT);
+    } else {
+        gh_hub_ask(r, GH_ASK_UNKNOWN);
+    }
+
+    return GH_OK;
+}
+
+/* Flags, which stay as they are written. */
+int
+gh_hub_read_betas(gh_hub_reader_t *r, void *object)
+{
+    gh_hub_request_t *request = object;
+    const char       *begin = r->body.data + r->json.token_offset;
+    int               status;
+
+    if (gh_hub_array(r) != GH_OK) {
+        return GH_ERROR;
+    }
+    while (gh_hub_element(r, &status)) {
+        if (r->json.event != GH_JSON_STRING) {
+            return gh_hub_invalid(r, "must be a string");
+        }
+        gh_hub_ask(r, GH_ASK_BETA);
+        request->betas_written++;
+    }
+
+    request->betas = (gh_str_t) { begin, (size_t) (r->body.data + r->json.token_end - begin) };
+    return status;
+}
+
+#define SHARED_FIELDS \
+    GH_HUB_FIELD("max_tokens", COUNT, GH_ASK_MAX_TOKENS, gh_hub_request_t, max_tokens), \
+    GH_HUB_READS("messages", read_messages), \
+    GH_HUB_READS("system", read_system), \
+    GH_HUB_READS("tools", read_tools), \
+    GH_HUB_READS("tool_choice", read_choice), \
+    GH_HUB_READS("temperature", gh_hub_read_temperature), \
+    GH_HUB_FIELD("top_p", NUMBER, GH_ASK_TOP_P, gh_hub_request_t, top_p), \
+    GH_HUB_FIELD("top_k", NUMBER, GH_ASK_TOP_K, gh_hub_request_t, top_k), \
+    GH_HUB_READS("stop_sequences", gh_hub_read_stop), \
+    GH_HUB_FIELD("thinking", RAW, GH_ASK_THINKING, gh_hub_request_t, thinking), \
+    GH_HUB_READS("output_config", messages_output_read), \
+    GH_HUB_READS("context_management", messages_management_read), \
+    GH_HUB_READS("metadata", read_metadata), \
+    GH_HUB_ASKED("cache_control", PRESENT, GH_ASK_CACHE_OPTIONS), \
+    GH_HUB_ASKED("inference_geo", PRESENT, GH_ASK_INFERENCE_GEO), \
+    GH_HUB_ASKED("container", PRESENT, GH_ASK_STATE)
+
+static const gh_hub_field_t body_fields[] = {
+    GH_HUB_FIELD("model", STRING, GH_ASKS, gh_hub_request_t, model),
+    GH_HUB_FIELD("stream", BOOL, GH_ASKS, gh_hub_request_t, stream),
+    SHARED_FIELDS,
+    GH_HUB_READS("service_tier", read_tier),
+};
+
+/* Of InvokeModel: model and stream are said by the path, the tier by a header. */
+static const gh_hub_field_t invoke_fields[] = {
+    GH_HUB_SKIPS("anthropic_version"),
+    SHARED_FIELDS,
+    GH_HUB_READS("anthropic_beta", gh_hub_read_betas),
+};
+
+int
+messages_request_read(gh_hub_reader_t *r, gh_hub_request_t *request)
+{
+    int rc = request->dialect == GH_HUB_INVOKE ? GH_HUB_OBJECT(r, invoke_fields, request) : GH_HUB_OBJECT(r, body_fields, request);
+
+    if (rc != GH_OK) {
+        return GH_ERROR;
+    }
+
+    return request->messages != NULL ? GH_OK : gh_error_set(r->error, r->invalid, "messages is missing: it must be an array that is not empty");
+}

@@ -1,0 +1,169 @@
+"""Between Messages and InvokeModel: bodies and events pass as they are, but for what stands elsewhere at the other one; what Bedrock lacks is refused by its path."""
+import base64
+import json
+import re
+
+import botocore.eventstream
+import pytest
+
+import anthropic_shapes as shapes
+import documents
+import test_ids
+from client import Client
+from mock_backend import answer, stream
+from test_claude_code import SAID, as_sent, chunk
+
+pytestmark = pytest.mark.sanitizer
+
+ANTHROPIC = {"dialect": "anthropic", "endpoints": ["messages"], "models": {"m": "up"}}
+BEDROCK = {"dialect": "bedrock", "endpoints": ["invoke"], "models": {"m": "eu.anthropic.claude-sonnet-4-6"}}
+ANY = [documents.allow("here", process=["SE", "DE"], unlisted_features="accepted")]
+CITED = {"type": "text", "text": "x", "citations": [{"type": "search_result_location", "cited_text": "x", "source": "s", "title": "t", "search_result_index": 0,
+                                                     "start_block_index": 0, "end_block_index": 1}]}
+RICH = {"max_tokens": 99, "temperature": 0.50, "tools": [{"type": "bash_20250124", "name": "bash"}, {"type": "memory_20250818", "name": "memory"},
+        {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"},
+        {"name": "t", "input_schema": {"type": "object"}, "defer_loading": True, "input_examples": [{"a": 1}], "eager_input_streaming": True}],
+        "messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "page"}]}, "citations": {"enabled": True}},
+                                                  {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "x"}], "citations": {"enabled": True}}]},
+                     {"role": "assistant", "content": [CITED]}, {"role": "user", "content": "and?"}, {"role": "system", "content": "be brief"}],
+        "context_management": {"edits": [{"type": "compact_20260112"}, {"type": "clear_tool_uses_20250919"}]}}
+ANSWER = {**shapes.message(CITED, {"type": "server_tool_use", "id": "srvtoolu_1", "name": "tool_search_tool_regex", "input": {}}), "context_management": {"applied_edits": []}}
+EVENTS = [*SAID[:3], {"type": "content_block_delta", "index": 0, "delta": {"type": "citations_delta", "citation": CITED["citations"][0]}},
+          {"type": "content_block_delta", "index": 0, "delta": {"type": "tomorrows_delta", "half": "\ud83d"}}, {"type": "tomorrow", "text": "x"}, *SAID[3:]]
+
+
+def asks(world, body, bedrock, streamed=False, headers=()):
+    text = body if isinstance(body, bytes) else json.dumps(body if bedrock else {"model": "m", **body, **({"stream": True} if streamed else {})}).encode()
+    target = "/v1/messages" if not bedrock else "/model/m/invoke-with-response-stream" if streamed else "/model/m/invoke"
+    with Client(world.gateway.port) as client:
+        return client.request(target, text, None, [("x-api-key" if not bedrock else "authorization", ("Bearer " if bedrock else "") + world.gateway.key()), *headers]).answer()
+
+
+def framed(body):
+    """[(type, payload)], each checksum compared."""
+    buffer = botocore.eventstream.EventStreamBuffer()
+    buffer.add_data(body)
+    return [(one.headers.get(":event-type", one.headers.get(":exception-type")), json.loads(one.payload)) for one in buffer]
+
+
+def chunks(body):
+    return [base64.b64decode(payload["bytes"]) for kind, payload in framed(body) if kind == "chunk"]
+
+
+@pytest.mark.parametrize("bedrock", [False, True])
+def test_what_both_have_passes(world, bedrock):
+    """Every byte of the body but its own members, every byte of the plain answer."""
+    world.route("b1", rules=ANY, **(ANTHROPIC if bedrock else BEDROCK))
+    said = json.dumps(ANSWER, indent=1).encode()
+    world.b1.play(answer(body=said))
+    found = asks(world, {"anthropic_version": "bedrock-2023-05-31", **RICH} if bedrock else RICH, bedrock)
+    assert found.status == 200 and found.body == said and found.header("content-type") == "application/json", found.body
+    arrived = world.b1.requests[0]
+    assert json.dumps(RICH)[1:-1].encode() in arrived.body
+    assert arrived.json == {**RICH, **({"model": "up"} if bedrock else {"anthropic_version": "bedrock-2023-05-31"})}
+    usage = world.gateway.outcome(found.id)["usage"]
+    assert (usage["input"], usage["cached"], usage["output"], usage["source"]) == (11, 3, 7, "reported")
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("scope", ["global", "x" * 300])
+def test_a_request_cached_as_a_whole_is_whole(world, scope, last):
+    """Its cache_control goes once, with the scope in it: what follows on the connection is another request still."""
+    world.route("b1", rules=ANY, **BEDROCK)
+    said = json.dumps(shapes.message()).encode()
+    cached = {"cache_control": {"type": "ephemeral", "scope": scope}}
+    block = [{"type": "text", "text": "s", "cache_control": {"scope": scope, "type": "ephemeral"}}]
+    body = {"max_tokens": 9, "messages": test_ids.HI, "system": block}
+    for _ in range(2):
+        world.b1.play(answer(body=said))
+        found = asks(world, {**body, **cached} if last else {**cached, **body}, False)
+        assert found.status == 200 and found.body == said, found.body
+    left = {**body, "system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}], "anthropic_version": "bedrock-2023-05-31"}
+    assert len(world.b1.requests) == 2
+    for arrived in world.b1.requests:
+        assert arrived.json == left and int(arrived.header("content-length")) == len(arrived.body)
+
+
+@pytest.mark.parametrize("name,value,path", [
+    ("mcp_servers", [{"type": "url", "url": "https://a.b", "name": "x"}], "mcp_servers"), ("speed", "fast", "speed"),
+    ("tools", [{"type": "web_search_20250305", "name": "web_search"}], "tools[0].type"), ("tools", [{"type": "code_execution_20250825", "name": "code_execution"}], "tools[0].type"),
+    ("messages", [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "https://a.b/c.png"}}]}], "messages[0].content[0].source.type"),
+    ("nobody_knows", 1, "nobody_knows"),
+])
+def test_what_bedrock_lacks_is_refused(world, name, value, path):
+    world.route("b1", rules=ANY, **BEDROCK)
+    found = asks(world, {"max_tokens": 9, "messages": [{"role": "user", "content": "x"}], name: value}, False)
+    assert found.status == 400 and b"not_expressible" in found.body and path.encode() in found.body and not world.b1.requests, found.body
+
+
+@pytest.mark.parametrize("split", [None, 1, 7])
+def test_events_pass(world, split):
+    """To a client of Messages, whatever they are; the frames come cut anywhere."""
+    world.route("b1", rules=ANY, **BEDROCK)
+    said = b"".join(map(chunk, EVENTS))
+    world.b1.play(shapes.aws_stream(*(said[at:at + split] for at in range(0, len(said), split)) if split else [said]))
+    found = asks(world, RICH, False, True)
+    assert found.status == 200 and found.body == as_sent(EVENTS) and world.gateway.outcome(found.id)["end"] == "complete"
+
+
+@pytest.mark.parametrize("split", [None, 1, 7])
+def test_events_pass_the_other_way(world, split):
+    world.route("b1", rules=ANY, **ANTHROPIC)
+    said = as_sent(EVENTS)
+    world.b1.play(stream(*(said[at:at + split] for at in range(0, len(said), split)) if split else [said]))
+    found = asks(world, RICH, True, True)
+    told = chunks(found.body)
+    assert told[:-1] == [json.dumps(one).encode() for one in EVENTS[:-1]] and world.gateway.outcome(found.id)["end"] == "complete"
+    assert json.loads(told[-1]).pop("amazon-bedrock-invocationMetrics")["outputTokenCount"] == 7
+
+
+def test_events_in_several_lines(world):
+    """JSON with line ends in it is one event still."""
+    world.route("b1", rules=ANY, **BEDROCK)
+    world.b1.play(shapes.aws_stream(*(shapes.frame("chunk", {"bytes": base64.b64encode(json.dumps(one, indent=1).replace("\n", "\r\n").encode()).decode()}) for one in SAID)))
+    found = asks(world, RICH, False, True)
+    told = [json.loads(line[6:]) for line in found.body.decode().split("\n") if line.startswith("data: ")]
+    assert told == SAID and found.body.count(b"\n\n") == len(SAID)
+
+
+@pytest.mark.parametrize("bedrock", [False, True])
+@pytest.mark.parametrize("broken", ["cut", "error", "unreadable"])
+def test_a_broken_stream_ends_in_an_error(world, bedrock, broken):
+    world.route("b1", rules=ANY, **(ANTHROPIC if bedrock else BEDROCK))
+    if bedrock:
+        world.b1.play(stream(as_sent(SAID[:3]), *{"cut": [], "error": [shapes.failed()], "unreadable": [b"data: {\n\n"]}[broken]))
+    else:
+        world.b1.play(shapes.aws_stream(*map(chunk, SAID[:3]), *{"cut": [], "error": [shapes.exception("throttlingException")],
+                                                                 "unreadable": [shapes.frame("chunk", {"bytes": base64.b64encode(b"\xff{").decode()})]}[broken]))
+    found = asks(world, RICH, bedrock, True)
+    assert found.status == 200 and b"message_stop" not in found.body and world.gateway.outcome(found.id)["end"] == "cut"
+    if bedrock:
+        assert [kind for kind, _ in framed(found.body)][-1].endswith("Exception") and len(chunks(found.body)) == 3
+    else:
+        assert found.body.startswith(as_sent(SAID[:3])) and found.body.rsplit(b"event: ", 1)[1].startswith(b"error\n")
+
+
+def test_before_content_another_takes_over(world):
+    world.route("b1", "b2", rules=ANY, **BEDROCK)
+    world.b1.play(shapes.aws_stream(*map(chunk, SAID[:2]), shapes.exception("throttlingException")))
+    world.b2.play(shapes.aws_stream(*map(chunk, SAID)))
+    found = asks(world, RICH, False, True)
+    assert found.status == 200 and found.body == as_sent(SAID) and world.contacted() == ["b1", "b2"]
+
+
+@pytest.mark.parametrize("backend", [BEDROCK, ANTHROPIC], ids=["invoke", "messages"])
+def test_ids_in_frames_are_given_out(world, backend):
+    """Only their frames are others, and what was given out is opened when it comes back."""
+    world.route("b1", rules=ANY, features=test_ids.FEATURES, **backend)
+    events = [{**SAID[0], "message": {**SAID[0]["message"], "container": test_ids.CONTAINER}}, *SAID[1:]]
+    frames = [shapes.frame("chunk", {"p": "abcd", "bytes": base64.b64encode(json.dumps(one).encode()).decode()}) for one in events]
+    world.b1.play(shapes.aws_stream(*frames) if backend is BEDROCK else stream(as_sent(events)), answer(body=json.dumps(shapes.message()).encode()))
+    found = asks(world, {"max_tokens": 9, "messages": test_ids.HI, **test_ids.RUN}, True, True)
+    assert found.status == 200 and b"container_CON1" not in b"".join(chunks(found.body)), found.body
+    first = json.loads(chunks(found.body)[0])
+    ours = first["message"]["container"]["id"]
+    assert first == {**events[0], "message": {**events[0]["message"], "container": {**test_ids.CONTAINER, "id": ours}}} and re.fullmatch(r"[A-Za-z0-9_-]{40,}", ours)
+    if backend is BEDROCK:
+        assert found.body.endswith(b"".join(frames[1:]))
+    found = asks(world, {"max_tokens": 9, "messages": test_ids.HI, "container": ours}, True)
+    assert found.status == 200 and world.b1.requests[1].json["container"] == "container_CON1", found.body
