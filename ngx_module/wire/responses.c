@@ -23,8 +23,15 @@ event_end(gh_ids_t *ids)
         w->done = true;
     } else if (ids->failed || gh_ids_type_is(ids, "error") || gh_ids_type_is(ids, "response.failed")) {
         w->error = true;
+        if (ids->code_len == 0 && ids->state != J_VALUE && gh_ids_type_is(ids, "response.failed")) {
+            return;                                          /* an event behind it may say why */
+        }
         ids->keep_code = true;
         w->commit = w->commit == GH_COMMIT_HOLD ? GH_COMMIT_ERROR : w->commit;
+        return;
+    }
+    if (w->error && w->commit == GH_COMMIT_HOLD) {
+        w->commit = GH_COMMIT_ERROR;                         /* none does */
         return;
     }
     for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {

@@ -30,7 +30,16 @@ size_t gh_responses_error_event(const gh_responses_t *responses, char *buffer, s
 /* The error of a stream that gh_responses_look found to be one, as the body of an answer: {"error":...}. data NULL: no memory. */
 gh_str_t gh_responses_error(gh_arena_t *arena, gh_str_t held);
 
-/* As gh_commit_look. */
+/*
+ * content_filters of Azure's responses, raw, [{"blocked","source_type","content_filter_results","content_filter_offsets"}]: does one of them say that what it
+ * looked at was blocked? Source: azure-rest-api-specs, AzureContentFilterForResponsesAPI. What cannot be read says nothing.
+ */
+bool gh_responses_blocked(gh_str_t filters);
+
+/*
+ * As gh_commit_look. Azure ends a stream at its content filter with a response.failed that gives no error, and tells it in an error event behind: until then such
+ * a stream is held. What a content filter blocked has the status 400, so that nobody else is asked.
+ */
 gh_commit_t gh_responses_look(gh_str_t held, int *status);
 
 #endif

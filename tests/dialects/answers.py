@@ -92,6 +92,8 @@ class AnswerMaker(Maker):
         if self.backend == "chat" and self.chance(0.2):
             made["usage"].update(heard=count(made["usage"]["input"] + 1), spoken=count(output + 1))
         made["tier"] = self.random.choice((None,) + TIERS[self.backend])
+        if self.backend == "responses" and self.chance(0.4):
+            made["filters"] = self.random.choice([None, "safe", "blocked"] if made["finish"] == "refused" and "refusal" not in kinds else [None, "safe"])
         return made
 
     # ---- pieces of a stream ----
@@ -355,13 +357,29 @@ def responses_content(part):
     return {"type": "output_text", "text": part["text"], "annotations": [{"type": "url_citation", **annotation(one)} for one in part["cited"]], "logprobs": part["tokens"]}
 
 
+def content_filter(source, blocked):
+    """Of Azure: what its filters found in the prompt, or in the answer."""
+    return {"blocked": blocked, "source_type": source, "content_filter_raw": [],
+            "content_filter_results": {"hate": {"filtered": False, "severity": "safe"}, "violence": {"filtered": blocked, "severity": "high" if blocked else "safe"},
+                                       "jailbreak": {"detected": False, "filtered": False}},
+            "content_filter_offsets": {"start_offset": 0, "end_offset": 73, "check_offset": 0}}
+
+
+def content_filters(made):
+    if "filters" not in made:
+        return {}
+    return {"content_filters": [content_filter("prompt", False), content_filter("completion", made["filters"] == "blocked")] if made["filters"] else None}
+
+
 def responses_whole(made):
     usage = made["usage"]
     kinds = {part["kind"] for part in made["parts"]}
     why = {"length": "max_output_tokens", "refused": "content_filter"}.get(made["finish"])
     if made["finish"] == "refused" and "refusal" in kinds and not kinds & {"call", "text_call"}:
         why = None
-    return {"id": "resp_1", "object": "response", "created_at": 1700000001, "model": "up", "status": "incomplete" if why else "completed",
+    if made.get("filters") == "blocked":
+        why = None                                            # beside the status, which says nothing of it
+    return {"id": "resp_1", "object": "response", **content_filters(made), "created_at": 1700000001, "model": "up", "status": "incomplete" if why else "completed",
             "incomplete_details": {"reason": why} if why else None, "output": [responses_item(part, index) for index, part in enumerate(made["parts"])],
             **({"service_tier": made["tier"]} if made["tier"] else {}),
             "usage": {"input_tokens": usage["input"], "input_tokens_details": {"cached_tokens": usage["cached"], "cache_write_tokens": usage["written"]},
@@ -377,7 +395,7 @@ DELTAS = {"text": "output_text", "refusal": "refusal", "reasoning": "reasoning_t
 
 
 def responses_stream(made, maker):
-    events = [{"type": "response.created", "response": {**responses_whole(made), "status": "in_progress", "output": [], "usage": None,
+    events = [{"type": "response.created", "response": {**responses_whole(made), "status": "in_progress", "output": [], "usage": None, **({"content_filters": None} if "filters" in made else {}),
                                                         **({"service_tier": "auto"} if made["tier"] else {})}}]
     for index, part in enumerate(made["parts"]):
         kind, where = part["kind"], {"output_index": index, "item_id": f"i_{index}"}

@@ -277,15 +277,17 @@ def responses_told(answer):
         else:
             reasoning += "".join(content.text for content in item.content or item.summary)
             signature += item.encrypted_content or "" if item.id.startswith("rs_gh_") else ""
-    if answer.status == "incomplete":
+    if any(found["blocked"] for found in getattr(answer, "content_filters", None) or []):      # of Azure
+        finish = "refused"
+    elif answer.status == "incomplete":
         finish = {"max_output_tokens": "length", "content_filter": "refused"}[answer.incomplete_details.reason]
     else:
         assert answer.status == "completed"
         finish = "tools" if calls else "refused" if refused else "stop"
     usage = answer.usage
     return told(text, reasoning, signature, redacted, calls, finish,
-                {"input": usage.input_tokens, "output": usage.output_tokens, "cached": usage.input_tokens_details.cached_tokens,
-                 "written": usage.input_tokens_details.cache_write_tokens, "reasoning": usage.output_tokens_details.reasoning_tokens})
+                usage and {"input": usage.input_tokens, "output": usage.output_tokens, "cached": usage.input_tokens_details.cached_tokens,
+                           "written": usage.input_tokens_details.cache_write_tokens, "reasoning": usage.output_tokens_details.reasoning_tokens})
 
 
 def responses_answer(body):
@@ -315,7 +317,9 @@ def responses_events(events):
             assert sums.get(event.item_id, "") == event.arguments
         elif event.type in ("response.completed", "response.incomplete"):
             answer = event.response
-        elif event.type == "response.failed":
+        elif event.type == "response.failed" and any(found["blocked"] for found in getattr(event.response, "content_filters", None) or []):
+            return responses_told(event.response)
+        elif event.type == "response.failed" and event.response.error is not None:
             return {"error": event.response.error.message}
     return responses_told(answer) if answer else {"error": "cut"}
 

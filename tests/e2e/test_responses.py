@@ -237,6 +237,23 @@ def test_a_stream_that_only_fails_is_an_error(site):
     assert found.status == 429 and found.json["error"]["message"] == "slow down"
 
 
+FILTERS = [{"blocked": True, "source_type": "prompt", "content_filter_results": {"jailbreak": {"detected": True, "filtered": True}},
+            "content_filter_offsets": {"start_offset": 0, "end_offset": 73, "check_offset": 0}}]
+POLICY = event("error", 5, error={"code": "content_policy_violation", "message": "the policy", "type": "invalid_request_error", "param": None})
+
+
+@pytest.mark.parametrize("filters,behind,code", [(FILTERS, [], "content_filter"), (FILTERS, [POLICY], "content_policy_violation"),
+                                                 (None, [POLICY], "content_policy_violation")])
+def test_what_a_content_filter_blocked_goes_to_nobody_else(site, filters, behind, code):
+    """Azure's response.failed gives no error: its content_filters say it, or the event behind."""
+    failed = event("response.failed", 4, response=response(status="failed", content_filters=filters))
+    site.b1.play(stream(*BEGINNING, failed, *behind))
+    site.b2.play(stream(*WHOLE))
+    found = asks(site, body_of(stream=True))
+    assert found.status == 400 and site.contacted() == ["b1"]
+    assert found.json["error"]["code"] in (code, "content_filter") and (not filters or behind or found.json["error"]["content_filters"] == FILTERS)
+
+
 @pytest.mark.parametrize("count", range(5, 9))
 def test_a_stream_that_is_cut_ends_in_an_error(site, count):
     site.b1.play(stream(*WHOLE[:count]))

@@ -265,6 +265,59 @@ test_commit(void)
     }
 }
 
+#define FAILED(members) "data: {\"type\":\"response.failed\",\"response\":{\"id\":\"resp_1\"," members "}}\n\n"
+#define BLOCKED         "\"error\":null,\"content_filters\":[{\"blocked\":false,\"source_type\":\"completion\"},{\"source_type\":\"prompt\",\"blocked\":true}]"
+#define POLICY          "data: {\"type\":\"error\",\"error\":{\"code\":\"content_policy_violation\",\"message\":\"m\"}}\n\n"
+
+/* Its error as a body has that in it. */
+static void
+error_has(const char *held, const char *text)
+{
+    gh_heap_t heap;
+    gh_str_t  body;
+
+    gh_heap_init(&heap);
+    body = gh_responses_error(&heap.arena, gh_str_from(held));
+    CHECK(body.data != NULL && memmem(body.data, body.len, text, strlen(text)) != NULL);
+    gh_heap_free(&heap);
+}
+
+/* Azure's content filter: what it blocked is nobody else's to answer, whatever of it has come. */
+static void
+test_blocked(void)
+{
+    static const char *const none[] = { "", "null", "{}", "[]", "[{\"blocked\":false}]", "[{\"blocked\":\"true\"}]", "[{\"a\":{\"blocked\":true}}]",
+        "[{\"blocked\":true}", "[1,{\"blocked\":true}]", "{\"blocked\":true}" };
+    int status = 502;
+
+    CHECK(gh_responses_blocked(GH_STR("[{\"a\":[1,{}],\"blocked\":false},{\"blocked\":true,\"b\":{}}]")));
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        CHECK(!gh_responses_blocked(gh_str_from(none[i])));
+    }
+
+    CHECK_INT(look(CREATED FAILED(BLOCKED), &status), GH_COMMIT_ERROR);
+    CHECK_INT(status, 400);
+    status = 502;
+    CHECK_INT(look(CREATED FAILED(BLOCKED) POLICY, &status), GH_COMMIT_ERROR);
+    CHECK_INT(status, 400);
+    CHECK_INT(look(CREATED DELTA FAILED(BLOCKED), &status), GH_COMMIT_GO);
+
+    error_has(CREATED FAILED(BLOCKED), "\"code\":\"content_filter\",\"content_filters\":[{");
+    error_has(CREATED FAILED(BLOCKED) POLICY, "{\"error\":{\"code\":\"content_policy_violation\",\"message\":\"m\"}}");
+    error_has(CREATED FAILED("\"error\":{\"code\":\"c\"},\"content_filters\":[{\"blocked\":true}]"), "{\"error\":{\"code\":\"c\"}}");
+
+    /* without a word of it in the event itself, the one behind says why */
+    status = 502;
+    CHECK_INT(look(CREATED FAILED("\"error\":null,\"content_filters\":null"), &status), GH_COMMIT_HOLD);
+    CHECK_INT(look(CREATED FAILED("\"error\":null,\"content_filters\":null") POLICY, &status), GH_COMMIT_ERROR);
+    CHECK_INT(status, 400);
+    status = 502;
+    CHECK_INT(look(CREATED FAILED("\"error\":null") "data: [DONE]\n\n", &status), GH_COMMIT_ERROR);
+    CHECK_INT(status, 502);
+    CHECK_INT(look(CREATED FAILED("\"error\":{\"message\":\"m\"}"), &status), GH_COMMIT_ERROR);
+    CHECK_INT(status, 502);
+}
+
 /* One id has one text, in every event and for another tenant another. */
 static void
 test_owner(void)
@@ -331,6 +384,7 @@ main(void)
     test_places();
     test_odd();
     test_commit();
+    test_blocked();
     test_owner();
     test_told();
     free(out.data);

@@ -46,6 +46,10 @@ void responses_put_item_id(gh_hub_put_t *p, const char *prefix, const char own[R
 /* {"type":...,"id":...} of the item that part number `index` becomes, but for its content; status: "in_progress" or "completed". */
 void responses_item_open(gh_hub_put_t *p, gh_hub_kind_t kind, const char own[RESPONSES_OWN], uint32_t index, const char *status);
 
-gh_hub_finish_t responses_finish(gh_str_t status, gh_str_t reason);
+/*
+ * How a response of that status ended; filters: its content_filters, raw. GH_HUB_FINISH_NONE: it has not, or failed. One that failed at a content filter has ended
+ * as others do that were blocked: `error`, raw, says nothing then.
+ */
+gh_hub_finish_t responses_finish(gh_str_t status, gh_str_t reason, gh_str_t error, gh_str_t filters);
 
 #endif

@@ -4,13 +4,17 @@
 #include <string.h>
 
 #include "ngx_module/wire/hub/responses.h"
+#include "ngx_module/wire/responses.h"
 #include "policy/base/hash.h"
 
 gh_hub_finish_t
-responses_finish(gh_str_t status, gh_str_t reason)
+responses_finish(gh_str_t status, gh_str_t reason, gh_str_t error, gh_str_t filters)
 {
-    if (status.data == NULL) {
-        return GH_HUB_FINISH_NONE;
+    bool failed = gh_hub_is(status, "failed") && error.data == NULL;
+
+    /* Azure says it beside the status, whatever that is */
+    if ((failed || gh_hub_is(status, "completed") || gh_hub_is(status, "incomplete")) && gh_responses_blocked(filters)) {
+        return GH_HUB_FILTERED;
     }
     if (gh_hub_is(status, "incomplete")) {
         return gh_hub_is(reason, "content_filter") ? GH_HUB_FILTERED : GH_HUB_LENGTH;
@@ -22,7 +26,7 @@ responses_finish(gh_str_t status, gh_str_t reason)
 /* ---- read ---- */
 
 typedef struct {
-    gh_str_t          id, model, created, status, reason, usage, tier;
+    gh_str_t          id, model, created, status, reason, error, filters, usage, tier;
     gh_hub_message_t *messages;
 } answer_t;
 
@@ -51,6 +55,8 @@ static const gh_hub_field_t answer_fields[] = {
     GH_HUB_READS("output", read_output),
     GH_HUB_FIELD("usage", RAW, GH_ASKS, answer_t, usage),
     GH_HUB_FIELD("service_tier", STRING, GH_ASKS, answer_t, tier),
+    GH_HUB_FIELD("error", RAW, GH_ASKS, answer_t, error),
+    GH_HUB_FIELD("content_filters", RAW, GH_ASKS, answer_t, filters),
 };
 
 int
@@ -63,7 +69,7 @@ responses_answer_read(gh_hub_reader_t *r, gh_hub_answer_t *answer)
         return GH_ERROR;
     }
 
-    answer->finish = responses_finish(read.status, read.reason);
+    answer->finish = responses_finish(read.status, read.reason, read.error, read.filters);
     if (answer->finish == GH_HUB_FINISH_NONE) {
         return gh_error_set(r->error, r->invalid, "a response that was not completed");
     }

@@ -18,7 +18,7 @@ typedef struct {
     gh_str_t type, delta, error, code, message;
     uint64_t index;
     gh_str_t item_type, call_id, name, encrypted, item_id;                      /* of item */
-    gh_str_t id, model, created, status, reason, usage, response_error, tier;   /* of response */
+    gh_str_t id, model, created, status, reason, usage, response_error, filters, tier;    /* of response */
     gh_str_t logprobs, annotation;
 } event_t;
 
@@ -55,6 +55,7 @@ static const gh_hub_field_t response_fields[] = {
     GH_HUB_FIELD("usage", RAW, GH_ASKS, event_t, usage),
     GH_HUB_FIELD("service_tier", STRING, GH_ASKS, event_t, tier),
     GH_HUB_FIELD("error", RAW, GH_ASKS, event_t, response_error),
+    GH_HUB_FIELD("content_filters", RAW, GH_ASKS, event_t, filters),
 };
 
 static int
@@ -143,7 +144,7 @@ static void
 tell_end(gh_hub_stream_t *s, const event_t *event)
 {
     gh_hub_error_t  error;
-    gh_hub_finish_t finish = responses_finish(event->status, event->reason);
+    gh_hub_finish_t finish = responses_finish(event->status, event->reason, event->response_error, event->filters);
 
     if (event->usage.data != NULL) {
         gh_hub_usage_read(GH_HUB_RESPONSES, event->usage, &s->usage);
@@ -152,8 +153,12 @@ tell_end(gh_hub_stream_t *s, const event_t *event)
         s->tier = gh_hub_openai_tier(event->tier);
     }
 
+    if (finish == GH_HUB_FINISH_NONE && event->response_error.data == NULL) {
+        s->failing = true;
+        return;
+    }
     if (finish == GH_HUB_FINISH_NONE) {
-        gh_hub_error_read(GH_HUB_RESPONSES, 0, GH_STR(""), event->response_error.data != NULL ? event->response_error : GH_STR("{}"), &error);
+        gh_hub_error_read(GH_HUB_RESPONSES, 0, GH_STR(""), event->response_error, &error);
         gh_hub_tell_error(s, &error);
         return;
     }
@@ -172,6 +177,9 @@ responses_event_read(gh_hub_stream_t *s, gh_str_t type, gh_str_t data)
     size_t          i;
 
     if (gh_str_is(gh_str_trim(data), "[DONE]")) {
+        if (s->failing) {
+            gh_hub_tell_failed(s);
+        }
         return;    /* some servers send it behind the end; it is none by itself */
     }
 
@@ -179,6 +187,10 @@ responses_event_read(gh_hub_stream_t *s, gh_str_t type, gh_str_t data)
     gh_hub_event_reader(s, &r, data);
     if (gh_json_next(&r.json) != GH_JSON_OBJECT_BEGIN || GH_HUB_OBJECT(&r, event_fields, &event) != GH_OK || gh_json_next(&r.json) != GH_JSON_END) {
         gh_hub_tell_broken(s, "an event of the backend cannot be read");
+        return;
+    }
+    if (s->failing && !gh_hub_is(event.type, "error") && event.error.data == NULL) {
+        gh_hub_tell_failed(s);
         return;
     }
     index = event.index < GH_HUB_PARTS_MAX ? (uint32_t) event.index : GH_HUB_PARTS_MAX;

@@ -428,6 +428,15 @@ gh_hub_stream_error(const gh_hub_stream_t *s)
 }
 
 void
+gh_hub_tell_failed(gh_hub_stream_t *s)
+{
+    gh_hub_error_t error;
+
+    gh_hub_error_read(s->backend, 0, GH_STR(""), GH_STR("{}"), &error);
+    gh_hub_tell_error(s, &error);
+}
+
+void
 gh_hub_tell_broken(gh_hub_stream_t *s, const char *sentence)
 {
     gh_hub_error_t error = { 502, GH_HUB_API, gh_str_from(sentence), GH_STR("bad_gateway"), GH_STR("") };
@@ -578,7 +587,9 @@ gh_hub_stream_message(gh_hub_stream_t *s, gh_str_t type, bool exception, gh_str_
 void
 gh_hub_stream_finish(gh_hub_stream_t *s)
 {
-    if (!ended(s)) {
+    if (!ended(s) && s->failing) {
+        gh_hub_tell_failed(s);
+    } else if (!ended(s)) {
         gh_hub_tell_broken(s, "the backend's stream ended before the answer did");
     }
     flush(s);

@@ -27,6 +27,7 @@ struct gh_hub_stream_s {
     bool                  finished;       /* FINISH was told */
     bool                  called;         /* a call was among the parts */
     bool                  refused;        /* a refusal was */
+    bool                  failing;        /* it failed without a reason, which the next event may give */
     uint32_t              parts;          /* begun so far */
     uint32_t              open;           /* the part that is open; GH_HUB_NO_PART: none */
     gh_hub_kind_t         open_kind;
@@ -79,6 +80,8 @@ void gh_hub_tell_ping(gh_hub_stream_t *s);
 /* The backend's own end. Without a finish before it is an error. */
 void gh_hub_tell_end(gh_hub_stream_t *s);
 void gh_hub_tell_error(gh_hub_stream_t *s, const gh_hub_error_t *error);
+/* It failed, and no reason was given. */
+void gh_hub_tell_failed(gh_hub_stream_t *s);
 /* An event that cannot be read. */
 void gh_hub_tell_broken(gh_hub_stream_t *s, const char *sentence);
 
