@@ -25,8 +25,14 @@ CAN = {
     "schema_name": EVERY - ANTHROPIC, "hot": CHAT | {"responses"}, "document_title": EVERY, "cache_key": CHAT | {"responses"},
     "metadata": CHAT | {"responses"}, "stream": EVERY - CONVERSE - {"invoke"},      # there the path says it
     "custom": {"chat", "responses"}, "some": {"chat", "responses"}, "logprobs": CHAT | {"responses"},
+    "file": CONVERSE | {"chat", "responses"}, "other_file": {"chat", "responses"},
     "n": CHAT, "seed": CHAT, "penalties": CHAT, "developer": CHAT | {"responses"}, "audio": CHAT | CONVERSE,
 }
+
+WORD, EXCEL = (f"application/vnd.openxmlformats-officedocument.{kind}" for kind in ("wordprocessingml.document", "spreadsheetml.sheet"))
+FILES = [("txt", "text/plain"), ("csv", "text/csv"), ("html", "text/html"), ("md", "text/markdown"), ("doc", "application/msword"), ("docx", WORD),
+         ("xls", "application/vnd.ms-excel"), ("xlsx", EXCEL)]
+OTHER_FILES = ["application/json", "application/vnd.ms-powerpoint", "text/x-python", "application/octet-stream"]
 
 ALPHABET = ['a', 'Z', ' ', '"', '\\', '/', '\n', '\t', '\u0001', '\u007f', 'é', 'ß', '日', '\u2028', '😀', '𝄞', '{', '}', '[', ',', ':', "'", '<', '&']
 
@@ -81,6 +87,11 @@ class Maker:
         kind = self.random.randrange(6)
         if self.maybe("audio", 0.1):
             return {"kind": "audio", "format": self.random.choice(["wav", "mp3"]), "data": self.data()}
+        if self.maybe("file", 0.1):
+            form, media = self.random.choice(FILES)
+            return {"kind": "file", "format": form, "media": media, "data": self.data(), "title": self.word().replace("_", "-") + "x"}
+        if self.maybe("other_file", 0.1):
+            return {"kind": "other_file", "media": self.random.choice(OTHER_FILES), "data": self.data(), "title": self.word() + ".x"}
         if kind == 0:
             return {"kind": "image", "media": self.random.choice(["image/png", "image/jpeg", "image/webp", "image/gif"]), "data": self.data()}
         if kind == 1 and "image_url" in self.can:
@@ -174,6 +185,10 @@ class Maker:
 
 # ---- OpenAI chat completions ----
 
+def file_data(part):
+    return f"data:{part.get('media', 'application/pdf')};base64,{part['data']}"
+
+
 def chat_part(part):
     if part["kind"] == "text":
         return {"type": "text", "text": part["text"]}
@@ -183,7 +198,7 @@ def chat_part(part):
         return {"type": "image_url", "image_url": {"url": part["url"]}}
     if part["kind"] == "audio":
         return {"type": "input_audio", "input_audio": {"data": part["data"], "format": part["format"]}}
-    return {"type": "file", "file": {"filename": part["title"], "file_data": "data:application/pdf;base64," + part["data"]}}
+    return {"type": "file", "file": {"filename": part["title"], "file_data": file_data(part)}}
 
 
 MODES = {"auto": "auto", "any": "required"}
@@ -352,8 +367,8 @@ def converse_parts(parts):
             block = {"audio": {"format": part["format"], "source": {"bytes": part["data"]}}}
         elif kind == "image":
             block = {"image": {"format": part["media"].split("/")[1], "source": {"bytes": part["data"]}}}
-        elif kind == "pdf":
-            block = {"document": {"format": "pdf", "name": part["title"], "source": {"bytes": part["data"]}}}
+        elif kind in ("pdf", "file"):
+            block = {"document": {"format": part.get("format", "pdf"), "name": part["title"], "source": {"bytes": part["data"]}}}
         elif kind == "plain":
             block = {"document": {"format": "txt", "name": part["title"], "source": {"text": part["text"]}}}
         elif kind == "reasoning":
@@ -415,7 +430,7 @@ def responses_part(part):
         return {"type": "input_image", "detail": "auto", "image_url": f"data:{part['media']};base64,{part['data']}"}
     if part["kind"] == "image_url":
         return {"type": "input_image", "detail": "auto", "image_url": part["url"]}
-    return {"type": "input_file", "filename": part["title"], "file_data": "data:application/pdf;base64," + part["data"]}
+    return {"type": "input_file", "filename": part["title"], "file_data": file_data(part)}
 
 
 def responses_name(tool):

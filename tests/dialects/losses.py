@@ -31,6 +31,7 @@ MEMBERS = {"top_k": "`top_k`", "stop": "stop sequences", "schema": "an answer by
            "n": "`n` above 1", "frequency_penalty": "`frequency_penalty`, `presence_penalty` but 0", "presence_penalty": "`frequency_penalty`, `presence_penalty` but 0",
            "max_tokens": "the most tokens of an answer", "one_call": "no tool calls beside each other", "some": "`tool_choice`: some of the tools"}
 KINDS = {"image": "images as data", "image_url": "images by URL", "pdf": "PDF documents as data", "plain": "documents of plain text",
+         "file": "text, CSV, HTML, Markdown, Word and Excel files as data", "other_file": "files of other types as data",
          "reasoning": "earlier reasoning with a signature", "redacted": "earlier reasoning that only its provider reads",
          "text_call": "tools that take text, and their calls", "audio": "audio as data"}
 EFFORTS = {**dict.fromkeys(("low", "medium", "high"), "`reasoning_effort`, `output_config.effort`: low, medium, high"),

@@ -73,9 +73,12 @@ SAMPLES = {
         ("converse", converse_block({"document": {"format": "txt", "name": "n", "source": {"text": "x"}}}), "messages[1].content[0]"),
         ("messages", messages_block({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}),
                                  "messages[1].content[0]")],
-    "documents of other types as data": [
+    "files of other types as data": [
+        ("responses", responses_part({"type": "input_file", "filename": "a.pptx", "file_data": "data:application/vnd.ms-powerpoint;base64,AAAA"}), "input[0].content[0]"),
+        ("chat", chat_part({"type": "file", "file": {"filename": "a.json", "file_data": "data:application/json;base64,AAAA"}}), "messages[0].content[0]")],
+    "text, CSV, HTML, Markdown, Word and Excel files as data": [
         ("converse", converse_block({"document": {"format": "csv", "name": "n", "source": {"bytes": "AAAA"}}}), "messages[1].content[0]"),
-        
+        ("responses", responses_part({"type": "input_file", "filename": "a.md", "file_data": "data:text/markdown;base64,AAAA"}), "input[0].content[0]"),
         ("chat", chat_part({"type": "file", "file": {"filename": "a.csv", "file_data": "data:text/csv;base64,AAAA"}}), "messages[0].content[0]")],
     "documents by URL": [
         ("responses", responses_part({"type": "input_file", "file_url": "https://e.org/a.pdf"}), "input[0].content[0]"),
@@ -255,6 +258,8 @@ SAMPLES = {
         ("responses", {"reasoning": {"summary": "auto"}}, "reasoning.summary"), ("responses", {"reasoning": {"generate_summary": "auto"}}, "reasoning.generate_summary")],
     "`inference_geo`": [("messages", {"inference_geo": "us"}, "inference_geo")],
     "anything else": [
+        ("chat", chat_part({"type": "file", "file": {"filename": "a.csv", "file_data": "AAAA"}}), "messages[0].content[0]"),
+        ("responses", responses_part({"type": "input_file", "filename": "a.csv", "file_data": "AAAA"}), "input[0].content[0]"),
         ("responses", {"context_management": []}, "context_management"),
         
         ("converse", {"what": 1}, "what"),

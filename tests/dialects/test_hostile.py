@@ -38,6 +38,21 @@ def test_ids_of_calls(target):
     assert target == "responses" or all(TAKEN.match(id) for id in found), found
 
 
+@pytest.mark.parametrize("source,part", [("chat", lambda media: {"type": "file", "file": {"file_data": f"data:{media};base64,AAAA"}}),
+                                         ("responses", lambda media: {"type": "input_file", "file_data": f"data:{media};base64,AAAA"})])
+def test_files_without_a_name(source, part):
+    """OpenAI must have one: it is made of the type. Bedrock takes no type that it has no word for, and is never told another."""
+    target = {"chat": "responses", "responses": "chat"}[source]
+    for media, name in (("application/pdf", "document.pdf"), ("text/csv", "document.csv"), ("text/plain;charset=utf-8", "document.txt"), ("application/zip", "document")):
+        message = {"role": "user", "content": [part(media)]}
+        body = {"model": "m", **({"messages": [message]} if source == "chat" else {"input": [message]})}
+        made = json.loads(driver.one("request", source, target, body))
+        found = made["input"][0]["content"][0] if target == "responses" else made["messages"][0]["content"][0]["file"]
+        assert (found["filename"], found["file_data"]) == (name, f"data:{media.split(';')[0]};base64,AAAA")
+        ((good, text),) = driver.ask([("request", source, "converse", body)])
+        assert good == (media != "application/zip") and (good or text[0] == "not_expressible"), text
+
+
 @pytest.mark.parametrize("target", ["messages", "converse", "invoke"])
 def test_ids_of_calls_in_requests(target):
     """A call and its result still belong together, whatever escapes were used."""

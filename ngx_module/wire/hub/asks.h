@@ -33,7 +33,8 @@ enum { GH_HUB_REFUSES = 0, GH_HUB_DROPS, GH_HUB_MAPS };
     A(IMAGE_DETAIL,        "`detail` of an image", "the model's own choice") \
     A(DOCUMENT_PDF,        "PDF documents as data", "file names: converse knows letters, digits and a few signs") \
     A(DOCUMENT_TEXT,       "documents of plain text", "") \
-    A(DOCUMENT_OTHER,      "documents of other types as data", "") \
+    A(DOCUMENT_OTHER,      "text, CSV, HTML, Markdown, Word and Excel files as data", "as PDF: which model reads which is its provider's to say") \
+    A(DOCUMENT_TYPE,       "files of other types as data", "likewise") \
     A(DOCUMENT_URL,        "documents by URL", "") \
     A(DOCUMENT_BLOCKS,     "documents made of blocks", "") \
     A(DOCUMENT_CONTEXT,    "`context` of a document", "") \

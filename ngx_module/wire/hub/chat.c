@@ -30,7 +30,7 @@ const gh_hub_row_t gh_hub_chat = {
     .traits = TRAITS(false),
     .asks = {
         BOTH_ASKS,
-        GH_MAPS(CUSTOM_TOOL),
+        GH_MAPS(CUSTOM_TOOL), GH_MAPS(DOCUMENT_OTHER), GH_MAPS(DOCUMENT_TYPE),
         GH_DROPS(REASONING_SIGNED), GH_DROPS(REASONING_UNSIGNED), GH_DROPS(REASONING_REDACTED),
     },
     BOTH

@@ -76,7 +76,7 @@ put_part(gh_hub_put_t *p, const gh_hub_part_t *part)
 
     case GH_HUB_DOCUMENT:
         GH_HUB_PUT(p, "\"type\":\"file\",\"file\":{");
-        gh_hub_put_kv_string(p, "filename", part->name.len != 0 ? part->name : GH_STR("document.pdf"));
+        gh_hub_put_kv_string(p, "filename", gh_hub_file_name(part));
         put_data_url(p, "file_data", part);
         gh_hub_put_close(p, '}');
         break;

@@ -10,10 +10,6 @@ int converse_content_read(gh_hub_reader_t *r, gh_hub_part_t **parts);
 /* A block, and the cache point behind it. */
 void converse_put_part(gh_hub_put_t *p, const gh_hub_part_t *part);
 
-/* "png" and "image/png"; NULL: neither dialect has a word for it. kind: IMAGE, DOCUMENT, AUDIO. */
-const char *converse_media_type(gh_hub_kind_t kind, gh_str_t format);
-const char *converse_format(gh_hub_kind_t kind, gh_str_t media_type);
-
 /* additionalModelRequestFields: object is the request; and as a model of the target's provider takes it, where something is said there. */
 int  converse_model_read(gh_hub_reader_t *r, void *object);
 void converse_model_write(gh_hub_put_t *p, const gh_hub_request_t *request, gh_hub_dialect_t target);

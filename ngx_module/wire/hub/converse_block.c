@@ -4,48 +4,6 @@
 
 #include "ngx_module/wire/hub/converse.h"
 
-static const struct {
-    gh_hub_kind_t kind;
-    const char   *format, *media_type;
-} formats[] = {
-    { GH_HUB_IMAGE, "png", "image/png" }, { GH_HUB_IMAGE, "jpeg", "image/jpeg" }, { GH_HUB_IMAGE, "gif", "image/gif" },
-    { GH_HUB_IMAGE, "webp", "image/webp" },
-    { GH_HUB_DOCUMENT, "pdf", "application/pdf" }, { GH_HUB_DOCUMENT, "txt", "text/plain" }, { GH_HUB_DOCUMENT, "csv", "text/csv" },
-    { GH_HUB_DOCUMENT, "html", "text/html" }, { GH_HUB_DOCUMENT, "md", "text/markdown" }, { GH_HUB_DOCUMENT, "doc", "application/msword" },
-    { GH_HUB_DOCUMENT, "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document" },
-    { GH_HUB_DOCUMENT, "xls", "application/vnd.ms-excel" },
-    { GH_HUB_DOCUMENT, "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" },
-    { GH_HUB_AUDIO, "wav", "audio/wav" }, { GH_HUB_AUDIO, "mp3", "audio/mpeg" },
-};
-
-const char *
-converse_media_type(gh_hub_kind_t kind, gh_str_t format)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (formats[i].kind == kind && gh_hub_is(format, formats[i].format)) {
-            return formats[i].media_type;
-        }
-    }
-
-    return NULL;
-}
-
-const char *
-converse_format(gh_hub_kind_t kind, gh_str_t media_type)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (formats[i].kind == kind && gh_hub_is(media_type, formats[i].media_type)) {
-            return formats[i].format;
-        }
-    }
-
-    return NULL;
-}
-
 typedef struct {
     int             kind;          /* gh_hub_kind_t; -1: nothing was read that makes a part */
     gh_str_t        text, format, name, context, bytes, plain, signature, id, input, status;
@@ -266,7 +224,7 @@ static const gh_hub_field_t block_fields[] = {
 static int
 block_media(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t offset)
 {
-    const char *media_type = converse_media_type(part->kind, read->format);
+    const char *media_type = gh_hub_media_type(part->kind, read->format);
 
     part->text = read->bytes;
     if (part->kind == GH_HUB_DOCUMENT) {

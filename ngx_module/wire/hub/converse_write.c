@@ -56,7 +56,7 @@ put_name(gh_hub_put_t *p, gh_str_t name, const char *format)
 static void
 put_media(gh_hub_put_t *p, const gh_hub_part_t *part)
 {
-    const char *format = part->source == GH_HUB_PLAIN ? "txt" : converse_format(part->kind, part->media_type);
+    const char *format = part->source == GH_HUB_PLAIN ? "txt" : gh_hub_media_format(part->kind, part->media_type);
 
     /* what has no word here was refused */
     format = format != NULL ? format : "txt";

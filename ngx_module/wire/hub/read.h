@@ -101,6 +101,13 @@ int gh_hub_arguments(gh_hub_reader_t *r, gh_hub_part_t *part, gh_str_t escaped, 
 /* "data:image/png;base64,...": media type and data of the part. false: it is no such URL. */
 bool gh_hub_data_url(gh_str_t escaped, gh_str_t *media_type, gh_str_t *data);
 
+/* "image/png" of "png", and "png" of "image/png": NULL where Bedrock has no word for it. kind: IMAGE, DOCUMENT, AUDIO. media.c. */
+const char *gh_hub_media_type(gh_hub_kind_t kind, gh_str_t format);
+const char *gh_hub_media_format(gh_hub_kind_t kind, gh_str_t media_type);
+
+/* What a document as data is called, escaped, where a file must have a name. */
+gh_str_t gh_hub_file_name(const gh_hub_part_t *part);
+
 /* What the request asks by an image, a document, a user's name of that kind. */
 void gh_hub_ask_image(gh_hub_reader_t *r, const gh_hub_part_t *part, size_t offset);
 void gh_hub_ask_document(gh_hub_reader_t *r, const gh_hub_part_t *part, size_t offset);

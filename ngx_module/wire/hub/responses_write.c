@@ -19,7 +19,7 @@ put_part(gh_hub_put_t *p, const gh_hub_part_t *part)
         if (part->source == GH_HUB_URL) {
             gh_hub_put_key(p, "file_url");
         } else {
-            gh_hub_put_kv_string(p, "filename", part->name.len != 0 ? part->name : GH_STR("document.pdf"));
+            gh_hub_put_kv_string(p, "filename", gh_hub_file_name(part));
             gh_hub_put_key(p, "file_data");
         }
         break;

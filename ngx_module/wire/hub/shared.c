@@ -122,7 +122,7 @@ gh_hub_ask_document(gh_hub_reader_t *r, const gh_hub_part_t *part, size_t offset
     } else if (gh_hub_is(part->media_type, "application/pdf")) {
         gh_hub_ask_at(r, GH_ASK_DOCUMENT_PDF, offset);
     } else {
-        gh_hub_ask_at(r, GH_ASK_DOCUMENT_OTHER, offset);
+        gh_hub_ask_at(r, gh_hub_media_format(GH_HUB_DOCUMENT, part->media_type) != NULL ? GH_ASK_DOCUMENT_OTHER : GH_ASK_DOCUMENT_TYPE, offset);
     }
 
     if (part->context.data != NULL) {
