@@ -89,6 +89,7 @@ static const gh_field_t part_rows[] = {
     LIST(ALL, "thinking", GH_FIELD_CONTENT, gh_part_fields, &gh_part_types),
     INERT(ALL, "reasoning"),
     UNREAD(ALL, "signature"),
+    INERT(ALL, "closed"),                    /* of thinking: it had come to its end */
     OBJECT(ALL, "annotations", annotation_fields),
     INERT(ALL, "name"),
     INERT(ALL, "detail"),

@@ -16,6 +16,25 @@ typedef struct {
 int chat_message_read(gh_hub_reader_t *r, chat_message_t *message);
 int chat_message_parts(gh_hub_reader_t *r, chat_message_t *message, size_t offset, gh_hub_part_t **parts);
 
+/*
+ * A part of an answer's content, where that is a list: {"type":"text","text"}, {"type":"thinking","thinking":TEXT or [parts]}, and what says no text: references to
+ * documents. Source: Mistral's API, ContentChunk and ThinkChunk of its openapi.yaml.
+ */
+typedef enum { CHAT_OTHER = 0, CHAT_TEXT, CHAT_THINKING, CHAT_REFERENCE } chat_content_kind_t;
+
+typedef struct {
+    chat_content_kind_t kind;
+    gh_str_t            text;         /* escaped */
+    gh_str_t            list;         /* raw: parts whose texts are the reasoning; data NULL: `text` is it */
+    gh_str_t            signature;    /* escaped: of the reasoning; empty: none */
+} chat_content_part_t;
+
+/* The value's first event has been read. Every part of a list inside is text or reference, else it is CHAT_OTHER. */
+int chat_content_part_read(gh_hub_reader_t *r, chat_content_part_t *part);
+
+/* "thinking" of such a part in a whole message: its texts joined, escaped. *other becomes true where it holds another kind of part. */
+int chat_thinking_read(gh_hub_reader_t *r, gh_str_t *text, bool *other);
+
 /* One of `annotations`; url.data NULL: it is none of a web page. */
 int chat_annotation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation);
 

@@ -10,7 +10,8 @@
 /* ---- parts of a message ---- */
 
 typedef struct {
-    gh_str_t       type, text, refusal, url, detail, audio_data, audio_format, file_data, filename;
+    gh_str_t       type, text, refusal, url, detail, audio_data, audio_format, file_data, filename, thinking, signature;
+    bool           other;      /* what it thinks has parts that are no text */
     bool           media;      /* what it names is kept by the provider, or more than we read */
     gh_hub_cache_t cache;
 } part_t;
@@ -59,6 +60,12 @@ read_part_cache(gh_hub_reader_t *r, void *object)
     return gh_hub_read_cache(r, &((part_t *) object)->cache);
 }
 
+static int
+read_thinking(gh_hub_reader_t *r, void *object)
+{
+    return chat_thinking_read(r, &((part_t *) object)->thinking, &((part_t *) object)->other);
+}
+
 static const gh_hub_field_t part_fields[] = {
     GH_HUB_FIELD("type", STRING, GH_ASKS, part_t, type),
     GH_HUB_FIELD("text", STRING, GH_ASKS, part_t, text),
@@ -66,6 +73,9 @@ static const gh_hub_field_t part_fields[] = {
     GH_HUB_READS("image_url", read_image),
     GH_HUB_READS("input_audio", read_audio),
     GH_HUB_READS("file", read_file),
+    GH_HUB_READS("thinking", read_thinking),
+    GH_HUB_FIELD("signature", STRING, GH_ASKS, part_t, signature),
+    GH_HUB_SKIPS("closed"),
     GH_HUB_READS("cache_control", read_part_cache),
     GH_HUB_READS("prompt_cache_breakpoint", read_part_cache),
 };
@@ -114,30 +124,47 @@ part_media(gh_hub_reader_t *r, const part_t *read, gh_hub_part_t *part, size_t o
     return GH_OK;
 }
 
+/* false: it is none that is known, or of an answer none that can be told. */
+static bool
+part_kind(const part_t *read, bool answer, gh_hub_kind_t *kind)
+{
+    static const struct {
+        const char   *type;
+        gh_hub_kind_t kind;
+        bool          answered;     /* an answer may have it */
+    } types[] = {
+        { "text", GH_HUB_TEXT, true }, { "refusal", GH_HUB_REFUSAL, true }, { "thinking", GH_HUB_REASONING, true },
+        { "image_url", GH_HUB_IMAGE, false }, { "input_audio", GH_HUB_AUDIO, false }, { "file", GH_HUB_DOCUMENT, false },
+    };
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (gh_hub_is(read->type, types[i].type)) {
+            *kind = types[i].kind;
+            return (types[i].answered || !answer) && !(types[i].kind == GH_HUB_REASONING && read->other);
+        }
+    }
+
+    return false;
+}
+
 static int
 read_part(gh_hub_reader_t *r, gh_hub_part_t ***tail)
 {
     gh_hub_part_t *part;
     size_t         offset = r->json.token_offset;
     part_t         read;
-    gh_hub_kind_t  kind = GH_HUB_TEXT;
+    gh_hub_kind_t  kind;
+    bool           answer = strcmp(r->invalid, "bad_answer") == 0;
 
     memset(&read, 0, sizeof(read));
     if (gh_hub_expect_object(r, part_fields, sizeof(part_fields) / sizeof(part_fields[0]), &read) != GH_OK) {
         return GH_ERROR;
     }
 
-    if (gh_hub_is(read.type, "image_url")) {
-        kind = GH_HUB_IMAGE;
-    } else if (gh_hub_is(read.type, "input_audio")) {
-        kind = GH_HUB_AUDIO;
-    } else if (gh_hub_is(read.type, "file")) {
-        kind = GH_HUB_DOCUMENT;
-    } else if (gh_hub_is(read.type, "refusal")) {
-        kind = GH_HUB_REFUSAL;
-    } else if (!gh_hub_is(read.type, "text")) {
+    if (!part_kind(&read, answer, &kind)) {
         gh_hub_ask_at(r, GH_ASK_UNKNOWN, offset);
-        return GH_OK;
+        return !answer || gh_hub_is(read.type, "reference") || gh_hub_is(read.type, "tool_reference") ? GH_OK
+            : gh_hub_invalid(r, "must be text, thinking, a refusal or a reference");
     }
 
     part = gh_hub_part_add(r, tail, kind);
@@ -146,11 +173,23 @@ read_part(gh_hub_reader_t *r, gh_hub_part_t ***tail)
     }
     part->cache = read.cache;
 
-    if (kind != GH_HUB_TEXT && kind != GH_HUB_REFUSAL) {
+    switch (kind) {
+
+    case GH_HUB_REASONING:
+        part->text = read.thinking;
+        part->signature = read.signature;
+        gh_hub_ask_reasoning(r, part, offset);
+        break;
+
+    case GH_HUB_TEXT:
+    case GH_HUB_REFUSAL:
+        part->text = kind == GH_HUB_TEXT ? read.text : read.refusal;
+        break;
+
+    default:
         return part_media(r, &read, part, offset);
     }
 
-    part->text = kind == GH_HUB_TEXT ? read.text : read.refusal;
     return part->text.data != NULL ? GH_OK : gh_hub_invalid(r, "must have a text");
 }
 
@@ -501,7 +540,8 @@ message_role(gh_hub_reader_t *r, chat_message_t *read, gh_hub_message_t *message
         uint8_t     role;
     } roles[] = { { "system", GH_HUB_SYSTEM }, { "developer", GH_HUB_DEVELOPER }, { "user", GH_HUB_USER }, { "assistant", GH_HUB_ASSISTANT },
         { "tool", GH_HUB_TOOL } };
-    size_t i;
+    const gh_hub_part_t *part;
+    size_t               i;
 
     for (i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
         if (gh_hub_is(read->role, roles[i].name)) {
@@ -522,6 +562,11 @@ message_role(gh_hub_reader_t *r, chat_message_t *read, gh_hub_message_t *message
         *later = true;
     } else if (*later) {
         gh_hub_ask_at(r, GH_ASK_SYSTEM_LATER, offset);
+    }
+    for (part = read->content; part != NULL && message->role != GH_HUB_ASSISTANT; part = part->next) {
+        if (part->kind == GH_HUB_REASONING) {
+            gh_hub_ask_at(r, GH_ASK_UNKNOWN, offset);    /* of nobody else's */
+        }
     }
     if (read->name.len != 0 && message->role != GH_HUB_TOOL) {
         message->name = read->name;

@@ -12,11 +12,20 @@ typedef struct {
     gh_str_t id, model, created, usage, error, tier;
     bool     seen;                               /* a choice */
     gh_str_t index, finish, stop_reason;
-    gh_str_t content, refusal, reasoning_content, reasoning, details, calls, tokens, annotations;
+    gh_str_t content, parts, refusal, reasoning_content, reasoning, details, calls, tokens, annotations;    /* content: a string, or parts, raw */
 } chunk_t;
 
+/* A string, or, of Mistral's API and servers like it, parts. */
+static int
+read_content(gh_hub_reader_t *r, void *object)
+{
+    chunk_t *chunk = object;
+
+    return r->json.event == GH_JSON_ARRAY_BEGIN ? gh_hub_raw(r, &chunk->parts) : gh_hub_string(r, &chunk->content);
+}
+
 static const gh_hub_field_t delta_fields[] = {
-    GH_HUB_FIELD("content", STRING, GH_ASKS, chunk_t, content),
+    GH_HUB_READS("content", read_content),
     GH_HUB_FIELD("refusal", STRING, GH_ASKS, chunk_t, refusal),
     GH_HUB_FIELD("reasoning_content", STRING, GH_ASKS, chunk_t, reasoning_content),
     GH_HUB_FIELD("reasoning", STRING, GH_ASKS, chunk_t, reasoning),
@@ -211,6 +220,67 @@ tell_details(gh_hub_stream_t *s, gh_str_t raw, gh_str_t text)
     }
 }
 
+/* Of reasoning that is a part of the content, which has no index. */
+static void
+tell_thinking(gh_hub_stream_t *s, gh_str_t text, gh_str_t signature)
+{
+    detail_t detail = { .text = text, .signature = signature, .index = s->detail != 0 ? s->detail - 1 : 0 };
+
+    tell_detail(s, &detail);
+}
+
+static void
+tell_thinking_list(gh_hub_stream_t *s, gh_str_t raw)
+{
+    gh_hub_reader_t      r;
+    chat_content_part_t  part;
+    int                  status;
+
+    gh_hub_event_reader(s, &r, raw);
+    gh_json_next(&r.json);
+    while (gh_hub_element(&r, &status) && chat_content_part_read(&r, &part) == GH_OK) {
+        tell_thinking(s, part.text, GH_STR(""));
+    }
+}
+
+/* tokens: log probabilities, which are those of a text that nothing else stands beside. */
+static void
+tell_parts(gh_hub_stream_t *s, gh_str_t raw, gh_str_t tokens)
+{
+    gh_hub_reader_t     r;
+    chat_content_part_t part;
+    bool                thinks = false;
+    int                 status;
+
+    gh_hub_event_reader(s, &r, raw);
+    gh_json_next(&r.json);
+    while (gh_hub_element(&r, &status)) {
+        if (chat_content_part_read(&r, &part) != GH_OK || part.kind == CHAT_OTHER) {
+            status = GH_ERROR;
+            break;
+        }
+        thinks |= part.kind == CHAT_THINKING;
+    }
+    if (status != GH_OK) {
+        gh_hub_tell_broken(s, "the content of the backend's answer has a part that is neither text, thinking nor a reference");
+        return;
+    }
+
+    gh_hub_event_reader(s, &r, raw);
+    gh_json_next(&r.json);
+    while (gh_hub_element(&r, &status) && chat_content_part_read(&r, &part) == GH_OK) {
+        if (part.kind == CHAT_TEXT) {
+            tell_text(s, GH_HUB_TEXT, part.text, thinks ? GH_STR("") : tokens);
+            tokens = GH_STR("");
+        } else if (part.kind == CHAT_THINKING) {
+            if (part.list.data != NULL) {
+                tell_thinking_list(s, part.list);
+            }
+            tell_thinking(s, part.text, part.signature);
+        }
+    }
+}
+
 typedef struct {
     uint64_t index;
     gh_str_t id, name, arguments;
@@ -291,7 +361,7 @@ chat_event_read(gh_hub_stream_t *s, gh_str_t type, gh_str_t data)
     gh_hub_reader_t r;
     gh_hub_error_t  error;
     chunk_t         chunk;
-    gh_str_t        text;
+    gh_str_t        text, tokens;
     bool            others;
 
     if (gh_str_is(gh_str_trim(data), "[DONE]")) {
@@ -336,7 +406,12 @@ chat_event_read(gh_hub_stream_t *s, gh_str_t type, gh_str_t data)
         }
         /* of which tokens they are is not said: where the chunk has others than its text's, they may be those */
         others = text.len != 0 || gh_hub_elements(chunk.details).len != 0 || gh_hub_elements(chunk.calls).len != 0;
-        tell_text(s, GH_HUB_TEXT, chunk.content, others ? GH_STR("") : gh_hub_elements(chunk.tokens));
+        tokens = others ? GH_STR("") : gh_hub_elements(chunk.tokens);
+        if (chunk.parts.data != NULL) {
+            tell_parts(s, chunk.parts, tokens);
+        } else {
+            tell_text(s, GH_HUB_TEXT, chunk.content, tokens);
+        }
         if (chunk.annotations.data != NULL) {
             tell_citations(s, chunk.annotations);
         }

@@ -587,9 +587,10 @@ gh_hub_stream_message(gh_hub_stream_t *s, gh_str_t type, bool exception, gh_str_
 void
 gh_hub_stream_finish(gh_hub_stream_t *s)
 {
-    if (!ended(s) && s->failing) {
+    if (s->failing) {
         gh_hub_tell_failed(s);
-    } else if (!ended(s)) {
+    }
+    if (!ended(s)) {
         gh_hub_tell_broken(s, "the backend's stream ended before the answer did");
     }
     flush(s);
