@@ -204,7 +204,7 @@ class Lint:
 
     def readers(self):
         """Of each reader of foreign bytes that headers offer, the fuzzer."""
-        fuzzers = "".join(path.read_text() for path in (ROOT / "tests/fuzz").glob("*.c"))
+        fuzzers = "".join(path.read_text() for path in (ROOT / "tests/fuzz").glob("*.[ch]"))
         seen = set()
         for path in sorted(ROOT.glob("ngx_module/wire/**/*.h")) + sorted(ROOT.glob("policy/**/*.h")):
             name = path.relative_to(ROOT).as_posix()

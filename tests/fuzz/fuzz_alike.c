@@ -3,30 +3,15 @@
  * endpoint takes, with the same content, and as many tokens as allowed. A stream: the same events come out from either backend, split anywhere, ids given out among
  * them, and each is JSON in one line or one chunk; it ends well or not, never both. The first three bytes choose; a request's first line is its header of flags.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "ngx_module/wire/alike.h"
 #include "ngx_module/wire/bedrock.h"
 #include "ngx_module/wire/ids_walk.h"
-#include "policy/base/json_reader.h"
+#include "tests/fuzz/hub_streams.h"
 #include "tests/fuzz/standalone.h"
 
 #define CAP 7   /* tokens an answer may have at most */
 
 enum { TO_MESSAGES = 1, STREAM = 2, CAPPED = 4, GEO = 8, TIER = 16 };
-
-static void
-valid(gh_str_t json)
-{
-    gh_json_reader_t r;
-
-    gh_json_reader_init(&r, json, 0);
-    r.lone_surrogates = true;
-    if (gh_json_skip(&r) != GH_OK || gh_json_next(&r) != GH_JSON_END) {
-        abort();
-    }
-}
 
 /* ---- requests ---- */
 
@@ -104,24 +89,6 @@ request(unsigned options, gh_str_t header, gh_str_t body)
 
 /* ---- streams ---- */
 
-typedef struct {
-    char  *data;
-    size_t len, size;
-} sink_t;
-
-static void
-sink_bytes(void *context, const char *data, size_t len)
-{
-    sink_t *sink = context;
-
-    if (sink->len + len > sink->size) {
-        sink->size = (sink->len + len) * 2;
-        sink->data = realloc(sink->data, sink->size);
-    }
-    memcpy(sink->data + sink->len, data, len);
-    sink->len += len;
-}
-
 static void
 sink_message(void *context, const char *type, bool exception, gh_str_t payload)
 {
@@ -143,16 +110,15 @@ sink_message(void *context, const char *type, bool exception, gh_str_t payload)
 static void
 lines(const sink_t *sink)
 {
-    const char *p = sink->data, *end = sink->data + sink->len, *line;
+    gh_str_t rest = { sink->data, sink->len }, line;
 
-    for (; p < end; p = line + 1) {
-        line = memchr(p, '\n', (size_t) (end - p));
-        if (line == NULL) {
-            abort();
-        }
-        if (line - p >= 6 && memcmp(p, "data: ", 6) == 0) {
-            valid((gh_str_t) { p + 6, (size_t) (line - p - 6) });
-        } else if (line != p && (line - p < 7 || memcmp(p, "event: ", 7) != 0)) {
+    if (rest.len != 0 && rest.data[rest.len - 1] != '\n') {
+        abort();
+    }
+    while (next_line(&rest, &line)) {
+        if (line.len >= 6 && memcmp(line.data, "data: ", 6) == 0) {
+            valid((gh_str_t) { line.data + 6, line.len - 6 });
+        } else if (line.len != 0 && (line.len < 7 || memcmp(line.data, "event: ", 7) != 0)) {
             abort();
         }
     }
@@ -161,13 +127,9 @@ lines(const sink_t *sink)
 static gh_hub_stream_t *
 begun(gh_heap_t *heap, gh_hub_dialect_t from, gh_hub_dialect_t to, const gh_ids_owner_t *owner, sink_t *sink)
 {
-    static const gh_hub_reply_t reply = { { "req\"1", 5 }, { "m\n", 2 }, 1, 2, true };
-    static gh_ids_t             ids;
-    gh_hub_stream_t            *stream;
+    static gh_ids_t  ids;
+    gh_hub_stream_t *stream = stream_begun(heap, from, to, sink_message, sink);
 
-    gh_heap_init(heap);
-    sink->len = 0;
-    stream = gh_hub_stream_new(&heap->arena, from, to, &reply, (gh_hub_out_t) { sink_bytes, sink_message, sink });
     if (owner != NULL) {
         gh_hub_stream_ids(stream, &ids, &gh_ids_kept_message_event, owner);
     }
@@ -177,17 +139,11 @@ begun(gh_heap_t *heap, gh_hub_dialect_t from, gh_hub_dialect_t to, const gh_ids_
 static gh_hub_stream_state_t
 over(gh_heap_t *heap, gh_hub_stream_t *stream, gh_hub_dialect_t to, const sink_t *sink)
 {
-    gh_hub_stream_state_t state;
+    gh_hub_stream_state_t state = stream_over(heap, stream);
 
-    gh_hub_stream_finish(stream);
-    state = gh_hub_stream_state(stream);
-    if (state.done == state.failed) {
-        abort();
-    }
     if (!gh_hub_framed(to)) {
         lines(sink);
     }
-    gh_heap_free(heap);
     return state;
 }
 
@@ -196,16 +152,8 @@ bytes(gh_hub_dialect_t to, const gh_ids_owner_t *owner, gh_str_t text, unsigned 
 {
     gh_heap_t        heap;
     gh_hub_stream_t *stream = begun(&heap, GH_HUB_MESSAGES, to, owner, sink);
-    size_t           at, part;
 
-    for (at = 0; at < text.len; at += part) {
-        part = text.len - at;
-        if (seed != 0) {
-            seed = seed * 1103515245u + 12345u;
-            part = (seed >> 16) % 53 + 1 < part ? (seed >> 16) % 53 + 1 : part;
-        }
-        gh_hub_stream_feed(stream, text.data + at, part);
-    }
+    stream_fed(stream, text, seed);
     return over(&heap, stream, to, sink);
 }
 
@@ -215,20 +163,17 @@ chunks(gh_hub_dialect_t to, const gh_ids_owner_t *owner, gh_str_t text, sink_t *
 {
     gh_heap_t        heap;
     gh_hub_stream_t *stream = begun(&heap, GH_HUB_INVOKE, to, owner, sink);
-    const char      *p, *line, *end = text.data + text.len;
     char            *payload = malloc(GH_BEDROCK_CHUNK_LENGTH(text.len));
+    gh_str_t         line;
     size_t           before;
 
-    for (p = text.data; p < end; p = line + 1) {
-        line = memchr(p, '\n', (size_t) (end - p));
-        line = line != NULL ? line : end;
-        if (*p == '!') {
-            gh_hub_stream_message(stream, GH_STR("throttlingException"), true, (gh_str_t) { p + 1, (size_t) (line - p - 1) });
+    while (next_line(&text, &line)) {
+        if (line.len != 0 && line.data[0] == '!') {
+            gh_hub_stream_message(stream, GH_STR("throttlingException"), true, (gh_str_t) { line.data + 1, line.len - 1 });
             continue;
         }
         before = sink->len;
-        gh_hub_stream_message(stream, GH_STR("chunk"), false,
-            (gh_str_t) { payload, gh_bedrock_chunk_write((gh_str_t) { p, (size_t) (line - p) }, payload) });
+        gh_hub_stream_message(stream, GH_STR("chunk"), false, (gh_str_t) { payload, gh_bedrock_chunk_write(line, payload) });
         if (to == GH_HUB_INVOKE && sink->len != before && !gh_hub_stream_changed(stream) && !gh_hub_stream_state(stream).failed) {
             abort();
         }
@@ -250,30 +195,22 @@ has(gh_str_t text, const char *word)
     return false;
 }
 
-static bool
-same(const sink_t *a, const sink_t *b)
-{
-    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
-
 /* Lines of JSON as events of Messages: they say what the same chunks do. */
 static void
 either(gh_hub_dialect_t to, const gh_ids_owner_t *owner, gh_str_t text, const sink_t *whole, gh_hub_stream_state_t told, sink_t *sink)
 {
     static sink_t         events;
     gh_hub_stream_state_t state;
-    const char           *p, *line, *end = text.data + text.len;
+    gh_str_t              line;
 
     /* exceptions and counts are Bedrock's alone */
     if (to != GH_HUB_MESSAGES || has(text, "\r") || has(text, "!") || has(text, "amazon") || has(text, "\\u")) {
         return;
     }
     events.len = 0;
-    for (p = text.data; p < end; p = line + 1) {
-        line = memchr(p, '\n', (size_t) (end - p));
-        line = line != NULL ? line : end;
+    while (next_line(&text, &line)) {
         sink_bytes(&events, "data: ", 6);
-        sink_bytes(&events, p, (size_t) (line - p));
+        sink_bytes(&events, line.data, line.len);
         sink_bytes(&events, "\n\n", 2);
     }
     state = bytes(to, owner, (gh_str_t) { events.data, events.len }, 0, sink);

@@ -3,26 +3,10 @@
  * was written in; a stream comes out the same however it is split, and never both well and not. The first three bytes choose. And as a header of flags of
  * betas: what is taken is an array of strings that says the same as a header again.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "ngx_module/wire/hub/hub.h"
-#include "policy/base/json_reader.h"
+#include "tests/fuzz/hub_streams.h"
 #include "tests/fuzz/standalone.h"
 
 static const gh_hub_reply_t reply = { { "req\"1", 5 }, { "m\n", 2 }, 1, 2, true };
-
-static void
-valid(gh_str_t json)
-{
-    gh_json_reader_t r;
-
-    gh_json_reader_init(&r, json, 0);
-    r.lone_surrogates = true;
-    if (gh_json_skip(&r) != GH_OK || gh_json_next(&r) != GH_JSON_END) {
-        abort();
-    }
-}
 
 static void
 request(gh_hub_dialect_t from, gh_hub_dialect_t to, gh_str_t body)
@@ -79,24 +63,6 @@ answer(gh_hub_dialect_t from, gh_hub_dialect_t to, gh_str_t body)
     valid((gh_str_t) { buffer, len });
 }
 
-typedef struct {
-    char  *data;
-    size_t len, size;
-} sink_t;
-
-static void
-sink_bytes(void *context, const char *data, size_t len)
-{
-    sink_t *sink = context;
-
-    if (sink->len + len > sink->size) {
-        sink->size = (sink->len + len) * 2;
-        sink->data = realloc(sink->data, sink->size);
-    }
-    memcpy(sink->data + sink->len, data, len);
-    sink->len += len;
-}
-
 static void
 sink_message(void *context, const char *type, bool exception, gh_str_t payload)
 {
@@ -109,33 +75,11 @@ sink_message(void *context, const char *type, bool exception, gh_str_t payload)
 static gh_hub_stream_state_t
 run(gh_hub_dialect_t from, gh_hub_dialect_t to, gh_str_t text, unsigned seed, sink_t *sink)
 {
-    gh_heap_t             heap;
-    gh_hub_stream_t      *stream;
-    gh_hub_stream_state_t state;
-    size_t                at = 0, part;
+    gh_heap_t        heap;
+    gh_hub_stream_t *stream = stream_begun(&heap, from, to, sink_message, sink);
 
-    gh_heap_init(&heap);
-    sink->len = 0;
-    stream = gh_hub_stream_new(&heap.arena, from, to, &reply, (gh_hub_out_t) { sink_bytes, sink_message, sink });
-
-    while (at < text.len) {
-        part = text.len - at;
-        if (seed != 0) {
-            seed = seed * 1103515245u + 12345u;
-            part = (seed >> 16) % 53 + 1 < part ? (seed >> 16) % 53 + 1 : part;
-        }
-        gh_hub_stream_feed(stream, text.data + at, part);
-        at += part;
-    }
-
-    gh_hub_stream_finish(stream);
-    state = gh_hub_stream_state(stream);
-    if (state.done == state.failed) {
-        abort();
-    }
-    gh_heap_free(&heap);
-
-    return state;
+    stream_fed(stream, text, seed);
+    return stream_over(&heap, stream);
 }
 
 /* Lines "TYPE JSON" as messages of a framed dialect. */
@@ -143,25 +87,18 @@ static void
 messages(gh_hub_dialect_t from, gh_hub_dialect_t to, gh_str_t text, sink_t *sink)
 {
     gh_heap_t        heap;
-    gh_hub_stream_t *stream;
-    const char      *p = text.data, *end = text.data + text.len, *line, *space;
+    gh_hub_stream_t *stream = stream_begun(&heap, from, to, sink_message, sink);
+    gh_str_t         line;
+    const char      *space;
 
-    gh_heap_init(&heap);
-    sink->len = 0;
-    stream = gh_hub_stream_new(&heap.arena, from, to, &reply, (gh_hub_out_t) { sink_bytes, sink_message, sink });
-
-    while (p < end) {
-        line = memchr(p, '\n', (size_t) (end - p));
-        line = line != NULL ? line : end;
-        space = memchr(p, ' ', (size_t) (line - p));
+    while (next_line(&text, &line)) {
+        space = memchr(line.data, ' ', line.len);
         if (space != NULL) {
-            gh_hub_stream_message(stream, (gh_str_t) { p, (size_t) (space - p) }, *p == '!', (gh_str_t) { space + 1, (size_t) (line - space - 1) });
+            gh_hub_stream_message(stream, (gh_str_t) { line.data, (size_t) (space - line.data) }, line.data[0] == '!',
+                (gh_str_t) { space + 1, (size_t) (line.data + line.len - space - 1) });
         }
-        p = line < end ? line + 1 : end;
     }
-
-    gh_hub_stream_finish(stream);
-    gh_heap_free(&heap);
+    (void) stream_over(&heap, stream);
 }
 
 static void
@@ -182,40 +119,59 @@ betas(gh_str_t header)
     gh_heap_free(&heap);
 }
 
+/* The last three are what requests of Converse are written as, by whose model is asked: answers and streams are Converse's own. */
+static const struct {
+    uint8_t dialect, endpoint;    /* endpoint: those of the same one are not translated to each other */
+} choices[] = {
+    { GH_HUB_CHAT, GH_HUB_CHAT }, { GH_HUB_CHAT_OPEN, GH_HUB_CHAT }, { GH_HUB_MESSAGES, GH_HUB_MESSAGES }, { GH_HUB_CONVERSE, GH_HUB_CONVERSE },
+    { GH_HUB_RESPONSES, GH_HUB_RESPONSES }, { GH_HUB_INVOKE, GH_HUB_INVOKE },
+    { GH_HUB_CONVERSE_ANTHROPIC, GH_HUB_CONVERSE }, { GH_HUB_CONVERSE_NOVA, GH_HUB_CONVERSE }, { GH_HUB_CONVERSE_GPT_OSS, GH_HUB_CONVERSE },
+};
+
+#define CHOICES  (sizeof(choices) / sizeof(choices[0]))
+#define ANSWERED 6    /* of them, the first */
+
+static void
+streams(gh_hub_dialect_t from, gh_hub_dialect_t to, gh_str_t text, unsigned seed)
+{
+    static sink_t         whole, parts;
+    gh_hub_stream_state_t a, b;
+
+    if (gh_hub_framed(from)) {
+        messages(from, to, text, &whole);
+        return;
+    }
+
+    a = run(from, to, text, 0, &whole);
+    b = run(from, to, text, seed, &parts);
+    if (!same(&whole, &parts) || a.done != b.done || a.events != b.events || a.usage.input != b.usage.input || a.usage.output != b.usage.output) {
+        abort();
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint8_t  dialects[] = { GH_HUB_CHAT, GH_HUB_CHAT_OPEN, GH_HUB_MESSAGES, GH_HUB_CONVERSE, GH_HUB_RESPONSES, GH_HUB_INVOKE };
-    static sink_t         whole, parts;
-    gh_hub_stream_state_t a, b;
-    gh_hub_dialect_t      from, to;
-    gh_str_t              text;
-    char                 *copy;
+    unsigned from, to;
+    gh_str_t text;
+    char    *copy;
 
     if (size < 3) {
         return 0;
     }
 
-    from = dialects[data[0] % sizeof(dialects)];
-    to = dialects[data[1] % sizeof(dialects)];
+    from = data[0] % CHOICES;
+    to = data[1] % CHOICES;
     copy = malloc(size - 3 + 1);
     memcpy(copy, data + 3, size - 3);
     text = (gh_str_t) { copy, size - 3 };
     betas(text);
 
-    if (from != to && (from > GH_HUB_CHAT_OPEN || to > GH_HUB_CHAT_OPEN)) {
-        request(from, to, text);
-        answer(from, to, text);
-        if (gh_hub_framed(from)) {
-            messages(from, to, text, &whole);
-        } else {
-            a = run(from, to, text, 0, &whole);
-            b = run(from, to, text, data[2] + 1u, &parts);
-            if (whole.len != parts.len || (whole.len != 0 && memcmp(whole.data, parts.data, whole.len) != 0) || a.done != b.done
-                || a.events != b.events || a.usage.input != b.usage.input || a.usage.output != b.usage.output)
-            {
-                abort();
-            }
+    if (choices[from].endpoint != choices[to].endpoint) {
+        request(choices[from].dialect, choices[to].dialect, text);
+        if (from < ANSWERED && to < ANSWERED) {
+            answer(choices[from].dialect, choices[to].dialect, text);
+            streams(choices[from].dialect, choices[to].dialect, text, data[2] + 1u);
         }
     }
 
