@@ -52,6 +52,15 @@ void gh_cli_key_secret_print(const gh_cli_key_secret_t *secret);
 /* "key"; or "access_key_id" and "secret_access_key". */
 void gh_cli_key_secret_json(const gh_cli_key_secret_t *secret, json_t *object);
 
+/* The key in the file of --minter, or on standard input for "-"; the caller's to wipe. GH_EXIT_DONE, or GH_EXIT_ERROR after a message. */
+int gh_cli_key_presented(const gh_cli_t *cli, const char *file, gh_str_t *text);
+
+/* What the store said against it. GH_EXIT_ERROR, after a message. */
+int gh_cli_key_minter_failed(const gh_cli_t *cli, const gh_error_t *error);
+
+/* Names the key `by` in the author of an edit. GH_EXIT_DONE, or GH_EXIT_ERROR after a message. */
+int gh_cli_key_by(const gh_cli_t *cli, gh_str_t by, gh_str_t *actor);
+
 /* When requests of keys last had a decision, by the record: `count` keys, which gh_store_key_list gave. */
 int gh_cli_key_last_use(gh_cli_t *cli, const gh_store_key_t *keys, size_t count, uint64_t *last_ms);
 

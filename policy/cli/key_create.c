@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/cli/files.h"
 #include "policy/cli/key.h"
 
 static int
@@ -81,20 +80,17 @@ within_minter(const gh_cli_t *cli, gh_store_t *store, const char *file, gh_minte
     gh_str_t   text, by;
     int        rc;
 
-    if (gh_cli_read_input(cli->arena, file, GH_KEY_FOREIGN_MAX + 2, &text, &error) != GH_OK) {
-        return gh_cli_fail(cli, "--minter: %s", error.text);
-    }
-    while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
-        text.len--;
+    if (gh_cli_key_presented(cli, file, &text) != GH_EXIT_DONE) {
+        return GH_EXIT_ERROR;
     }
     rc = gh_store_mint(store, text, gh_str_from(cli->arguments[0]), key->now_ms, cli->arena, minted, &by, &key->seen_change, &error);
     explicit_bzero((char *) text.data, text.len);
     if (rc != GH_OK) {
-        return error.code != NULL && strcmp(error.code, "store_moved") == 0 ? gh_cli_fail_store(cli, &error) : gh_cli_fail(cli, "--minter: %s", error.text);
+        return gh_cli_key_minter_failed(cli, &error);
     }
     take(key, minted);
-    key->actor = gh_str_format(cli->arena, "%.*s (key %.*s)", GH_STR_ARG(key->actor), GH_STR_ARG(by));
-    return GH_EXIT_DONE;
+    key->minter = by;
+    return gh_cli_key_by(cli, by, &key->actor);
 }
 
 static int
@@ -160,7 +156,7 @@ static const gh_cli_option_t options[] = {
     { "expires", "WHEN", "YYYY-MM-DD (the last day, UTC) or Nd (days from now);\nwithout it the key does not expire", false },
     { "owner", "TEXT", "whom to ask about it: a name, an address", false },
     GH_CLI_KEY_OPTIONS,
-    { "minter", "FILE", "a file (\"-\": standard input) with the key that makes this one: it may do no\nmore than its minter, and ends no later", false },
+    { "minter", "FILE", "a file (\"-\": standard input) with the key that makes this one: it may do no\nmore than its minter, now and after edits of that, ends no later and is revoked with it", false },
     { "aws", NULL, "an access key, for SDKs of AWS that sign: id and secret, as variables of the environment", false },
     { "json", NULL, "prints an object with the key and its names", false },
     { 0 }

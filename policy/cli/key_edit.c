@@ -1,15 +1,13 @@
 /* `gatehouse key edit`: what is said of a key is said otherwise; its secret, its name and what was counted of it stay. */
-#include <stdio.h>
 #include <string.h>
 
-#include "policy/cli/barrier.h"
-#include "policy/cli/key.h"
-#include "policy/cli/policy.h"
+#include "policy/cli/key_change.h"
 
 /* What --without takes away, and the option that says it anew. */
 static const struct { const char *word, *option; unsigned says; } members[] = {
     { "owner", "owner", GH_KEY_SAYS_OWNER }, { "end", "expires", GH_KEY_SAYS_EXPIRES }, { "classes", "class", GH_KEY_SAYS_CLASSES }, { "places", "places", GH_KEY_SAYS_PLACES },
-    { "models", "models", GH_KEY_SAYS_MODELS }, { "limits", "limit", GH_KEY_SAYS_LIMITS }, { "mint", "mint", GH_KEY_SAYS_MINTS }
+    { "models", "models", GH_KEY_SAYS_MODELS }, { "limits", "limit", GH_KEY_SAYS_LIMITS }, { "mint", "mint", GH_KEY_SAYS_MINTS },
+    { "minter", NULL, GH_KEY_SAYS_MINTER }
 };
 #define MEMBERS (sizeof(members) / sizeof(members[0]))
 
@@ -21,7 +19,7 @@ what_is_said(const gh_cli_t *cli, unsigned *says)
 
     *says = 0;
     for (size_t i = 0; i < MEMBERS; i++) {
-        *says |= gh_cli_value_at(cli, members[i].option, 0) != NULL ? members[i].says : 0;
+        *says |= members[i].option != NULL && gh_cli_value_at(cli, members[i].option, 0) != NULL ? members[i].says : 0;
     }
     for (unsigned n = 0; (word = gh_cli_value_at(cli, "without", n)) != NULL; n++) {
         size_t i = 0;
@@ -30,58 +28,44 @@ what_is_said(const gh_cli_t *cli, unsigned *says)
             i++;
         }
         if (i == MEMBERS) {
-            return gh_cli_misuse(cli, "--without %s: it is owner, end, classes, places, models, limits or mint", word);
+            return gh_cli_misuse(cli, "--without %s: it is owner, end, classes, places, models, limits, mint or minter", word);
         }
         if (*says & members[i].says) {
-            return gh_cli_misuse(cli, "--without %s and --%s, or the same twice: say one of the two", word, members[i].option);
+            return gh_cli_misuse(cli, "--without %s and --%s, or the same twice: say one of the two", word, members[i].option != NULL ? members[i].option : "minter");
+        }
+        if (members[i].says == GH_KEY_SAYS_MINTER && gh_cli_value(cli, "minter") != NULL) {
+            return gh_cli_misuse(cli, "--without minter is not for a key that edits (--minter), but for whoever may write the store");
         }
         *says |= members[i].says;
     }
     return *says != 0 ? GH_EXIT_DONE : gh_cli_misuse(cli, "nothing is said of the key: --owner, --expires, --class, --places, --models, --limit, --mint or --without");
 }
 
+/* The key in --minter's file has to have made this one. */
 static int
-print(const gh_cli_t *cli, const gh_cli_barrier_t *barrier)
+by_minter(gh_cli_t *cli, gh_store_t *store, gh_cli_key_change_t *change)
 {
-    if (gh_cli_flag(cli, "json")) {
-        return gh_cli_print_json(cli, gh_cli_barrier_json(barrier, json_pack("{s:s}", "edited", cli->arguments[0])));
-    }
-    printf("edited %s\n", cli->arguments[0]);
-    gh_cli_barrier_print(barrier);
+    gh_store_key_edit_t *asked = change->asked;
+    const char          *file = gh_cli_value(cli, "minter");
+    gh_error_t           error = { 0 };
+    gh_str_t             text, by;
+    int                  rc;
 
-    return gh_cli_flush(cli);
+    if (file == NULL) {
+        return GH_EXIT_DONE;
+    }
+    if (gh_cli_key_presented(cli, file, &text) != GH_EXIT_DONE) {
+        return GH_EXIT_ERROR;
+    }
+    rc = gh_store_minter_of(store, text, asked->path, asked->now_ms, cli->arena, &by, &asked->seen_change, &error);
+    explicit_bzero((char *) text.data, text.len);
+    return rc == GH_OK ? gh_cli_key_by(cli, by, &asked->actor) : gh_cli_key_minter_failed(cli, &error);
 }
 
 static int
-edit(gh_cli_t *cli, const gh_store_key_edit_t *asked, const gh_cli_path_t *path)
+edit(gh_store_t *store, gh_cli_key_change_t *change, gh_error_t *error)
 {
-    gh_error_t       error = { 0 };
-    gh_cli_barrier_t barrier;
-    gh_store_t      *store = gh_cli_store_open(cli, true);
-    int              status, obeyed;
-
-    if (store == NULL) {
-        return GH_EXIT_ERROR;
-    }
-    status = gh_cli_barrier_begin(cli, store, &barrier);
-    if (status != GH_EXIT_DONE) {
-        gh_store_close(store);
-        return status;
-    }
-    if (gh_store_key_edit(store, asked, &error) == GH_OK) {
-        obeyed = gh_cli_barrier_obeyed(&barrier, "the edit");
-        status = print(cli, &barrier);
-        status = status != GH_EXIT_DONE ? status : obeyed;
-    } else {
-        status = gh_cli_fail_store(cli, &error);
-        if (error.code != NULL && strcmp(error.code, "key_unknown") == 0) {
-            gh_cli_key_advise(cli, store, path);
-        }
-    }
-    gh_cli_barrier_end(&barrier);
-    gh_store_close(store);
-
-    return status;
+    return gh_store_key_edit(store, change->asked, error);
 }
 
 static int
@@ -89,6 +73,7 @@ run(gh_cli_t *cli)
 {
     gh_store_key_edit_t asked = { .path = gh_str_from(cli->arguments[0]), .now_ms = gh_cli_now_ms(), .actor = gh_cli_actor(cli), .owner = GH_STR("") };
     const char         *expires = gh_cli_value(cli, "expires"), *owner = gh_cli_value(cli, "owner");
+    gh_cli_key_change_t change = { .done = "edited", .what = "the edit", .prepare = by_minter, .edit = edit, .asked = &asked };
     gh_minted_t         minted = { 0 };
     gh_error_t          error = { 0 };
     gh_cli_path_t       path;
@@ -116,7 +101,9 @@ run(gh_cli_t *cli)
     asked.limits = minted.limits.items;
     asked.limit_count = minted.limits.count;
 
-    return edit(cli, &asked, &path);
+    asked.followed = &change.followed;
+
+    return gh_cli_key_change(cli, &path, &change);
 }
 
 static const gh_cli_option_t options[] = {
@@ -125,8 +112,9 @@ static const gh_cli_option_t options[] = {
     { "owner", "TEXT", "whom to ask about it", false },
     { "expires", "WHEN", "YYYY-MM-DD (the last day, UTC) or Nd (days from now)", false },
     GH_CLI_KEY_OPTIONS,
-    { "without", "WHAT", "it has no such thing any more: owner, end, classes, places, models, limits or mint; repeat it", true },
-    { "json", NULL, "prints an object: edited, obeyed, workers, cut, finishing, waiting", false },
+    { "without", "WHAT", "it has no such thing any more: owner, end, classes, places, models, limits or mint;\nminter: it follows the key that made it no more; repeat it", true },
+    { "minter", "FILE", "a file (\"-\": standard input) with the key that edits: it made this one, or a key that did, and\nmay let it do no more than itself", false },
+    { "json", NULL, "prints an object: edited, minted (how many keys that it made), obeyed, workers, cut, finishing, waiting", false },
     { 0 }
 };
 
@@ -138,7 +126,8 @@ const gh_cli_command_t gh_cli_key_edit = {
         "What an option says stands instead of all that was said of the same before: --places EU replaces every list of places that the\n"
         "key had. What no option names stays. Its app's say is as for a new key: what would be more than the app has is refused. The secret, the\n"
         "name and what was counted of it stay, also while it is being rotated: both secrets are edited, and the old one ends no later than it would have. When\n"
-        "the command is done every worker holds the key to it: at its next request, and running ones that it forbids are ended.",
+        "the command is done every worker holds the key to it: at its next request, and running ones that it forbids are ended. A key that another one made\n"
+        "(key create --minter) stays within that one, and what it made itself becomes as narrow as it.",
     .options = options,
     .exits = GH_CLI_BARRIER_EXITS,
     .least = 1,

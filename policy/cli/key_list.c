@@ -82,7 +82,7 @@ print_json(const gh_cli_t *cli, const gh_store_key_t *keys, size_t count, const 
             || put_time(cli->arena, object, "rotated", key->rotated_ms) != 0
             || put_time(cli->arena, object, "before_until", key->before_until_ms) != 0
             || put_time(cli->arena, object, "last_use", last_ms != NULL ? last_ms[i] : 0) != 0
-            || put_text(object, "owner", key->owner) != 0 || put_text(object, "mints", key->mints) != 0 || put_text(object, "classes", key->classes) != 0
+            || put_text(object, "owner", key->owner) != 0 || put_text(object, "mints", key->mints) != 0 || put_text(object, "minter", key->minter) != 0 || put_text(object, "classes", key->classes) != 0
             || (key->access_key && json_object_set_new(object, "access_key", json_true()) != 0)
             || put_lists(object, "places", key->places) != 0 || put_lists(object, "models", key->models) != 0
             || put_limits(cli->arena, object, key) != 0
@@ -133,6 +133,9 @@ print_narrowed(gh_arena_t *arena, const gh_store_key_t *key)
     }
     if (key->mints.len > 0) {
         printf("  makes keys for %.*s\n", GH_STR_ARG(key->mints));
+    }
+    if (key->minter.len > 0) {
+        printf("  made by %.*s\n", GH_STR_ARG(key->minter));
     }
     for (uint32_t i = 0; i < key->limit_count; i++) {
         printf("  limited to %.*s\n", GH_STR_ARG(gh_cli_key_limit_text(arena, &key->limits[i])));

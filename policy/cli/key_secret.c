@@ -1,8 +1,36 @@
-/* A new key's secret, as it is shown once. */
+/* Secrets of keys: a new one, as it is shown once, and that of a key which makes or edits others. */
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/cli/files.h"
 #include "policy/cli/key.h"
+
+int
+gh_cli_key_presented(const gh_cli_t *cli, const char *file, gh_str_t *text)
+{
+    gh_error_t error = { 0 };
+
+    if (gh_cli_read_input(cli->arena, file, GH_KEY_FOREIGN_MAX + 2, text, &error) != GH_OK) {
+        return gh_cli_fail(cli, "--minter: %s", error.text);
+    }
+    while (text->len > 0 && (text->data[text->len - 1] == '\n' || text->data[text->len - 1] == '\r')) {
+        text->len--;
+    }
+    return GH_EXIT_DONE;
+}
+
+int
+gh_cli_key_minter_failed(const gh_cli_t *cli, const gh_error_t *error)
+{
+    return error->code != NULL && strcmp(error->code, "store_moved") == 0 ? gh_cli_fail_store(cli, error) : gh_cli_fail(cli, "--minter: %s", error->text);
+}
+
+int
+gh_cli_key_by(const gh_cli_t *cli, gh_str_t by, gh_str_t *actor)
+{
+    *actor = gh_str_format(cli->arena, "%.*s (key %.*s)", GH_STR_ARG(*actor), GH_STR_ARG(by));
+    return actor->data != NULL ? GH_EXIT_DONE : gh_cli_fail(cli, "out of memory");
+}
 
 int
 gh_cli_key_secret(gh_store_t *store, gh_cli_key_secret_t *secret, gh_error_t *error)

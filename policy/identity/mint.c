@@ -33,6 +33,58 @@ makes_keys(const gh_identity_t *minter, gh_str_t mints, gh_str_t path)
     return false;
 }
 
+/* Each once, in front of those that are there. */
+static int
+add_classes(gh_arena_t *arena, gh_str_t more, gh_str_t *classes, gh_error_t *error)
+{
+    gh_str_t all = GH_STR(""), name, one;
+
+    while (gh_narrowing_next(&more, ',', &name)) {
+        gh_str_t rest = *classes;
+        bool     there = false;
+
+        while (!there && gh_narrowing_next(&rest, ',', &one)) {
+            there = gh_str_eq(one, name);
+        }
+        all = there ? all : gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(all), all.len ? "," : "", GH_STR_ARG(name));
+        if (all.data == NULL) {
+            return gh_error_set(error, "out_of_memory", "no memory for a key");
+        }
+    }
+    if (all.len > 0) {
+        *classes = gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(all), classes->len ? "," : "", GH_STR_ARG(*classes));
+    }
+    return classes->data != NULL ? GH_OK : gh_error_set(error, "out_of_memory", "no memory for a key");
+}
+
+/* What takes away from the minter takes away from what it makes. */
+static int
+narrow(const gh_identity_t *minter, gh_arena_t *arena, gh_minted_t *minted, gh_error_t *error)
+{
+    if (minter->not_after_ms != 0 && (minted->not_after_ms == 0 || minted->not_after_ms > minter->not_after_ms)) {
+        minted->not_after_ms = minter->not_after_ms;
+    }
+    return add_classes(arena, minter->own_classes, &minted->classes, error) == GH_OK && gh_narrowing_add_all(arena, &minted->places, minter->own_places, error) == GH_OK
+        && gh_narrowing_add_all(arena, &minted->models, minter->own_models, error) == GH_OK ? tighten(minter, &minted->limits, error) : GH_ERROR;
+}
+
+int
+gh_mint_follow(const gh_identity_t *minter, gh_str_t mints, gh_arena_t *arena, gh_minted_t *minted, gh_error_t *error)
+{
+    gh_str_t rest = minted->mints, left = GH_STR(""), scope;
+
+    while (gh_narrowing_next(&rest, GH_NARROWING_LIST, &scope)) {
+        if (makes_keys(minter, mints, scope)) {
+            left = gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(left), left.len ? " " : "", GH_STR_ARG(scope));
+        }
+        if (left.data == NULL) {
+            return gh_error_set(error, "out_of_memory", "no memory for a key");
+        }
+    }
+    minted->mints = left;
+    return narrow(minter, arena, minted, error);
+}
+
 int
 gh_mint_within(const gh_identity_t *minter, gh_str_t mints, gh_str_t path, gh_arena_t *arena, gh_minted_t *minted, gh_error_t *error)
 {
@@ -47,21 +99,11 @@ gh_mint_within(const gh_identity_t *minter, gh_str_t mints, gh_str_t path, gh_ar
     }
     while (gh_narrowing_next(&rest, GH_NARROWING_LIST, &scope)) {
         if (!makes_keys(minter, mints, scope)) {
-            return gh_error_set(error, "mint_elsewhere", "the new key would make keys for %.*s, where the minter makes none", GH_STR_ARG(scope));
+            return gh_error_set(error, "mint_elsewhere", "it would make keys for %.*s, where the minter makes none", GH_STR_ARG(scope));
         }
     }
     if (minter->not_after_ms != 0 && minted->not_after_ms > minter->not_after_ms) {
         return gh_error_set(error, "mint_longer", "the minter ends before the key that it would make");
     }
-    if (minted->not_after_ms == 0) {
-        minted->not_after_ms = minter->not_after_ms;
-    }
-    if (minter->own_classes.len > 0) {
-        minted->classes = gh_str_format(arena, "%.*s%s%.*s", GH_STR_ARG(minter->own_classes), minted->classes.len ? "," : "", GH_STR_ARG(minted->classes));
-    }
-    if (minted->classes.data == NULL) {
-        return gh_error_set(error, "out_of_memory", "no memory for a key");
-    }
-    return gh_narrowing_add_all(arena, &minted->places, minter->own_places, error) == GH_OK
-        && gh_narrowing_add_all(arena, &minted->models, minter->own_models, error) == GH_OK ? tighten(minter, &minted->limits, error) : GH_ERROR;
+    return narrow(minter, arena, minted, error);
 }

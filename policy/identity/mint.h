@@ -23,4 +23,10 @@ typedef struct {
  */
 int gh_mint_within(const gh_identity_t *minter, gh_str_t mints, gh_str_t path, gh_arena_t *arena, gh_minted_t *minted, gh_error_t *error);
 
+/*
+ * A key that was made once, held against its minter as that is now: the minter's own classes, places, models and limits are added, its end is not behind the minter's, and names below which
+ * the minter makes no keys (any more) are no longer among its own. What it has already is not added again. GH_ERROR: "mint_limits", "out_of_memory".
+ */
+int gh_mint_follow(const gh_identity_t *minter, gh_str_t mints, gh_arena_t *arena, gh_minted_t *minted, gh_error_t *error);
+
 #endif

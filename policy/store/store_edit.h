@@ -70,6 +70,9 @@ int gh_store_key_app_check(gh_store_t *store, gh_str_t path, const gh_store_key_
 int gh_edit_name_get(gh_edit_t *edit, gh_str_t path, gh_store_name_key_t *index, gh_name_key_t *name, bool *found, gh_error_t *error);
 int gh_edit_name_put(gh_edit_t *edit, const gh_store_name_key_t *index, gh_name_key_t *name, gh_error_t *error);
 
+/* Puts its words into a name record, which may be borrowed from it. GH_ERROR "invalid_request": they do not fit. */
+int gh_edit_name_says(gh_name_key_t *name, gh_str_t owner, gh_str_t mints, gh_str_t minter, gh_error_t *error);
+
 /* A record of "key" by its hash, as stored: buffer has GH_KEY_RECORD_MAX bytes. Missing: "store_damaged", naming path. */
 int gh_edit_key_get(gh_edit_t *edit, gh_str_t path, const uint8_t hash[32], uint8_t *buffer, size_t *len, gh_key_record_t *record,
     gh_error_t *error);
@@ -77,8 +80,32 @@ int gh_edit_key_get(gh_edit_t *edit, gh_str_t path, const uint8_t hash[32], uint
 /* The same record with other numbers; its strings stay. */
 int gh_edit_key_put(gh_edit_t *edit, const uint8_t hash[32], uint8_t *buffer, size_t len, gh_key_record_t *record, gh_error_t *error);
 
+/*
+ * The same record with the words and limits that are given: at `hash` of the key `path`. GH_ERROR "invalid_request": they do not fit.
+ */
+int gh_edit_key_rewrite(gh_edit_t *edit, gh_str_t path, const uint8_t hash[32], gh_key_record_t *record, const gh_key_words_t *words, gh_error_t *error);
+
 /* Writes the record of a secret that nobody has yet. GH_ERROR: "key_exists" when somebody has. */
 int gh_edit_key_add(gh_edit_t *edit, gh_str_t path, const uint8_t hash[32], uint8_t *buffer, size_t len, gh_error_t *error);
+
+/* Revokes one key, with its entry. GH_ERROR: "key_unknown", "key_revoked". */
+int gh_edit_key_revoke(gh_edit_t *edit, gh_str_t path, gh_str_t actor, gh_error_t *error);
+
+/* ---- store_minted.c: keys that a key made, and those that they made, follow it; all of them are of its organisation ---- */
+
+/* Notes at the key `minter` that it made one. Empty: nobody did. */
+int gh_edit_has_minted(gh_edit_t *edit, gh_str_t minter, gh_error_t *error);
+
+/*
+ * After the key `path` was revoked, or said otherwise, in this edit: each that it made and that is not revoked is revoked too, or has what its minter's own classes, places, models, limits,
+ * names that it makes keys for and end take away. *followed: how many changed; an entry of each is in the history. The image in force is loaded when places were edited. GH_ERROR: "mint_wider" (a name of a place
+ * means more for the app of one that it made), "mint_limits", "invalid_request" (a record has no room), "out_of_memory", or a store_* one.
+ */
+int gh_edit_minted_revoke(gh_edit_t *edit, gh_str_t path, gh_str_t actor, size_t *followed, gh_error_t *error);
+int gh_edit_minted_narrow(gh_edit_t *edit, gh_str_t path, gh_str_t actor, size_t *followed, gh_error_t *error);
+
+/* End of the key `path`; 0: it has none. */
+int gh_edit_key_end(gh_edit_t *edit, gh_str_t path, uint64_t *not_after_ms, gh_error_t *error);
 
 /*
  * A new secret of a key, made of 32 random bytes, and in one edit the records that `records` writes for its hash; what is handed on to it. text is

@@ -39,9 +39,11 @@ typedef struct {                      /* home/store/identity: which file the sto
     uint64_t inode, revision, transaction, last_uid, last_change;
 } gh_mark_t;
 
+#define GH_STORE_PATH_MAX (4 * (GH_STORE_NAME_MAX + 1))   /* of "org/tenant/app/key", with a byte to spare */
+
 /*
  * name: "k/org/tenant/app/name". Written are the first GH_NAME_KEY_PLAIN bytes of a key that has no more to say, as before keys had owners and
- * were rotated; else all of it up to the end of what `text` holds: the owner, then the names below which it makes keys.
+ * were rotated; else all of it up to the end of what `text` holds: the owner, then the names below which it makes keys, then the path of the key that made it.
  */
 typedef struct {
     uint8_t  envelope[GH_ENVELOPE_SIZE];
@@ -52,8 +54,10 @@ typedef struct {
     uint8_t  imported, owner_len;
     uint8_t  access_key;              /* its secrets are those of access keys */
     uint8_t  mints_len;
-    uint8_t  reserved[4];
-    char     text[GH_KEY_OWNER_MAX + GH_KEY_MINTS_MAX];
+    uint8_t  minter_len;
+    uint8_t  has_minted;              /* there is a key that names this one as its minter, or was */
+    uint8_t  reserved[2];
+    char     text[GH_KEY_OWNER_MAX + GH_KEY_MINTS_MAX + GH_STORE_PATH_MAX];
 } gh_name_key_t;
 
 #define GH_NAME_KEY_PLAIN offsetof(gh_name_key_t, before)
@@ -190,8 +194,6 @@ int gh_store_own_limits(gh_identity_t *identity, const gh_limit_t *limits, uint3
 /* In a snapshot: the uids of each level of identity->path. */
 int gh_store_path_uids(gh_store_t *store, gh_identity_t *identity, gh_error_t *error);
 
-#define GH_STORE_PATH_MAX (4 * (GH_STORE_NAME_MAX + 1))   /* of "org/tenant/app/key", with a byte to spare */
-
 /* The key of the database "name": kind is "u/" or "k/". */
 typedef struct { char text[2 + GH_STORE_PATH_MAX]; size_t len; } gh_store_name_key_t;
 gh_bytes_t gh_store_name_key(gh_store_name_key_t *key, const char *kind, gh_str_t path);
@@ -211,6 +213,12 @@ static inline gh_str_t
 gh_store_name_mints(const gh_name_key_t *name)
 {
     return (gh_str_t) { name->text + name->owner_len, name->mints_len };
+}
+
+static inline gh_str_t
+gh_store_name_minter(const gh_name_key_t *name)
+{
+    return (gh_str_t) { name->text + name->owner_len + name->mints_len, name->minter_len };
 }
 
 /* A key's name record, of either length. GH_ERROR "store_damaged". */

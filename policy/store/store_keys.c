@@ -30,10 +30,33 @@ gh_edit_name_get(gh_edit_t *edit, gh_str_t path, gh_store_name_key_t *index, gh_
 int
 gh_edit_name_put(gh_edit_t *edit, const gh_store_name_key_t *index, gh_name_key_t *name, gh_error_t *error)
 {
-    bool plain = name->rotated_ms == 0 && name->imported == 0 && name->access_key == 0 && name->owner_len == 0 && name->mints_len == 0;
+    bool plain = name->rotated_ms == 0 && name->imported == 0 && name->access_key == 0 && name->owner_len == 0 && name->mints_len == 0 && name->minter_len == 0 && name->has_minted == 0;
 
     return gh_edit_put(edit, GH_DB_NAME, (gh_bytes_t) { index->text, index->len }, name,
-        plain ? GH_NAME_KEY_PLAIN : offsetof(gh_name_key_t, text) + name->owner_len + name->mints_len, error);
+        plain ? GH_NAME_KEY_PLAIN : offsetof(gh_name_key_t, text) + name->owner_len + name->mints_len + name->minter_len, error);
+}
+
+int
+gh_edit_name_says(gh_name_key_t *name, gh_str_t owner, gh_str_t mints, gh_str_t minter, gh_error_t *error)
+{
+    const gh_str_t parts[] = { owner, mints, minter };
+    char           text[sizeof(name->text)] = { 0 };
+    size_t         len = 0;
+
+    for (int i = 0; i < 3; i++) {
+        if (parts[i].len > UINT8_MAX || parts[i].len > sizeof(text) - len) {
+            return gh_error_set(error, "invalid_request", "the owner, what it makes keys for and its minter's name do not fit");
+        }
+        if (parts[i].len > 0) {
+            memcpy(text + len, parts[i].data, parts[i].len);
+        }
+        len += parts[i].len;
+    }
+    name->owner_len = (uint8_t) owner.len;
+    name->mints_len = (uint8_t) mints.len;
+    name->minter_len = (uint8_t) minter.len;
+    memcpy(name->text, text, sizeof(text));
+    return GH_OK;
 }
 
 int
@@ -58,6 +81,19 @@ gh_edit_key_put(gh_edit_t *edit, const uint8_t hash[32], uint8_t *buffer, size_t
     memset(record->envelope, 0, sizeof(record->envelope));
     gh_key_record_renumber(record, buffer);
     return gh_edit_put(edit, GH_DB_KEY, (gh_bytes_t) { hash, 32 }, buffer, len, error);
+}
+
+int
+gh_edit_key_rewrite(gh_edit_t *edit, gh_str_t path, const uint8_t hash[32], gh_key_record_t *record, const gh_key_words_t *words, gh_error_t *error)
+{
+    uint8_t buffer[GH_KEY_RECORD_MAX];
+    size_t  len = gh_key_record_write(record, words, buffer);
+
+    if (len == 0) {
+        return gh_error_set(error, "invalid_request", "the classes, places and models of %.*s do not fit", GH_STR_ARG(path));
+    }
+    return gh_key_record_numbers(buffer, len, record) ? gh_edit_key_put(edit, hash, buffer, len, record, error)
+        : gh_error_set(error, "store_damaged", "the record of key %.*s cannot be written", GH_STR_ARG(path));
 }
 
 int
@@ -202,15 +238,8 @@ create_records(gh_edit_t *edit, const made_t *made, gh_error_t *error)
     name.created_ms = edit->now_ms;
     name.imported = made->imported;
     name.access_key = key->access_key;
-    name.owner_len = (uint8_t) key->owner.len;
-    name.mints_len = (uint8_t) key->mints.len;
-    if (key->owner.len > 0) {
-        memcpy(name.text, key->owner.data, key->owner.len);
-    }
-    if (key->mints.len > 0) {
-        memcpy(name.text + key->owner.len, key->mints.data, key->mints.len);
-    }
-    return gh_edit_name_put(edit, &index, &name, error);
+    return gh_edit_name_says(&name, key->owner, key->mints, key->minter, error) == GH_OK && gh_edit_name_put(edit, &index, &name, error) == GH_OK
+        ? gh_edit_has_minted(edit, key->minter, error) : GH_ERROR;
 }
 
 /* Names of the key's own organisation, or of what is below it. */

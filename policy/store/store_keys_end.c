@@ -46,8 +46,8 @@ end_before(gh_edit_t *edit, gh_str_t path, gh_name_key_t *name, gh_error_t *erro
 
 /* ---- revoking ---- */
 
-static int
-revoke_records(gh_edit_t *edit, gh_str_t path, gh_str_t actor, gh_error_t *error)
+int
+gh_edit_key_revoke(gh_edit_t *edit, gh_str_t path, gh_str_t actor, gh_error_t *error)
 {
     gh_key_record_t record;
     gh_name_key_t   name;
@@ -87,21 +87,42 @@ check_path(gh_str_t path, gh_str_t actor, gh_error_t *error)
 }
 
 int
-gh_store_key_revoke(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_str_t actor, gh_error_t *error)
+gh_store_key_revoke(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_str_t actor, size_t *followed, gh_error_t *error)
 {
     gh_edit_t edit;
+    size_t    count;
 
     if (check_path(path, actor, error) != GH_OK || gh_edit_begin(&edit, store, now_ms, error) != GH_OK) {
         return GH_ERROR;
     }
-    if (revoke_records(&edit, path, actor, error) != GH_OK) {
+    if (gh_edit_key_revoke(&edit, path, actor, error) != GH_OK || gh_edit_minted_revoke(&edit, path, actor, &count, error) != GH_OK) {
         gh_edit_abort(&edit);
         return GH_ERROR;
+    }
+    if (followed != NULL) {
+        *followed = count;
     }
     return gh_edit_commit(&edit, error);
 }
 
 /* ---- rotating ---- */
+
+/* A new secret ends no later than the key that made this one. */
+static int
+ends_with_minter(gh_edit_t *edit, gh_str_t path, const gh_name_key_t *name, uint64_t not_after_ms, gh_error_t *error)
+{
+    gh_str_t minter = gh_store_name_minter(name);
+    uint64_t end;
+
+    if (minter.len == 0) {
+        return GH_OK;
+    }
+    if (gh_edit_key_end(edit, minter, &end, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    return end == 0 || (not_after_ms != 0 && not_after_ms <= end) ? GH_OK
+        : gh_error_set(error, "mint_longer", "%.*s, which made %.*s, ends before that", GH_STR_ARG(minter), GH_STR_ARG(path));
+}
 
 /* What was in use becomes the one before: it may be used on until `until_ms`, or no longer when that is not ahead. */
 static int
@@ -129,7 +150,7 @@ rotate_records(gh_edit_t *edit, const void *what, const uint8_t hash[32], gh_err
     gh_name_key_t   name;
     gh_store_name_key_t index;
     uint8_t         buffer[GH_KEY_RECORD_MAX], copy[GH_KEY_RECORD_MAX];
-    size_t          len;
+    size_t          len, followed;
     bool            found;
 
     if (gh_edit_name_get(edit, rotate->path, &index, &name, &found, error) != GH_OK) {
@@ -158,6 +179,9 @@ rotate_records(gh_edit_t *edit, const void *what, const uint8_t hash[32], gh_err
     if (new.not_after_ms != 0 && new.not_after_ms <= edit->now_ms) {
         return gh_error_set(error, "key_expired", "%.*s has expired, and the new secret would have too", GH_STR_ARG(rotate->path));
     }
+    if (rotate->expires && ends_with_minter(edit, rotate->path, &name, new.not_after_ms, error) != GH_OK) {
+        return GH_ERROR;
+    }
     memcpy(copy, buffer, len);
     if (retire(edit, rotate->path, &name, buffer, len, &record, rotate->before_until_ms, error) != GH_OK) {
         return GH_ERROR;
@@ -167,10 +191,10 @@ rotate_records(gh_edit_t *edit, const void *what, const uint8_t hash[32], gh_err
     gh_key_record_renumber(&new, copy);
     memcpy(name.hash, hash, 32);
     name.rotated_ms = edit->now_ms;
-    if (gh_edit_key_add(edit, rotate->path, hash, copy, len, error) != GH_OK) {
+    if (gh_edit_key_add(edit, rotate->path, hash, copy, len, error) != GH_OK || gh_edit_name_put(edit, &index, &name, error) != GH_OK) {
         return GH_ERROR;
     }
-    return gh_edit_name_put(edit, &index, &name, error);
+    return rotate->expires ? gh_edit_minted_narrow(edit, rotate->path, rotate->actor, &followed, error) : GH_OK;
 }
 
 int

@@ -69,7 +69,8 @@ list_entry(void *context, gh_bytes_t key, gh_bytes_t value, gh_error_t *error)
     }
     list->items[list->count].owner = gh_str_copy(list->arena, gh_store_name_owner(&name));
     list->items[list->count].mints = gh_str_copy(list->arena, gh_store_name_mints(&name));
-    if (list->items[list->count].owner.data == NULL || list->items[list->count].mints.data == NULL) {
+    list->items[list->count].minter = gh_str_copy(list->arena, gh_store_name_minter(&name));
+    if (list->items[list->count].owner.data == NULL || list->items[list->count].mints.data == NULL || list->items[list->count].minter.data == NULL) {
         return gh_error_set(error, "out_of_memory", "no memory for the list of keys");
     }
     memcpy(list->hashes[list->count++], name.hash, 32);

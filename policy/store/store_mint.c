@@ -190,32 +190,93 @@ check_app(gh_store_t *store, const gh_identity_t *minter, gh_str_t path, uint64_
         ? check_limits(&of_minter, &of_made, error) : GH_ERROR;
 }
 
+/* What the minter, a key that `own` lists, lets a key of `path` be. */
+static int
+minted_by(gh_store_t *store, const gh_identity_t *minter, const gh_store_key_t *listed, gh_str_t path, uint64_t now_ms, gh_arena_t *arena, gh_minted_t *minted, gh_error_t *error)
+{
+    gh_identity_t own = *minter;
+
+    own.limits.count = 0;                            /* the rest its app says of every key */
+    for (uint32_t i = 0; i < listed->limit_count; i++) {
+        gh_limits_tighten(&own.limits, &listed->limits[i]);
+    }
+    if (gh_mint_within(&own, listed->mints, path, arena, minted, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    return gh_str_eq(minter->path, path) ? GH_OK : check_app(store, minter, path, now_ms, minted, error);
+}
+
+static int
+one_key(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_arena_t *arena, gh_store_key_t **key, gh_error_t *error)
+{
+    size_t count;
+
+    if (gh_store_key_list(store, path, now_ms, arena, key, &count, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    return count == 1 ? GH_OK : gh_error_set(error, "key_unknown", "there is no key %.*s", GH_STR_ARG(path));
+}
+
+int
+gh_store_mint_edit(gh_store_t *store, gh_str_t by, gh_str_t path, uint64_t now_ms, gh_arena_t *arena, gh_minted_t *minted, gh_error_t *error)
+{
+    gh_identity_t   minter = { .path = by };
+    gh_store_key_t *listed;
+
+    if (one_key(store, by, now_ms, arena, &listed, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    minter.path.len -= listed->name.len + 1;
+    minter.key = listed->name;
+    if (gh_store_identify_app(store, now_ms, &minter, NULL, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    minter.own_classes = listed->classes;
+    minter.own_places = listed->places;
+    minter.own_models = listed->models;
+    minter.not_after_ms = listed->not_after_ms;
+    gh_limits_without(&minter.limits, GH_LEVEL_USER);
+    return gh_store_own_limits(&minter, listed->limits, listed->limit_count, error) == GH_OK ? minted_by(store, &minter, listed, path, now_ms, arena, minted, error) : GH_ERROR;
+}
+
+int
+gh_store_minter_of(gh_store_t *store, gh_str_t presented, gh_str_t path, uint64_t now_ms, gh_arena_t *arena, gh_str_t *by, uint64_t *seen_change, gh_error_t *error)
+{
+    gh_identity_t   minter;
+    gh_store_key_t *listed;
+    gh_str_t        one = path;
+
+    if (gh_store_identify(store, presented, now_ms, arena, &minter, NULL, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    *seen_change = store->head.last_change;
+    *by = gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(minter.path), GH_STR_ARG(minter.key));
+    if (by->data == NULL) {
+        return gh_error_set(error, "out_of_memory", "no memory for a key");
+    }
+    do {                                             /* a minter was there before what it made: the line ends */
+        if (one_key(store, one, now_ms, arena, &listed, error) != GH_OK) {
+            return GH_ERROR;
+        }
+        one = listed->minter;
+    } while (one.len > 0 && !gh_str_eq(one, *by));
+    return one.len > 0 ? GH_OK : gh_error_set(error, "mint_elsewhere", "%.*s was not made by the key %.*s, nor by one that it made", GH_STR_ARG(path), GH_STR_ARG(*by));
+}
+
 int
 gh_store_mint(gh_store_t *store, gh_str_t presented, gh_str_t path, uint64_t now_ms, gh_arena_t *arena, gh_minted_t *minted, gh_str_t *by, uint64_t *seen_change,
     gh_error_t *error)
 {
-    gh_identity_t   minter, own;
-    gh_store_key_t *keys;
-    size_t          count;
+    gh_identity_t   minter;
+    gh_store_key_t *listed;
 
     if (gh_store_identify(store, presented, now_ms, arena, &minter, NULL, error) != GH_OK) {
         return GH_ERROR;
     }
     *seen_change = store->head.last_change;          /* of the first snapshot: what a later one saw more is another */
     *by = gh_str_format(arena, "%.*s/%.*s", GH_STR_ARG(minter.path), GH_STR_ARG(minter.key));
-    if (by->data == NULL || gh_store_key_list(store, *by, now_ms, arena, &keys, &count, error) != GH_OK) {
-        return by->data == NULL ? gh_error_set(error, "out_of_memory", "no memory for a key") : GH_ERROR;
+    if (by->data == NULL) {
+        return gh_error_set(error, "out_of_memory", "no memory for a key");
     }
-    if (count != 1) {
-        return gh_error_set(error, "key_unknown", "the minter is not there any more");
-    }
-    own = minter;
-    own.limits.count = 0;                            /* the rest its app says of every key */
-    for (uint32_t i = 0; i < keys[0].limit_count; i++) {
-        gh_limits_tighten(&own.limits, &keys[0].limits[i]);
-    }
-    if (gh_mint_within(&own, keys[0].mints, path, arena, minted, error) != GH_OK) {
-        return GH_ERROR;
-    }
-    return gh_str_eq(minter.path, path) ? GH_OK : check_app(store, &minter, path, now_ms, minted, error);
+    return one_key(store, *by, now_ms, arena, &listed, error) == GH_OK ? minted_by(store, &minter, listed, path, now_ms, arena, minted, error) : GH_ERROR;
 }

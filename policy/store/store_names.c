@@ -50,7 +50,7 @@ gh_store_name_read(gh_str_t path, gh_bytes_t value, gh_name_key_t *record, gh_er
     }
     memcpy(record, value.data, value.len);
     return value.len == GH_NAME_KEY_PLAIN || (record->owner_len <= GH_KEY_OWNER_MAX
-        && value.len == offsetof(gh_name_key_t, text) + record->owner_len + record->mints_len) ? GH_OK : damaged(path, error);
+        && value.len == offsetof(gh_name_key_t, text) + record->owner_len + record->mints_len + record->minter_len) ? GH_OK : damaged(path, error);
 }
 
 int

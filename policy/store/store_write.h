@@ -142,6 +142,7 @@ typedef struct {
     gh_str_t places, models;          /* that it narrows besides: lists, as in policy/identity/narrowing.h; else "place_unknown", "model_unknown", "loosens" */
     const gh_limit_t *limits;         /* of GH_LEVEL_KEY, besides those of its app; else "loosens", "model_unknown" */
     uint32_t limit_count;             /* at most GH_KEY_LIMITS */
+    gh_str_t minter;                  /* *by of gh_store_mint: the key that makes it and that it follows; empty: none */
     gh_str_t actor;                   /* who does it, for the change entry */
     bool     access_key;              /* it is for clients that sign as AWS's SDKs do (policy/identity/access_key.h) */
     uint64_t seen_change;             /* of gh_store_mint: an edit since then is "store_moved"; 0: nobody mints it */
@@ -162,6 +163,12 @@ int gh_store_key_create(gh_store_t *store, const gh_store_key_new_t *key, char t
 int gh_store_mint(gh_store_t *store, gh_str_t presented, gh_str_t path, uint64_t now_ms, gh_arena_t *arena, gh_minted_t *minted, gh_str_t *by, uint64_t *seen_change,
     gh_error_t *error);
 
+/* The same of what a key of the app `path`, which the key `by` made, would be after an edit; `by` may have expired, and then so has what it made. */
+int gh_store_mint_edit(gh_store_t *store, gh_str_t by, gh_str_t path, uint64_t now_ms, gh_arena_t *arena, gh_minted_t *minted, gh_error_t *error);
+
+/* Did the key that is presented here make the key `path`, or one that made it? *by and *seen_change as of gh_store_mint. GH_ERROR: "mint_elsewhere", "key_unknown", or as of gh_store_identify. */
+int gh_store_minter_of(gh_store_t *store, gh_str_t presented, gh_str_t path, uint64_t now_ms, gh_arena_t *arena, gh_str_t *by, uint64_t *seen_change, gh_error_t *error);
+
 typedef struct {
     gh_store_key_new_t key;           /* random is not looked at, now_ms stands for expiry alone */
     gh_str_t secret;                  /* what clients present, borrowed; empty: its digest is given */
@@ -177,7 +184,8 @@ int gh_store_key_import(gh_store_t *store, gh_store_key_import_t *items, size_t 
     size_t *wrong, gh_error_t *error);
 
 /* gh_store_key_edit_t.says */
-enum { GH_KEY_SAYS_OWNER = 1, GH_KEY_SAYS_EXPIRES = 2, GH_KEY_SAYS_CLASSES = 4, GH_KEY_SAYS_PLACES = 8, GH_KEY_SAYS_MODELS = 16, GH_KEY_SAYS_LIMITS = 32, GH_KEY_SAYS_MINTS = 64 };
+enum { GH_KEY_SAYS_OWNER = 1, GH_KEY_SAYS_EXPIRES = 2, GH_KEY_SAYS_CLASSES = 4, GH_KEY_SAYS_PLACES = 8, GH_KEY_SAYS_MODELS = 16, GH_KEY_SAYS_LIMITS = 32, GH_KEY_SAYS_MINTS = 64,
+       GH_KEY_SAYS_MINTER = 128 /* it follows none any more */ };
 
 typedef struct {
     gh_str_t path;                    /* "org/tenant/app/name" */
@@ -189,9 +197,14 @@ typedef struct {
     const gh_limit_t *limits;
     uint32_t limit_count;
     gh_str_t actor;
+    uint64_t seen_change;             /* of gh_store_minter_of: an edit since then is "store_moved"; 0: any */
+    size_t  *followed;                /* how many keys that it made became narrower with it; NULL: not asked for */
 } gh_store_key_edit_t;
 
 /*
+ * A key that another one made stays within that as it is now, unless it follows it no more: what the edit says is held against it as gh_store_mint does. Keys that this one made follow it: each has what its
+ * minter's own classes, places, models, limits, mints and end take away, too, in the same edit; what is no longer said of this one they keep.
+ *
  * Says otherwise what a key is narrowed to, when it ends and whose it is; both secrets of one that is being rotated, of which the old one ends no later than it would have. In force when it
  * returns. GH_ERROR as of gh_store_key_create, or "key_unknown", "key_revoked".
  */
@@ -209,7 +222,7 @@ typedef struct {
 
 /*
  * A new secret for a key, which stays the same one for limits and the record. GH_ERROR: "key_unknown", "key_revoked", "key_expired",
- * "key_rotating" (the last rotation is not over: gh_store_key_retire ends it).
+ * "key_rotating" (the last rotation is not over: gh_store_key_retire ends it), "mint_longer" (the key that made it ends before not_after_ms). Keys that it made end no later than not_after_ms.
  */
 int gh_store_key_rotate(gh_store_t *store, const gh_store_key_rotate_t *rotate, char text[GH_KEY_TEXT + 1], gh_error_t *error);
 
@@ -218,7 +231,7 @@ int gh_store_key_retire(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_st
 
 typedef struct {
     gh_str_t org, tenant, app, name, owner;
-    gh_str_t mints;                   /* as in gh_store_key_new_t */
+    gh_str_t mints, minter;           /* as in gh_store_key_new_t */
     gh_str_t classes;                 /* of the key itself, comma separated */
     gh_str_t places, models;          /* likewise: lists, as in policy/identity/narrowing.h */
     const gh_limit_t *limits;         /* likewise, in the arena */
@@ -239,7 +252,10 @@ typedef struct {
 int gh_store_key_list(gh_store_t *store, gh_str_t below, uint64_t now_ms, gh_arena_t *arena,
     gh_store_key_t **keys, size_t *count, gh_error_t *error);
 
-/* path: "org/tenant/app/name". In force when it returns. GH_ERROR "key_unknown" (with the nearest), "key_revoked" (it already was). */
-int gh_store_key_revoke(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_str_t actor, gh_error_t *error);
+/*
+ * path: "org/tenant/app/name"; with it in the same edit the keys that it made, and those that they made. *followed: how many; NULL: not asked for. In force when it returns.
+ * GH_ERROR "key_unknown" (with the nearest), "key_revoked" (it already was).
+ */
+int gh_store_key_revoke(gh_store_t *store, gh_str_t path, uint64_t now_ms, gh_str_t actor, size_t *followed, gh_error_t *error);
 
 #endif

@@ -353,9 +353,55 @@ def test_a_minted_key_lies_within_its_minter(ready, tmp_path):
     assert sorted(listed("shorter")["classes"].split(",")) == ["personal", "secret"] and listed("shorter")["refused_from"] < listed("minter")["refused_from"]
     assert "ends before" in mint(1, "nordbank/retail/chat", "longer", "--expires", "31d").stderr
     assert "of nordbank/retail/chat" in mint(1, "nordbank/web-bot/site", "elsewhere").stderr
-    ready.run("key", "revoke", "nordbank/retail/chat/minter")
+    assert "revoked with it: 3 keys that it made" in ready.run("key", "revoke", "nordbank/retail/chat/minter").stdout
     assert "revoked" in mint(1, "nordbank/retail/chat", "late").stderr
-    assert set(states(ready)) == {"minter", "minted", "sooner", "shorter"}
+    assert states(ready) == dict.fromkeys(("minter", "minted", "sooner", "shorter"), "revoked")
+    again = json.loads(ready.run("key", "revoke", "nordbank/retail/chat/minter", "--json").stdout)
+    assert again["before"] is True and "minted" not in again
+
+
+def test_what_a_key_made_follows_it(ready, tmp_path):
+    """An edit of a key narrows what it made, and that stays within it, until it is nobody's."""
+    app = "nordbank/retail/chat"
+
+    def listed(name):
+        return next(one for one in json.loads(ready.run("key", "list", "--json").stdout) if one["name"] == name)
+
+    def edit(name, *more, code=0):
+        return ready.run("key", "edit", f"{app}/{name}", *more, code=code)
+    for name, by in (("top", None), ("middle", "top"), ("low", "middle"), ("other", None)):
+        minter = ("--minter", tmp_path / by) if by else ()
+        (tmp_path / name).write_text(ready.run("key", "create", app, name, *minter).stdout)
+    assert [listed(name).get("minter") for name in ("top", "middle", "low", "other")] == [None, f"{app}/top", f"{app}/middle", None]
+    assert f"made by {app}/top" in ready.run("key", "list").stdout
+    edited = json.loads(edit("top", "--places", "SE,NO", "--class", "secret", "--limit", "requests/day=9", "--expires", "30d", "--json").stdout)
+    assert edited["edited"] == f"{app}/top" and edited["minted"] == 2
+    for name in ("middle", "low"):
+        assert (listed(name)["places"], listed(name)["classes"], listed(name)["limits"]) == (["SE NO"], "secret", ["rate:requests/day=9"])
+        assert listed(name)["refused_from"] == listed("top")["refused_from"]
+    assert "places" not in listed("other")
+    assert "edited with it: 1 key that it made" in edit("middle", "--models", "gpt-4.1").stdout
+    assert "models" not in listed("top") and listed("low")["models"] == ["gpt-4.1"]
+    # what was given back to the minter is not given back to what it made, which asks for it
+    edit("top", "--without", "places")
+    assert listed("low")["places"] == listed("middle")["places"] == ["SE NO"]
+    edit("low", "--without", "places")
+    assert listed("low")["places"] == ["SE NO"]
+    edit("middle", "--without", "places")
+    edit("low", "--without", "places", "--limit", "requests/day=20")
+    assert "places" not in listed("low") and listed("low")["limits"] == ["rate:requests/day=9"]
+    assert "ends before" in edit("low", "--expires", "31d", code=1).stderr
+    assert "ends before" in ready.run("key", "rotate", f"{app}/low", "--expires", "31d", code=1).stderr
+    # who has the minter's key edits what it made, and nothing else
+    edit("low", "--owner", "Berta", "--minter", tmp_path / "top")
+    for name, by in (("low", "other"), ("low", "low"), ("top", "middle")):
+        assert "was not made by the key" in edit(name, "--owner", "Carl", "--minter", tmp_path / by, code=1).stderr
+    edit("low", "--without", "minter", "--minter", tmp_path / "top", code=64)
+    edit("low", "--without", "minter", "--without", "minter", code=64)
+    edit("low", "--without", "minter", "--without", "limits", "--without", "end")
+    assert "minter" not in listed("low") and "limits" not in listed("low") and "refused_from" not in listed("low")
+    ready.run("key", "revoke", f"{app}/top")
+    assert states(ready) == {"top": "revoked", "middle": "revoked", "low": "live", "other": "live"}
 
 
 def test_an_administrator_makes_keys_of_other_apps(ready, tmp_path):

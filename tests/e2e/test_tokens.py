@@ -193,6 +193,36 @@ def test_keys_narrow_themselves(login):
     assert wrong.returncode == 1 and 'did you mean "EU"?' in wrong.stderr
 
 
+def test_what_a_key_made_follows_it(login):
+    """From the next request on, in every worker: what is taken from a key, and its end, in the middle of an answer too."""
+    def made(name, by=None):
+        text = login.key("acme/red/app", name, *(("--minter", login.prefix / by) if by else ()))
+        (login.prefix / name).write_text(text)
+        return text
+    maker, child = made("maker"), made("child", "maker")
+    grandchild, other = made("grandchild", "child"), made("other")
+    assert [ask(login, key=key).status for key in (maker, child, grandchild, other)] == [200] * 4
+    assert json.loads(login.command("key", "edit", "acme/red/app/maker", "--places", "SG", "--json").stdout)["minted"] == 2
+    for key in (maker, child, grandchild):
+        expect_error(ask(login, key=key), 403, "residency_denied")
+    login.command("key", "edit", "acme/red/app/maker", "--without", "places")
+    assert [ask(login, key=key).status for key in (maker, child, grandchild, other)] == [200, 403, 403, 200]
+    login.command("key", "edit", "acme/red/app/child", "--without", "places")
+    assert [ask(login, key=key).status for key in (child, grandchild)] == [200, 403]
+    login.command("key", "edit", "acme/red/app/grandchild", "--without", "places", "--minter", login.prefix / "maker")
+    assert ask(login, key=grandchild).status == 200
+    assert "2 keys that it made" in login.command("key", "revoke", "acme/red/app/maker").stdout
+    for key in (maker, child, grandchild):
+        expect_error(ask(login, key=key), 401, "invalid_api_key")
+    assert ask(login, key=other).status == 200
+
+    def changes():
+        return [(line["what"], line["subject"], line["actor"]) for line in records.lines(login.audit) if line["type"] == "change" and "as its minter" in line["actor"]]
+    until(lambda: len(changes()) >= 4, seconds=60)
+    assert [one[:2] for one in changes()] == [("key.edit", "acme/red/app/child"), ("key.edit", "acme/red/app/grandchild"), ("key.revoke", "acme/red/app/child"), ("key.revoke", "acme/red/app/grandchild")]
+    assert all(actor.endswith("(as its minter acme/red/app/maker)") for _, _, actor in changes())
+
+
 @pytest.mark.parametrize("change, words", [
     (lambda d: d["issuers"][0]["apps"][0].update(app="red/appp"), 'does not list acme/red/appp; did you mean "red/app"?'),
     (lambda d: d["issuers"][0]["classes"][0].update(classes=["secert"]), 'did you mean "secret"?'),

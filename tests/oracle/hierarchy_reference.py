@@ -181,29 +181,66 @@ class Hierarchy:
 
     def make_key(self, key, keys):
         """What the key has; Refused with its code."""
-        levels = self.levels(key["app"])
-        classes, places, models, limits = list(key.get("classes", ())), list(key.get("places", ())), list(key.get("models", ())), list(key.get("limits", ()))
+        made = {"app": key["app"], "minter": None, "revoked": False, **{name: list(key.get(name, ())) for name in ("classes", "places", "models", "limits", "mints")}}
         if "minter" in key:
-            minter = keys.get(key["minter"])
-            if minter is None:
+            if key["minter"] not in keys:
                 raise Refused("key_unknown")
-            if not all(self.makes_keys(minter, where) for where in [key["app"], *key.get("mints", ())]):
-                raise Refused("mint_elsewhere")
-            classes, places, models = minter["classes"] + classes, places + minter["places"], models + minter["models"]
-            held = self.smallest(limits, minter["limits"])
-            limits = [dict(zip(LIMITED, counter), amount=amount) for counter, amount in held.items()]
-            if minter["app"] != key["app"] and self.audit(self.levels(minter["app"])) == "required" != self.audit(self.levels(key["app"])):
-                raise Refused("mint_wider")
-            if minter["app"] != key["app"] and self.wider(minter, {"app": key["app"], "classes": classes, "places": places, "models": models, "limits": limits}):
-                raise Refused("mint_wider")
+            made = self.within_minter({**made, "minter": key["minter"]}, keys[key["minter"]])
+        self.within_app(made)
+        return made
+
+    def both(self, key, minter):
+        """What the key has with all that takes away from the one that made it."""
+        held = self.smallest(key["limits"], minter["limits"])
+        return {**key, "classes": minter["classes"] + key["classes"], "places": key["places"] + minter["places"], "models": key["models"] + minter["models"],
+                "limits": [dict(zip(LIMITED, counter), amount=amount) for counter, amount in held.items()]}
+
+    def within_minter(self, key, minter):
+        """The key with what its minter has; Refused where its app would let it do more, or it makes keys where that makes none."""
+        if not all(self.makes_keys(minter, where) for where in [key["app"], *key["mints"]]):
+            raise Refused("mint_elsewhere")
+        made = self.both(key, minter)
+        if minter["app"] != key["app"] and self.audit(self.levels(minter["app"])) == "required" != self.audit(self.levels(key["app"])):
+            raise Refused("mint_wider")
+        if minter["app"] != key["app"] and self.wider(minter, made):
+            raise Refused("mint_wider")
+        return made
+
+    def edit_key(self, edit, keys):
+        """Changes what there is; Refused with its code: nothing changes."""
+        path, said = edit["key"], edit.get("says")
+        key = keys.get(path)
+        alive = key is not None and not key["revoked"]
+        if said is not None:
+            new = {**(key if alive else {"app": path.rpartition("/")[0], "minter": None}), **said}
+            if alive and key["minter"] is not None:
+                held = self.within_minter(new, keys[key["minter"]])
+                new.update({name: held[name] for name in said})
+            self.within_app({"app": new["app"], **{name: new[name] if name in said else [] for name in ("places", "models", "limits")}})
+        if not alive:
+            raise Refused("key_unknown" if key is None else "key_revoked")
+        keys[path] = {**key, "revoked": True} if said is None else new
+        self.follow(path, keys)
+
+    def follow(self, path, keys):
+        """What a key made is never more than it, nor what that made."""
+        for made in [made for made, key in keys.items() if key["minter"] == path and not key["revoked"]]:
+            if keys[path]["revoked"]:
+                keys[made] = {**keys[made], "revoked": True}
+            else:
+                keys[made] = {**self.both(keys[made], keys[path]), "mints": [scope for scope in keys[made]["mints"] if self.makes_keys(keys[path], scope)]}
+            self.follow(made, keys)
+
+    def within_app(self, key):
+        levels, limits = self.levels(key["app"]), key["limits"]
         left = self.app_places(levels)
-        for text in places:
+        for text in key["places"]:
             for name in text.split():
                 if self.place(name) is None:
                     raise Refused("place_unknown")
                 if left is not None and self.place(name) - left:
                     raise Refused("loosens")
-        for text in models:
+        for text in key["models"]:
             for pattern in text.split():
                 if not any(covers(pattern, model) for model in self.catalogue):
                     raise Refused("model_unknown")
@@ -212,7 +249,6 @@ class Hierarchy:
         for limit in limits:
             if self.more_limit(limit, [one for level in levels for name in ("limits", "key_limits") for one in level.get(name, ())]):
                 raise Refused("loosens")
-        return {"app": key["app"], "classes": classes, "places": places, "models": models, "limits": limits, "mints": list(key.get("mints", ()))}
 
     @staticmethod
     def makes_keys(minter, where):
@@ -282,6 +318,8 @@ class Hierarchy:
         certificate = self.of_certificate(shown["certificate"]) if "certificate" in shown else None
         if certificate is not None and certificate["code"] != "ok":
             return certificate
+        if "key" in shown and keys[shown["key"]]["revoked"]:
+            return {"code": "key_revoked"}
         if "token" in shown:
             found = self.of_token(claims[shown["token"]])
         elif "key" in shown:

@@ -4,10 +4,11 @@
  *
  * {"now":"2026-11-21T00:00:00Z","node":"n1","certificates":{"c1":"3082..."},"steps":[{"documents":[{"path","json"}],
  *  "keys":[{"app":"o/t/a","name","classes":[..],"places":["SE DE",..],"models":[..],"limits":[{"dimension","per","class","amount","model"}],"mints":["o/t"],"minter":"o/t/a/NAME"}],
+ *  "edits":[{"key":"o/t/a/NAME","says":{"places":[..],..}}],
  *  "callers":[{"key":"o/t/a/NAME","token":"ey...","certificate":"c1"}],"requests":[{"caller":0,"model":"m","label":"secret","places":"EU"}]}]}
  *
- * Each step edits the same store. A certificate is its own authority. Answers: a list with one object a step: {"errors":[codes]} when the documents are refused, else
- * {"keys":["ok" or a code],"callers":[{"code","classes","limits":[..],"max_output"}],"answers":[{"code","eligible","classes"}]}.
+ * Each step edits the same store; an edit that says nothing revokes the key. A certificate is its own authority. Answers: a list with one object a step: {"errors":[codes]} when the documents are refused, else
+ * {"keys":["ok" or a code],"edits":["ok" or a code],"callers":[{"code","classes","limits":[..],"max_output"}],"answers":[{"code","eligible","classes"}]}.
  */
 #include <openssl/x509.h>
 
@@ -58,6 +59,47 @@ key_named(const judging_t *j, gh_str_t path)
     return NULL;
 }
 
+static bool
+limits_of(const gh_node_t *node, gh_limits_t *limits)
+{
+    for (const gh_node_t *item = gh_node_get(node, "limits") != NULL ? gh_node_get(node, "limits")->first : NULL; item != NULL; item = item->next) {
+        gh_limit_t limit;
+        gh_str_t   model;
+
+        if (!gh_limit_node_read(item, GH_LEVEL_KEY, &limit, &model) || !gh_limits_tighten(limits, &limit)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *
+edit_key(judging_t *j, const gh_node_t *node)
+{
+    static const struct { const char *name; unsigned says; } members[] = { { "classes", GH_KEY_SAYS_CLASSES }, { "places", GH_KEY_SAYS_PLACES }, { "models", GH_KEY_SAYS_MODELS },
+                                                                           { "limits", GH_KEY_SAYS_LIMITS }, { "mints", GH_KEY_SAYS_MINTS } };
+    const gh_node_t    *says = gh_node_get(node, "says");
+    gh_limits_t         limits = { 0 };
+    gh_store_key_edit_t edit = { .path = text_of(node, "key", ""), .now_ms = j->now_ms, .actor = GH_STR("tests"), .owner = GH_STR(""), .limits = limits.items };
+    gh_error_t          error = { 0 };
+
+    if (says == NULL) {
+        return gh_store_key_revoke(j->store, edit.path, j->now_ms, edit.actor, NULL, &error) == GH_OK ? "ok" : error.code;
+    }
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        edit.says |= gh_node_get(says, members[i].name) != NULL ? members[i].says : 0;
+    }
+    edit.classes = joined(j->arena, gh_node_get(says, "classes"), ',');
+    edit.places = joined(j->arena, gh_node_get(says, "places"), '\n');
+    edit.models = joined(j->arena, gh_node_get(says, "models"), '\n');
+    edit.mints = joined(j->arena, gh_node_get(says, "mints"), ' ');
+    if (!limits_of(says, &limits)) {
+        return "unreadable";
+    }
+    edit.limit_count = limits.count;
+    return gh_store_key_edit(j->store, &edit, &error) == GH_OK ? "ok" : error.code;
+}
+
 static const char *
 make_key(judging_t *j, const gh_node_t *node)
 {
@@ -77,19 +119,15 @@ make_key(judging_t *j, const gh_node_t *node)
     minted.mints = joined(j->arena, gh_node_get(node, "mints"), ' ');
     minted.places = joined(j->arena, gh_node_get(node, "places"), '\n');
     minted.models = joined(j->arena, gh_node_get(node, "models"), '\n');
-    for (const gh_node_t *item = gh_node_get(node, "limits") != NULL ? gh_node_get(node, "limits")->first : NULL; item != NULL; item = item->next) {
-        gh_limit_t limit;
-        gh_str_t   model;
-
-        if (!gh_limit_node_read(item, GH_LEVEL_KEY, &limit, &model) || !gh_limits_tighten(&minted.limits, &limit)) {
-            return "unreadable";
-        }
+    if (!limits_of(node, &minted.limits)) {
+        return "unreadable";
     }
     if (gh_node_get(node, "minter") != NULL && ((by = key_named(j, text_of(node, "minter", ""))) == NULL
         || gh_store_mint(j->store, gh_str_from(by->text), app, j->now_ms, j->arena, &minted, &minter, &key.seen_change, &error) != GH_OK))
     {
         return by == NULL ? "key_unknown" : error.code;
     }
+    key.minter = by != NULL ? minter : GH_STR("");
     key.mints = minted.mints;
     key.classes = minted.classes;
     key.places = minted.places;
@@ -306,6 +344,13 @@ judge_step(judging_t *j, const gh_node_t *step)
     list = gh_node_get(step, "keys");
     for (const gh_node_t *key = list != NULL ? list->first : NULL; key != NULL && j->key_count < KEYS_MAX; key = key->next) {
         gh_json_string(j->w, gh_str_from(make_key(j, key)));
+    }
+    gh_json_end_array(j->w);
+    gh_json_key(j->w, "edits");
+    gh_json_begin_array(j->w);
+    list = gh_node_get(step, "edits");
+    for (const gh_node_t *edit = list != NULL ? list->first : NULL; edit != NULL; edit = edit->next) {
+        gh_json_string(j->w, gh_str_from(edit_key(j, edit)));
     }
     gh_json_end_array(j->w);
     gh_json_key(j->w, "callers");

@@ -1,7 +1,7 @@
 """
 Random organisations, tenants, apps, keys and users, with random narrowing at every level: what is left to a caller (models, classes, places, limits), and what may be sent where, by the program
 (hierarchy_worlds.c: documents applied to a store, keys made in it, callers identified by it) and by a model written from the rules alone (hierarchy_reference.py) has to be the same. Beside
-that: no caller is ever left more than its app, and no minted key more than its minter.
+that: no caller is ever left more than its app, and no minted key more than its minter, also after edits of both.
 
     test_hierarchy.py [--worlds N] [--seed S] [--tool T]      SEED=S of the environment for the test
 """
@@ -213,6 +213,17 @@ class Maker:
             made.append(key)
         return made
 
+    def edits(self, keys):
+        """Of keys that were made, or were to be: each is revoked, or something of it is said otherwise."""
+        edits = []
+        for _ in range(self.rng.randint(0, 3)):
+            key, said = self.rng.choice(keys), {}
+            for member, likely in (("places", 0.5), ("models", 0.3), ("classes", 0.2), ("limits", 0.3), ("mints", 0.2)):
+                if self.maybe(likely):
+                    said[member] = next((other[member] for other in self.keys() if member in other), []) if self.maybe(0.8) else []
+            edits.append({"key": f"{key['app']}/{key['name']}", **({"says": said} if said and self.maybe(0.85) else {})})
+        return edits
+
     def claims(self):
         claims = {"iss": "https://i", "aud": "api", "exp": EXPIRES, "azp": self.rng.choice(self.apps).split("/", 1)[1], "sub": self.rng.choice(["anna", "bert"])}
         if self.maybe(0.5):
@@ -236,7 +247,8 @@ class Maker:
                     request["places"] = ",".join(["SE"] + self.some(NAMES[:6]))
                 made.append(request)
             return made
-        return [{"documents": self.documents(), "keys": keys if number == 0 else [], "callers": shown, "requests": requests()} for number in range(2)]
+        edits = self.edits(keys)
+        return [{"documents": self.documents(), "keys": keys if number == 0 else [], "edits": edits if number == 0 else [], "callers": shown, "requests": requests()} for number in range(2)]
 
 
 def line_of(steps):
@@ -253,7 +265,7 @@ def expected(steps):
     """What the model answers, in the program's form, as far as it is compared."""
     keys, answers, claims = {}, [], {one["token"]: json.loads(one["token"]) for one in steps[0]["callers"] if "token" in one}
     for step in steps:
-        hierarchy, answer = Hierarchy(step), {"keys": [], "callers": [], "answers": []}
+        hierarchy, answer = Hierarchy(step), {"keys": [], "edits": [], "callers": [], "answers": []}
         if hierarchy.refused():
             answers.append({"errors": ["loosens"]})
             if not answers[:-1]:
@@ -266,6 +278,12 @@ def expected(steps):
                 answer["keys"].append("ok")
             except Refused as refused:
                 answer["keys"].append(str(refused))
+        for edit in step["edits"]:
+            try:
+                hierarchy.edit_key(edit, keys)
+                answer["edits"].append("ok")
+            except Refused as refused:
+                answer["edits"].append(str(refused))
         found = [hierarchy.caller(shown, keys, claims) for shown in step["callers"]]
         for caller in found:
             if caller["code"] != "ok":
@@ -298,7 +316,7 @@ def said(answers):
                                                                       "counts_user": one["counts_user"], "audit": one["audit"]} for one in answer["callers"]]
         decided = [{"code": one["code"]} if "eligible" not in one else {"code": one["code"], "eligible": sorted(one["eligible"]), "classes": sorted(one["classes"])}
                    for one in answer["answers"]]
-        found.append({"keys": answer["keys"], "callers": callers, "answers": decided})
+        found.append({"keys": answer["keys"], "edits": answer["edits"], "callers": callers, "answers": decided})
     return found
 
 
@@ -335,6 +353,8 @@ def compare(tool, worlds, seed, met):
                 met["refused"] = met.get("refused", 0) + ("errors" in answer)
                 for one in answer.get("keys", ()):
                     met[f"key {one}"] = met.get(f"key {one}", 0) + 1
+                for one in answer.get("edits", ()):
+                    met[f"edit {one}"] = met.get(f"edit {one}", 0) + 1
                 for one in answer.get("callers", ()) + answer.get("answers", ()) if "keys" in answer else ():
                     met[one["code"]] = met.get(one["code"], 0) + 1
                     if "audit" in one:
@@ -350,7 +370,8 @@ def test_hierarchy():
     wrong = compare(TOOL, 600, os.environ.get("SEED", "gatehouse"), met)
     assert not wrong, "\n".join(wrong[:3])
     if "SEED" not in os.environ:
-        for code in ("refused", "ok", "allow", "residency_denied", "model_not_allowed", "token_places", "certificate_conflict", "audit required", "audit best-effort", "key ok", "key loosens", "key place_unknown", "key mint_elsewhere", "key mint_wider"):
+        for code in ("refused", "ok", "allow", "residency_denied", "model_not_allowed", "token_places", "certificate_conflict", "audit required", "audit best-effort", "key ok", "key loosens", "key place_unknown", "key mint_elsewhere", "key mint_wider",
+                     "edit ok", "edit loosens", "edit key_unknown", "edit key_revoked", "key_revoked"):
             assert met.get(code, 0) >= 5, (code, met)
 
 

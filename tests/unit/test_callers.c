@@ -211,7 +211,7 @@ test_again(void)
     CHECK_INT(caller_apply(store, &heap.arena, store_tenants_more, document("c", "chat.example")), GH_OK);
     IS(again(store, &of_token, WORLD_NOW + EXP + 1), "ok");
     IS(again(store, &of_both, WORLD_NOW + EXP + 1), "ok");
-    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat/one"), WORLD_NOW, GH_STR("tests"), &error), GH_OK);
+    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat/one"), WORLD_NOW, GH_STR("tests"), NULL, &error), GH_OK);
     IS(again(store, &of_both, WORLD_NOW + EXP + 1), "key_revoked");
     gh_store_close(store);
     store_remove();

@@ -186,11 +186,11 @@ test_store_keys(gh_arena_t *arena)
     none[10] ^= 1;
     CHECK(strcmp(identify(store, none, WORLD_NOW, arena, &identity), "key_malformed") == 0);
 
-    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat/k1"), WORLD_NOW, GH_STR("bob"), &error), GH_OK);
+    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat/k1"), WORLD_NOW, GH_STR("bob"), NULL, &error), GH_OK);
     CHECK(strcmp(identify(store, first, WORLD_NOW, arena, &identity), "key_revoked") == 0);
-    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat/k1"), WORLD_NOW, GH_STR("bob"), &error), GH_ERROR);
+    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat/k1"), WORLD_NOW, GH_STR("bob"), NULL, &error), GH_ERROR);
     CHECK(strcmp(error.code, "key_revoked") == 0);
-    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat"), WORLD_NOW, GH_STR("bob"), &error), GH_ERROR);
+    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat"), WORLD_NOW, GH_STR("bob"), NULL, &error), GH_ERROR);
     CHECK(strcmp(error.code, "key_unknown") == 0);
     CHECK_INT(store_new_key(store, "chat", "k1", 5, 0, none, &error), GH_ERROR);
     CHECK(strcmp(error.code, "key_exists") == 0);

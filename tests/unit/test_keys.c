@@ -184,7 +184,7 @@ step_end(gh_store_t *store, int number, bool revoke, gh_error_t *error)
     char     path[64];
     key_t_  *key = &keys[number];
     gh_str_t text = path_of(number, path);
-    int      rc = revoke ? gh_store_key_revoke(store, text, now_ms, GH_STR("bob"), error)
+    int      rc = revoke ? gh_store_key_revoke(store, text, now_ms, GH_STR("bob"), NULL, error)
                          : gh_store_key_retire(store, text, now_ms, GH_STR("bob"), error);
 
     if (rc != GH_OK) {

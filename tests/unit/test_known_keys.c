@@ -162,7 +162,7 @@ edit_one(gh_store_t *store, unsigned name, unsigned what, uint8_t random)
         memset(rotate.random, random, sizeof(rotate.random));
         return gh_store_key_rotate(store, &rotate, text, &error);
     }
-    return what == 2 ? gh_store_key_retire(store, gh_str_from(path), WORLD_NOW, GH_STR("bob"), &error) : gh_store_key_revoke(store, gh_str_from(path), WORLD_NOW, GH_STR("bob"), &error);
+    return what == 2 ? gh_store_key_retire(store, gh_str_from(path), WORLD_NOW, GH_STR("bob"), &error) : gh_store_key_revoke(store, gh_str_from(path), WORLD_NOW, GH_STR("bob"), NULL, &error);
 }
 
 /* What the edit makes of the secrets, if it is one that can be made. */

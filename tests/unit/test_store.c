@@ -308,7 +308,7 @@ look(const gh_image_t *before, gh_arena_t *arena, tally_t *tally)
         uint64_t revision;
 
         store_new_key(store, "chat", "another", 77, 0, text, &error);
-        gh_store_key_revoke(store, GH_STR("nord/retail/chat/k1"), WORLD_NOW, GH_STR("bob"), &error);
+        gh_store_key_revoke(store, GH_STR("nord/retail/chat/k1"), WORLD_NOW, GH_STR("bob"), NULL, &error);
         store_apply(store, store_tenants, &revision);
         tally->edited++;
         gh_store_close(store);

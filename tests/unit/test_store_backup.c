@@ -71,7 +71,7 @@ test_round(void)
 
     CHECK_INT(store_apply(store, store_tenants_more, &revision), GH_OK);
     CHECK_INT(store_new_key(store, "hr", "new", 2, 0, text, &error), GH_OK);
-    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat/old"), WORLD_NOW, GH_STR("alice"), &error), GH_OK);
+    CHECK_INT(gh_store_key_revoke(store, GH_STR("nord/retail/chat/old"), WORLD_NOW, GH_STR("alice"), NULL, &error), GH_OK);
     gh_store_close(store);
 
     CHECK_INT(gh_store_restore(&restore, &heap.arena, &restored, &error), GH_OK);

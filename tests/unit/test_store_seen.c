@@ -90,7 +90,7 @@ edit(const char *revoked, const char *tenants)
 
     if (child == 0) {
         writer = store_open(true, &error);
-        _exit(writer == NULL || (revoked != NULL && gh_store_key_revoke(writer, gh_str_from(revoked), WORLD_NOW, GH_STR("bob"), &error) != GH_OK)
+        _exit(writer == NULL || (revoked != NULL && gh_store_key_revoke(writer, gh_str_from(revoked), WORLD_NOW, GH_STR("bob"), NULL, &error) != GH_OK)
             || (tenants != NULL && store_apply(writer, tenants, &revision) != GH_OK));
     }
     CHECK(waitpid(child, &status, 0) == child && status == 0);
