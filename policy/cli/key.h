@@ -31,6 +31,7 @@ gh_str_t gh_cli_key_limit_text(gh_arena_t *arena, const gh_limit_t *limit);
     { "places", "LIST", "countries, sets and places of the policy, separated by commas: the only ones where\nits requests may be processed and kept; repeat it: each list holds", true }, \
     { "models", "LIST", "names of models, or a beginning and *, separated by commas: the only ones that\nit may use; repeat it: each list holds", true }, \
     { "limit", "LIMIT", "[CLASS:]DIMENSION[/PER]=AMOUNT[@MODEL], such as requests/minute=60 or\nbudget:micro-dollars/month=5000000; CLASS is rate when not said; repeat it", true }, \
+    { "audit", "MODE", "required: nothing of its requests is sent without their decision in the record, whatever its app's mode", false }, \
     { "mint", "NAME", "an organisation, or a tenant or an app of it: the key may make keys of the apps there (--minter),\nnone of which may do more than it; repeat it", true }
 int gh_cli_key_asked(const gh_cli_t *cli, gh_minted_t *minted);
 

@@ -70,6 +70,7 @@ take(gh_store_key_new_t *key, const gh_minted_t *minted)
     key->limits = minted->limits.items;
     key->limit_count = minted->limits.count;
     key->not_after_ms = minted->not_after_ms;
+    key->audit_required = minted->audit_required;
 }
 
 /* Holds what is asked for against the key in a file, or on standard input, that makes it. */

@@ -7,7 +7,7 @@
 static const struct { const char *word, *option; unsigned says; } members[] = {
     { "owner", "owner", GH_KEY_SAYS_OWNER }, { "end", "expires", GH_KEY_SAYS_EXPIRES }, { "classes", "class", GH_KEY_SAYS_CLASSES }, { "places", "places", GH_KEY_SAYS_PLACES },
     { "models", "models", GH_KEY_SAYS_MODELS }, { "limits", "limit", GH_KEY_SAYS_LIMITS }, { "mint", "mint", GH_KEY_SAYS_MINTS },
-    { "minter", NULL, GH_KEY_SAYS_MINTER }
+    { "audit", "audit", GH_KEY_SAYS_AUDIT }, { "minter", NULL, GH_KEY_SAYS_MINTER }
 };
 #define MEMBERS (sizeof(members) / sizeof(members[0]))
 
@@ -28,7 +28,7 @@ what_is_said(const gh_cli_t *cli, unsigned *says)
             i++;
         }
         if (i == MEMBERS) {
-            return gh_cli_misuse(cli, "--without %s: it is owner, end, classes, places, models, limits, mint or minter", word);
+            return gh_cli_misuse(cli, "--without %s: it is owner, end, classes, places, models, limits, audit, mint or minter", word);
         }
         if (*says & members[i].says) {
             return gh_cli_misuse(cli, "--without %s and --%s, or the same twice: say one of the two", word, members[i].option != NULL ? members[i].option : "minter");
@@ -38,7 +38,7 @@ what_is_said(const gh_cli_t *cli, unsigned *says)
         }
         *says |= members[i].says;
     }
-    return *says != 0 ? GH_EXIT_DONE : gh_cli_misuse(cli, "nothing is said of the key: --owner, --expires, --class, --places, --models, --limit, --mint or --without");
+    return *says != 0 ? GH_EXIT_DONE : gh_cli_misuse(cli, "nothing is said of the key: --owner, --expires, --class, --places, --models, --limit, --audit, --mint or --without");
 }
 
 /* The key in --minter's file has to have made this one. */
@@ -100,6 +100,7 @@ run(gh_cli_t *cli)
     asked.models = minted.models;
     asked.limits = minted.limits.items;
     asked.limit_count = minted.limits.count;
+    asked.audit_required = minted.audit_required;
 
     asked.followed = &change.followed;
 
@@ -112,7 +113,7 @@ static const gh_cli_option_t options[] = {
     { "owner", "TEXT", "whom to ask about it", false },
     { "expires", "WHEN", "YYYY-MM-DD (the last day, UTC) or Nd (days from now)", false },
     GH_CLI_KEY_OPTIONS,
-    { "without", "WHAT", "it has no such thing any more: owner, end, classes, places, models, limits or mint;\nminter: it follows the key that made it no more; repeat it", true },
+    { "without", "WHAT", "it has no such thing any more: owner, end, classes, places, models, limits, audit or mint;\nminter: it follows the key that made it no more; repeat it", true },
     { "minter", "FILE", "a file (\"-\": standard input) with the key that edits: it made this one, or a key that did, and\nmay let it do no more than itself", false },
     { "json", NULL, "prints an object: edited, minted (how many keys that it made), obeyed, workers, cut, finishing, waiting", false },
     { 0 }

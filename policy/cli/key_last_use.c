@@ -15,6 +15,7 @@ typedef struct {
     size_t                count;
     uint64_t             *last_ms;
     size_t               *order;         /* of keys, by their names */
+    size_t                damaged, unknown;   /* lines that cannot be read; those without what stands once for many */
 } uses_t;
 
 typedef struct { gh_str_t part[4]; } names_t;
@@ -93,7 +94,12 @@ read_segment(gh_cli_t *cli, uses_t *uses, const gh_cli_segment_t *segment)
         return gh_cli_fail(cli, "cannot read %s: %s", segment->path, strerror(errno));
     }
     for (uint64_t n = 0; n < segment->counted && (rc = gh_segment_reader_next(&reader, &text)) == 1; n++) {
-        if (gh_line_read(text, &line) && line.type == GH_LINE_DECISION) {
+        if (!gh_line_read(text, &line)) {
+            uses->damaged++;
+            continue;
+        }
+        uses->unknown += reader.unknown;
+        if (line.type == GH_LINE_DECISION) {
             count_line(uses, text, line.t);
         }
     }
@@ -109,7 +115,7 @@ read_segment(gh_cli_t *cli, uses_t *uses, const gh_cli_segment_t *segment)
 int
 gh_cli_key_last_use(gh_cli_t *cli, const gh_store_key_t *keys, size_t count, uint64_t *last_ms)
 {
-    uses_t            uses = { keys, count, last_ms, gh_arena_array(cli->arena, count + 1, sizeof(size_t)) };
+    uses_t            uses = { .keys = keys, .count = count, .last_ms = last_ms, .order = gh_arena_array(cli->arena, count + 1, sizeof(size_t)) };
     unsigned          arguments = cli->argument_count;
     gh_cli_segments_t segments;
     int               status;
@@ -133,6 +139,13 @@ gh_cli_key_last_use(gh_cli_t *cli, const gh_store_key_t *keys, size_t count, uin
     }
     for (size_t i = 0; status == GH_EXIT_DONE && i < segments.count; i++) {
         status = read_segment(cli, &uses, &segments.items[i]);
+    }
+    if (uses.unknown != 0) {
+        gh_cli_say("%zu line%s read without what stands once for many: that is missing or damaged, and a key may have been used later than is shown; `gatehouse audit verify` says where",
+            uses.unknown, uses.unknown == 1 ? " was" : "s were");
+    }
+    if (uses.damaged != 0) {
+        gh_cli_say("%zu line%s could not be read, and a key may have been used later than is shown: `gatehouse audit verify` says where", uses.damaged, uses.damaged == 1 ? "" : "s");
     }
 
     return status;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/audit/mode.h"
 #include "policy/cli/key.h"
 #include "policy/identity/narrowing.h"
 
@@ -84,6 +85,7 @@ print_json(const gh_cli_t *cli, const gh_store_key_t *keys, size_t count, const 
             || put_time(cli->arena, object, "last_use", last_ms != NULL ? last_ms[i] : 0) != 0
             || put_text(object, "owner", key->owner) != 0 || put_text(object, "mints", key->mints) != 0 || put_text(object, "minter", key->minter) != 0 || put_text(object, "classes", key->classes) != 0
             || (key->access_key && json_object_set_new(object, "access_key", json_true()) != 0)
+            || (key->audit_required && json_object_set_new(object, "audit", json_string(gh_audit_names[GH_AUDIT_REQUIRED])) != 0)
             || put_lists(object, "places", key->places) != 0 || put_lists(object, "models", key->models) != 0
             || put_limits(cli->arena, object, key) != 0
             || (key->imported && json_object_set_new(object, "imported", json_true()) != 0)
@@ -133,6 +135,9 @@ print_narrowed(gh_arena_t *arena, const gh_store_key_t *key)
     }
     if (key->mints.len > 0) {
         printf("  makes keys for %.*s\n", GH_STR_ARG(key->mints));
+    }
+    if (key->audit_required) {
+        printf("  sends nothing without a record\n");
     }
     if (key->minter.len > 0) {
         printf("  made by %.*s\n", GH_STR_ARG(key->minter));

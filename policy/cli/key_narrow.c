@@ -1,6 +1,7 @@
 /* What the `gatehouse key` commands share of what a key narrows by itself: lists of names and limits, as people write them. */
 #include <string.h>
 
+#include "policy/audit/mode.h"
 #include "policy/cli/key.h"
 #include "policy/identity/narrowing.h"
 
@@ -133,6 +134,11 @@ gh_cli_key_asked(const gh_cli_t *cli, gh_minted_t *minted)
     const char              *value;
 
     minted->mints = minted->classes = minted->places = minted->models = GH_STR("");
+    value = gh_cli_value(cli, "audit");
+    if (value != NULL && strcmp(value, gh_audit_names[GH_AUDIT_REQUIRED]) != 0) {
+        return gh_cli_misuse(cli, "--audit %s: a key can only ask for \"%s\"; what else there is its app says", value, gh_audit_names[GH_AUDIT_REQUIRED]);
+    }
+    minted->audit_required = value != NULL;
     for (unsigned i = 0; (value = gh_cli_value_at(cli, "mint", i)) != NULL; i++) {
         minted->mints = gh_str_format(cli->arena, "%.*s%s%s", GH_STR_ARG(minted->mints), i ? " " : "", value);
     }

@@ -30,6 +30,7 @@ typedef struct {
     gh_str_t own_classes;         /* classes the key itself, a token's claims or a certificate's names add, comma separated; usually empty */
     uint64_t not_before_ms, not_after_ms;
     uint8_t  audit;               /* 0 required, 1 best-effort */
+    bool     own_required;        /* an API key: it asks for the former itself */
     gh_limits_t limits;
 } gh_identity_t;
 

@@ -197,6 +197,7 @@ gh_key_record_write(const gh_key_record_t *record, const gh_key_words_t *words, 
         return 0;
     }
     out.form = words->places.len > 0 || words->models.len > 0 || out.limit_count > 0 ? GH_KEY_NARROWED : GH_KEY_PLAIN;
+    out.form = out.audit_required ? GH_KEY_RECORDED : out.form;
     gh_key_record_renumber(&out, buffer);
     return len;
 }
@@ -235,9 +236,9 @@ record_narrowing(const uint8_t *bytes, size_t len, size_t fixed, const gh_key_re
 {
     *places = *models = GH_STR("");
     if (record->form == GH_KEY_PLAIN) {
-        return record->limit_count == 0;
+        return record->limit_count == 0 && record->audit_required == 0;
     }
-    if (record->form != GH_KEY_NARROWED || record->limit_count > GH_KEY_LIMITS || !record_ref(bytes, len, fixed, record->own_places, places)
+    if ((record->form != GH_KEY_NARROWED && record->form != GH_KEY_RECORDED) || record->audit_required != (record->form == GH_KEY_RECORDED) || record->limit_count > GH_KEY_LIMITS || !record_ref(bytes, len, fixed, record->own_places, places)
         || !record_ref(bytes, len, fixed, record->own_models, models))
     {
         return false;
@@ -288,6 +289,7 @@ gh_key_record_read(const uint8_t *bytes, size_t len, gh_arena_t *arena, gh_key_r
     identity->app_uid = record->app_uid;
     identity->org_uid = record->org_uid;
     identity->profile = record->profile;
+    identity->own_required = record->audit_required != 0;
     identity->not_before_ms = record->not_before_ms;
     identity->not_after_ms = record->not_after_ms;
     return GH_OK;

@@ -67,7 +67,7 @@ typedef struct { uint16_t offset, length; } gh_key_ref_t;   /* into the record *
 #define GH_KEY_LIMITS 16u             /* of a key itself */
 
 /* gh_key_record_t.form */
-enum { GH_KEY_PLAIN = 0, GH_KEY_NARROWED = 2 };   /* 1 stood for something else once */
+enum { GH_KEY_PLAIN = 0, GH_KEY_NARROWED = 2, GH_KEY_RECORDED = 3 };   /* 1 stood for something else once */
 
 /*
  * The record: this, of `limit` as many as there are, then strings. Little-endian, 8-aligned. Records of version 1 have zeros from there to byte 512: where strings
@@ -81,8 +81,9 @@ typedef struct {
     uint64_t       not_before_ms, not_after_ms;
     uint64_t       change;            /* number of the change entry that wrote it */
     uint8_t        state;             /* GH_KEY_* */
-    uint8_t        form;              /* GH_KEY_NARROWED: places, models or limits of its own; a program that knows nothing of them refuses the record */
-    uint8_t        reserved0, limit_count;
+    uint8_t        form;              /* GH_KEY_NARROWED: places, models or limits of its own; GH_KEY_RECORDED: audit_required, and those perhaps. A program that knows nothing of them refuses the record */
+    uint8_t        audit_required;    /* 1: nothing of it is sent without its decision in the record, whatever its app's audit mode is */
+    uint8_t        limit_count;
     gh_key_ref_t   own_places;        /* lists, as in policy/identity/narrowing.h */
     gh_key_ref_t   org, tenant, app, name;
     uint16_t       weight_cost, weight_latency;

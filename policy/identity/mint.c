@@ -64,6 +64,7 @@ narrow(const gh_identity_t *minter, gh_arena_t *arena, gh_minted_t *minted, gh_e
     if (minter->not_after_ms != 0 && (minted->not_after_ms == 0 || minted->not_after_ms > minter->not_after_ms)) {
         minted->not_after_ms = minter->not_after_ms;
     }
+    minted->audit_required = minted->audit_required || minter->own_required;
     return add_classes(arena, minter->own_classes, &minted->classes, error) == GH_OK && gh_narrowing_add_all(arena, &minted->places, minter->own_places, error) == GH_OK
         && gh_narrowing_add_all(arena, &minted->models, minter->own_models, error) == GH_OK ? tighten(minter, &minted->limits, error) : GH_ERROR;
 }

@@ -97,7 +97,7 @@ int gh_edit_key_revoke(gh_edit_t *edit, gh_str_t path, gh_str_t actor, gh_error_
 int gh_edit_has_minted(gh_edit_t *edit, gh_str_t minter, gh_error_t *error);
 
 /*
- * After the key `path` was revoked, or said otherwise, in this edit: each that it made and that is not revoked is revoked too, or has what its minter's own classes, places, models, limits,
+ * After the key `path` was revoked, or said otherwise, in this edit: each that it made and that is not revoked is revoked too, or has what its minter's own classes, places, models, audit mode, limits,
  * names that it makes keys for and end take away. *followed: how many changed; an entry of each is in the history. The image in force is loaded when places were edited. GH_ERROR: "mint_wider" (a name of a place
  * means more for the app of one that it made), "mint_limits", "invalid_request" (a record has no room), "out_of_memory", or a store_* one.
  */

@@ -77,6 +77,9 @@ identify_hash(gh_store_t *store, gh_str_t text, const uint8_t hash[32], uint64_t
         return gh_error_set(error, "key_unknown", "tenants/1 does not list the key's app %.*s any more",
             GH_STR_ARG(identity->path));
     }
+    if (record.audit_required) {
+        identity->audit = GH_AUDIT_REQUIRED;
+    }
     if (key_limits(&record, identity, error) != GH_OK) {
         return GH_ERROR;
     }

@@ -223,6 +223,7 @@ create_records(gh_edit_t *edit, const made_t *made, gh_error_t *error)
     record.not_after_ms = key->not_after_ms;
     record.change = edit->head.last_change;
     record.state = GH_KEY_LIVE;
+    record.audit_required = key->audit_required;
     record.limit_count = (uint8_t) key->limit_count;
     if (key->limit_count > 0) {
         memcpy(record.limit, key->limits, key->limit_count * sizeof(*key->limits));

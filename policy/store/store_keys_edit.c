@@ -8,7 +8,7 @@ typedef struct {
     gh_heap_t                  heap;       /* for the strings of records */
 } editing_t;
 
-#define HELD (GH_KEY_SAYS_CLASSES | GH_KEY_SAYS_PLACES | GH_KEY_SAYS_MODELS | GH_KEY_SAYS_LIMITS | GH_KEY_SAYS_MINTS | GH_KEY_SAYS_EXPIRES)   /* to what its minter has */
+#define HELD (GH_KEY_SAYS_CLASSES | GH_KEY_SAYS_PLACES | GH_KEY_SAYS_MODELS | GH_KEY_SAYS_LIMITS | GH_KEY_SAYS_MINTS | GH_KEY_SAYS_EXPIRES | GH_KEY_SAYS_AUDIT)   /* to what its minter has */
 
 static bool
 narrows(const gh_store_key_edit_t *asked)
@@ -41,6 +41,9 @@ edit_record(gh_edit_t *edit, editing_t *editing, const uint8_t hash[32], gh_erro
         if (asked->limit_count > 0) {
             memcpy(numbers.limit, asked->limits, asked->limit_count * sizeof(*asked->limits));
         }
+    }
+    if (asked->says & GH_KEY_SAYS_AUDIT) {
+        numbers.audit_required = asked->audit_required;
     }
     words = (gh_key_words_t) { said.org, said.tenant, said.app, said.key, asked->says & GH_KEY_SAYS_CLASSES ? asked->classes : said.own_classes,
                                asked->says & GH_KEY_SAYS_PLACES ? asked->places : said.own_places, asked->says & GH_KEY_SAYS_MODELS ? asked->models : said.own_models };
@@ -87,7 +90,8 @@ within_minter(gh_store_t *store, gh_store_key_edit_t *asked, const gh_store_key_
     gh_str_t    app = { asked->path.data, asked->path.len - key->name.len - 1 };
     gh_minted_t minted = { .classes = asked->says & GH_KEY_SAYS_CLASSES ? asked->classes : key->classes, .mints = asked->says & GH_KEY_SAYS_MINTS ? asked->mints : key->mints,
                            .places = asked->says & GH_KEY_SAYS_PLACES ? asked->places : key->places, .models = asked->says & GH_KEY_SAYS_MODELS ? asked->models : key->models,
-                           .not_after_ms = asked->says & GH_KEY_SAYS_EXPIRES ? asked->not_after_ms : key->not_after_ms };
+                           .not_after_ms = asked->says & GH_KEY_SAYS_EXPIRES ? asked->not_after_ms : key->not_after_ms,
+                           .audit_required = asked->says & GH_KEY_SAYS_AUDIT ? asked->audit_required : key->audit_required };
     const gh_limit_t *limits = asked->says & GH_KEY_SAYS_LIMITS ? asked->limits : key->limits;
     uint32_t          count = asked->says & GH_KEY_SAYS_LIMITS ? asked->limit_count : key->limit_count;
     gh_limit_t       *held;
@@ -105,6 +109,7 @@ within_minter(gh_store_t *store, gh_store_key_edit_t *asked, const gh_store_key_
     asked->places = asked->says & GH_KEY_SAYS_PLACES ? minted.places : asked->places;
     asked->models = asked->says & GH_KEY_SAYS_MODELS ? minted.models : asked->models;
     asked->not_after_ms = asked->says & GH_KEY_SAYS_EXPIRES ? minted.not_after_ms : asked->not_after_ms;
+    asked->audit_required = minted.audit_required;
     asked->limits = asked->says & GH_KEY_SAYS_LIMITS ? held : asked->limits;
     asked->limit_count = asked->says & GH_KEY_SAYS_LIMITS ? minted.limits.count : asked->limit_count;
     return GH_OK;

@@ -98,6 +98,7 @@ list_complete(list_t *list, size_t index, gh_error_t *error)
     }
     item->state = record.state;
     item->uid = record.key_uid;
+    item->audit_required = record.audit_required != 0;
     item->classes = identity.own_classes;
     item->places = identity.own_places;
     item->models = identity.own_models;

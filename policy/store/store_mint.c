@@ -139,15 +139,14 @@ check_limits(const rights_t *minter, const rights_t *made, gh_error_t *error)
     return GH_OK;
 }
 
-/* Nothing that is said of a key tightens it: it is its app's. */
 static int
-check_audit(const gh_identity_t *minter, const gh_identity_t *app, gh_error_t *error)
+check_audit(const gh_identity_t *minter, const gh_identity_t *app, const gh_minted_t *minted, gh_error_t *error)
 {
-    if (minter->audit != GH_AUDIT_REQUIRED || app->audit == GH_AUDIT_REQUIRED) {
+    if (minter->audit != GH_AUDIT_REQUIRED || app->audit == GH_AUDIT_REQUIRED || minted->audit_required) {
         return GH_OK;
     }
-    return gh_error_set(error, "mint_wider", "requests of a key of %.*s are sent, too, while they cannot be recorded (\"audit\": \"%s\"), those of its minter are not: only a minter whose "
-        "app has the same audit mode makes keys of it", GH_STR_ARG(app->path), gh_audit_names[app->audit]);
+    return gh_error_set(error, "mint_wider", "requests of a key of %.*s are sent, too, while they cannot be recorded (\"audit\": \"%s\"), those of its minter are not: ask for --audit required",
+        GH_STR_ARG(app->path), gh_audit_names[app->audit]);
 }
 
 static int
@@ -177,7 +176,7 @@ check_app(gh_store_t *store, const gh_identity_t *minter, gh_str_t path, uint64_
         return gh_error_set(error, "store_moved", "the policy was edited meanwhile: try again");
     }
     of_minter.image = of_made.image = store->image;
-    if (check_audit(minter, &app, error) != GH_OK) {
+    if (check_audit(minter, &app, minted, error) != GH_OK) {
         return GH_ERROR;
     }
     limits = app.limits;
@@ -196,6 +195,7 @@ minted_by(gh_store_t *store, const gh_identity_t *minter, const gh_store_key_t *
 {
     gh_identity_t own = *minter;
 
+    own.own_required = listed->audit_required;
     own.limits.count = 0;                            /* the rest its app says of every key */
     for (uint32_t i = 0; i < listed->limit_count; i++) {
         gh_limits_tighten(&own.limits, &listed->limits[i]);
@@ -231,6 +231,7 @@ gh_store_mint_edit(gh_store_t *store, gh_str_t by, gh_str_t path, uint64_t now_m
     if (gh_store_identify_app(store, now_ms, &minter, NULL, error) != GH_OK) {
         return GH_ERROR;
     }
+    minter.audit = listed->audit_required ? GH_AUDIT_REQUIRED : minter.audit;
     minter.own_classes = listed->classes;
     minter.own_places = listed->places;
     minter.own_models = listed->models;

@@ -264,15 +264,16 @@ narrow_record(follow_t *follow, const present_t *minter, const minted_t *item, c
     }
     before = record;
     *minted = (gh_minted_t) { .classes = own.own_classes, .mints = minted->mints, .places = own.own_places, .models = own.own_models, .limits = own.limits,
-                              .not_after_ms = record.not_after_ms };
+                              .not_after_ms = record.not_after_ms, .audit_required = record.audit_required };
     if (gh_mint_follow(&minter->own, gh_store_name_mints(&minter->name), &follow->heap.arena, minted, error) != GH_OK) {
         return GH_ERROR;
     }
     record.not_after_ms = minted->not_after_ms;
+    record.audit_required = minted->audit_required;
     record.limit_count = (uint8_t) minted->limits.count;
     memset(record.limit, 0, sizeof(record.limit));
     memcpy(record.limit, minted->limits.items, minted->limits.count * sizeof(*record.limit));
-    if (record.not_after_ms == before.not_after_ms && memcmp(record.limit, before.limit, sizeof(record.limit)) == 0 && gh_str_eq(minted->classes, own.own_classes)
+    if (record.not_after_ms == before.not_after_ms && record.audit_required == before.audit_required && memcmp(record.limit, before.limit, sizeof(record.limit)) == 0 && gh_str_eq(minted->classes, own.own_classes)
         && gh_str_eq(minted->places, own.own_places) && gh_str_eq(minted->models, own.own_models))
     {
         return GH_OK;

@@ -142,6 +142,7 @@ typedef struct {
     gh_str_t places, models;          /* that it narrows besides: lists, as in policy/identity/narrowing.h; else "place_unknown", "model_unknown", "loosens" */
     const gh_limit_t *limits;         /* of GH_LEVEL_KEY, besides those of its app; else "loosens", "model_unknown" */
     uint32_t limit_count;             /* at most GH_KEY_LIMITS */
+    bool     audit_required;          /* nothing of it is sent without its decision in the record */
     gh_str_t minter;                  /* *by of gh_store_mint: the key that makes it and that it follows; empty: none */
     gh_str_t actor;                   /* who does it, for the change entry */
     bool     access_key;              /* it is for clients that sign as AWS's SDKs do (policy/identity/access_key.h) */
@@ -185,7 +186,7 @@ int gh_store_key_import(gh_store_t *store, gh_store_key_import_t *items, size_t 
 
 /* gh_store_key_edit_t.says */
 enum { GH_KEY_SAYS_OWNER = 1, GH_KEY_SAYS_EXPIRES = 2, GH_KEY_SAYS_CLASSES = 4, GH_KEY_SAYS_PLACES = 8, GH_KEY_SAYS_MODELS = 16, GH_KEY_SAYS_LIMITS = 32, GH_KEY_SAYS_MINTS = 64,
-       GH_KEY_SAYS_MINTER = 128 /* it follows none any more */ };
+       GH_KEY_SAYS_MINTER = 128 /* it follows none any more */, GH_KEY_SAYS_AUDIT = 256 };
 
 typedef struct {
     gh_str_t path;                    /* "org/tenant/app/name" */
@@ -196,6 +197,7 @@ typedef struct {
     gh_str_t classes, places, models, mints;   /* as in gh_store_key_new_t */
     const gh_limit_t *limits;
     uint32_t limit_count;
+    bool     audit_required;
     gh_str_t actor;
     uint64_t seen_change;             /* of gh_store_minter_of: an edit since then is "store_moved"; 0: any */
     size_t  *followed;                /* how many keys that it made became narrower with it; NULL: not asked for */
@@ -203,7 +205,7 @@ typedef struct {
 
 /*
  * A key that another one made stays within that as it is now, unless it follows it no more: what the edit says is held against it as gh_store_mint does. Keys that this one made follow it: each has what its
- * minter's own classes, places, models, limits, mints and end take away, too, in the same edit; what is no longer said of this one they keep.
+ * minter's own classes, places, models, limits, mints, audit mode and end take away, too, in the same edit; what is no longer said of this one they keep.
  *
  * Says otherwise what a key is narrowed to, when it ends and whose it is; both secrets of one that is being rotated, of which the old one ends no later than it would have. In force when it
  * returns. GH_ERROR as of gh_store_key_create, or "key_unknown", "key_revoked".
@@ -241,6 +243,7 @@ typedef struct {
     uint64_t before_until_ms;         /* while it is being rotated: until when the secret before may be used; else 0 */
     bool     imported;
     bool     access_key;
+    bool     audit_required;
     uint8_t  state;                   /* GH_KEY_LIVE, ... of policy/identity/key.h */
     bool     expired;                 /* at now_ms */
     bool     app_listed;              /* the app is in the revision in force; else the key is refused */

@@ -152,6 +152,21 @@ def test_the_record_is_replayed_where_there_is_no_checkpoint(made):
     assert counters(made)[key(BUDGET)] == 27123
 
 
+def test_a_replay_without_a_basis(made):
+    """Limits that stood in a basis which is damaged cannot be charged: that is said, and the others are."""
+    record, at = Record(made.home / "audit"), now()
+    record.line("basis", at, new_id(at), basis=1, members={"limits": 5})
+    record.line("basis", at, new_id(at), basis=2, members=5)
+    for number in (2, 3):
+        request = new_id(at)
+        record.line("decision", at, request, org="nordbank", verdict="allow", reserve={"at": at, "basis": [number]})
+        record.outcome(at + 5, request, requests=1, tokens=123)
+    done = record.decision(at, of(BUDGET, 900))
+    record.outcome(at + 5, done, requests=1, tokens=77)
+    said = reboot(made)
+    assert counters(made) == {key(BUDGET): 77} and "3 damaged lines of the record were left out" in said.stderr
+
+
 def test_what_was_admitted_and_then_denied_was_a_request(made):
     """Its decision says which limits of requests counted it; one that a limit refused was counted by none."""
     record, at = Record(made.home / "audit"), now() - 60000

@@ -264,6 +264,23 @@ def test_last_use_of_the_record(ready):
     assert found["sdk"]["last_use"] == "2026-11-18T11:08:20Z" and "last_use" not in found["other"]
 
 
+@pytest.mark.parametrize("members, words", [({"type": "basis", "basis": 1, "members": 5}, "3 lines were read without what stands once for many"),
+                                            ({"type": "basis", "basis": 2, "members": {"app": "chat"}}, "2 lines were read without what stands once for many"),
+                                            ({"type": 5}, "1 line could not be read")])
+def test_last_use_of_a_damaged_record(ready, members, words):
+    """What cannot be known is said, as by the other readers, and what stands there is shown."""
+    ready.key("sdk")
+    record = ready.tmp / "record"
+    record.mkdir()
+    own = {"id": "x", "verdict": "allow", "org": "nordbank", "tenant": "retail", "app": "chat", "key": "sdk"}
+    lines = [members, *[{"type": "decision", "basis": [1], **own}] * 2, {"type": "decision", "at": 100000, **own}]
+    (record / "n1-1795000000000-1-0.jsonl").write_text("".join(json.dumps({"prev": "0" * 64, "n": n, "v": 1, "type": line["type"], "t": 1795000000000 + line.get("at", 0), **line}, separators=(",", ":")) + "\n"
+                                                             for n, line in enumerate(lines)))
+    done = ready.run("key", "list", "--json", "--last-use", "--audit", record)
+    assert words in done.stderr and "may have been used later than is shown" in done.stderr and "audit verify" in done.stderr
+    assert json.loads(done.stdout)[0]["last_use"] == "2026-11-18T11:08:20Z"
+
+
 # ---- import ----
 
 SECRETS = ["sk-proj-4d2f0a1b9c8e7d6f", "0123456789abcdef0123456789abcdef"]
@@ -450,7 +467,7 @@ def test_a_key_is_edited(ready, tmp_path):
 
     def listed():
         one = next(one for one in json.loads(ready.run("key", "list", "--json").stdout) if one["name"] == "laptop")
-        return {name: one.get(name) for name in ("owner", "classes", "places", "models", "limits", "mints")}
+        return {name: one.get(name) for name in ("owner", "classes", "places", "models", "limits", "mints", "audit")}
     ready.run("key", "create", "nordbank/retail/chat", "laptop", "--places", "SE,DE", "--places", "EU", "--models", "gpt-4.1", "--limit", "requests/day=9", "--owner", "Anna", "--expires", "30d")
     was = listed()
     assert was["places"] == ["SE DE", "EU"]
@@ -458,8 +475,12 @@ def test_a_key_is_edited(ready, tmp_path):
     assert listed() == {**was, "places": ["NO DE"]}
     edit("--owner", "Berta", "--class", "secret", "--limit", "requests/day=90", "--limit", "tokens/day=7", "--mint", "nordbank/retail")
     assert listed() == {**was, "places": ["NO DE"], "owner": "Berta", "classes": "secret", "limits": ["rate:requests/day=90", "rate:tokens/day=7"], "mints": "nordbank/retail"}
+    edit("--audit", "required")
+    assert listed()["audit"] == "required" and "sends nothing without a record" in ready.run("key", "list").stdout
+    assert 'can only ask for "required"' in edit("--audit", "best-effort", code=64).stderr
     ready.run("key", "rotate", path)
-    edit("--without", "places", "--without", "models", "--without", "classes", "--without", "limits", "--without", "mint", "--without", "owner", "--without", "end")
+    assert listed()["audit"] == "required"
+    edit("--without", "audit", "--without", "places", "--without", "models", "--without", "classes", "--without", "limits", "--without", "mint", "--without", "owner", "--without", "end")
     assert listed() == dict.fromkeys(was)
     ends = next(one for one in json.loads(ready.run("key", "list", "--json").stdout) if one["name"] == "laptop")
     assert "refused_from" not in ends and "before_until" in ends

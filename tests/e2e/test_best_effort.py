@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import time
 import pytest
 
 import ledger
-from client import ask, body_of, expect_error
+from client import Client, ask, body_of, expect_error
 from conftest import audited
 from documents import allow, deployment, fleet, residency, tenants
 from gateway import PRELOAD, Backend
@@ -43,9 +44,9 @@ def modes(gateway, red="best-effort", blue="required", floor="best-effort", **mo
 
 @pytest.fixture
 def plant(make_gateway, mock, tmp_path_factory):
-    def make(backends=1, workers=1, options="segment=4m", **more):
+    def make(backends=1, workers=1, options="segment=4m", connect="500ms", **more):
         mocks = [mock(f"127.0.0.{80 + number}", name=f"b{number}") for number in range(backends)]
-        gateway = make_gateway([Backend(one.name, one) for one in mocks], workers=workers, **more)
+        gateway = make_gateway([Backend(one.name, one, connect=connect) for one in mocks], workers=workers, **more)
         gateway.mocks, gateway.audit_options = mocks, options
         directory = tmp_path_factory.mktemp("disk")
         for path in (directory, *directory.parents[:2]):
@@ -276,6 +277,93 @@ def test_required_by_the_time_of_a_further_attempt(plant, recorded):
     if not recorded:
         until(lambda: gaps(gateway))
         assert sum(one["requests"] for one in gaps(gateway)) == 1 and not any("attempts" in one for one in gaps(gateway))
+
+
+class Full:
+    """Listens in a mock's place, and takes no connection until it is let: who connects meanwhile waits."""
+
+    def __init__(self, mock):
+        mock.refuse()
+        self.address, self.got, self.waiting = (mock.host, mock.port), b"", []
+        self.listener = socket.create_server(self.address, backlog=0)
+        while not self.waiting or self.waiting[-1].connect_ex(self.address) == 0:
+            self.waiting.append(socket.socket())
+            self.waiting[-1].settimeout(1)
+        self.own = {one.getsockname()[1] for one in self.waiting}
+
+    def connecting(self):
+        """How many others wait."""
+        packed = "%08X:%04X" % (int.from_bytes(socket.inet_aton(self.address[0]), sys.byteorder), self.address[1])
+        lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(line[2] == packed and line[3] == "02" and int(line[1].split(":")[1], 16) not in self.own for line in lines)
+
+    def drain(self):
+        """Takes whoever waits, until nobody does; what they sent is in got."""
+        for one in self.waiting:
+            one.close()
+        self.listener.settimeout(0.2)
+        idle = 0
+        while idle < 3:
+            try:
+                with self.listener.accept()[0] as taken:
+                    taken.settimeout(30)
+                    self.got += taken.recv(65536)
+                idle = 0
+            except TimeoutError:
+                idle += not self.connecting()
+            except OSError:
+                idle = 0                         # who waited had gone
+        self.listener.close()
+
+
+@faulty
+@pytest.mark.parametrize("tightened", (True, False))
+def test_required_while_it_still_connects(plant, tightened):
+    """Nothing of a request that a gap let go has been sent while its connection is being made: an edit that asks for its line ends it, another one does not."""
+    gateway = plant(connect="300s")
+    gateway.apply(*modes(gateway))
+    gateway.start()
+    assert ask(gateway, key=gateway.key(RED)).status == 200
+    at_rest(gateway)
+    gateway.mocks[0].drop_connections()
+    full, answers = Full(gateway.mocks[0]), []
+    broken(gateway)
+
+    def asked():
+        with Client(gateway.port, timeout=240) as client:
+            answers.append(client.request("/v1/chat/completions", body_of(), gateway.key(RED)).answer())
+    asking = threading.Thread(target=asked, daemon=True)
+    asking.start()
+    until(full.connecting, 60)
+    gateway.apply(*(modes(gateway, red="required", floor="required") if tightened else modes(gateway, blue="best-effort")))
+    full.drain()
+    asking.join(240)
+    assert (b"POST" in full.got) is not tightened, full.got
+    assert (answers[0].json["error"]["code"] == "audit_unavailable") is tightened, answers[0]
+    broken(gateway, False)
+    until(lambda: gaps(gateway))
+    assert sum(one["requests"] for one in gaps(gateway)) == 1
+
+
+@faulty
+def test_required_by_a_key(plant):
+    """A key asks for the record that its app does without; an edit of it holds from the next request on."""
+    gateway = plant()
+    gateway.apply(*modes(gateway))
+    gateway.start()
+    strict, lax = gateway.key(RED, "strict", "--audit", "required"), gateway.key(RED, "lax")
+    assert [ask(gateway, key=one).status for one in (strict, lax)] == [200, 200]
+    at_rest(gateway)
+    broken(gateway)
+    before = sent(gateway)
+    expect_error(ask(gateway, key=strict), 503, "audit_unavailable")
+    assert ask(gateway, key=lax).status == 200 and sent(gateway) == before + 1
+    gateway.command("key", "edit", f"{RED}/lax", "--audit", "required")
+    gateway.command("key", "edit", f"{RED}/strict", "--without", "audit")
+    expect_error(ask(gateway, key=lax), 503, "audit_unavailable")
+    assert ask(gateway, key=strict).status == 200 and sent(gateway) == before + 2
+    broken(gateway, False)
+    until(lambda: sum(one["requests"] for one in gaps(gateway)) == 2)
 
 
 @faulty

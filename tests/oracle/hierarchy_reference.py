@@ -181,7 +181,7 @@ class Hierarchy:
 
     def make_key(self, key, keys):
         """What the key has; Refused with its code."""
-        made = {"app": key["app"], "minter": None, "revoked": False, **{name: list(key.get(name, ())) for name in ("classes", "places", "models", "limits", "mints")}}
+        made = {"app": key["app"], "minter": None, "revoked": False, "required": key.get("required", False), **{name: list(key.get(name, ())) for name in ("classes", "places", "models", "limits", "mints")}}
         if "minter" in key:
             if key["minter"] not in keys:
                 raise Refused("key_unknown")
@@ -192,7 +192,7 @@ class Hierarchy:
     def both(self, key, minter):
         """What the key has with all that takes away from the one that made it."""
         held = self.smallest(key["limits"], minter["limits"])
-        return {**key, "classes": minter["classes"] + key["classes"], "places": key["places"] + minter["places"], "models": key["models"] + minter["models"],
+        return {**key, "required": key["required"] or minter["required"], "classes": minter["classes"] + key["classes"], "places": key["places"] + minter["places"], "models": key["models"] + minter["models"],
                 "limits": [dict(zip(LIMITED, counter), amount=amount) for counter, amount in held.items()]}
 
     def within_minter(self, key, minter):
@@ -200,7 +200,7 @@ class Hierarchy:
         if not all(self.makes_keys(minter, where) for where in [key["app"], *key["mints"]]):
             raise Refused("mint_elsewhere")
         made = self.both(key, minter)
-        if minter["app"] != key["app"] and self.audit(self.levels(minter["app"])) == "required" != self.audit(self.levels(key["app"])):
+        if minter["app"] != key["app"] and self.mode_of(minter) == "required" != self.mode_of(made):
             raise Refused("mint_wider")
         if minter["app"] != key["app"] and self.wider(minter, made):
             raise Refused("mint_wider")
@@ -324,7 +324,7 @@ class Hierarchy:
             found = self.of_token(claims[shown["token"]])
         elif "key" in shown:
             key = keys[shown["key"]]
-            found = {"code": "ok", "app": key["app"], "classes": key["classes"], "places": key["places"], "models": key["models"], "key_limits": key["limits"], "user_limits": [], "user": False}
+            found = {"code": "ok", "app": key["app"], "classes": key["classes"], "places": key["places"], "models": key["models"], "key_limits": key["limits"], "user_limits": [], "user": False, "required": key["required"]}
         else:
             return certificate
         if found["code"] != "ok" or certificate is None:

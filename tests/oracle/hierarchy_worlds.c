@@ -3,7 +3,7 @@
  * JSON object a line on stdin, one answer a line on stdout; for comparison with an independent model (hierarchy_reference.py).
  *
  * {"now":"2026-11-21T00:00:00Z","node":"n1","certificates":{"c1":"3082..."},"steps":[{"documents":[{"path","json"}],
- *  "keys":[{"app":"o/t/a","name","classes":[..],"places":["SE DE",..],"models":[..],"limits":[{"dimension","per","class","amount","model"}],"mints":["o/t"],"minter":"o/t/a/NAME"}],
+ *  "keys":[{"app":"o/t/a","name","classes":[..],"places":["SE DE",..],"models":[..],"limits":[{"dimension","per","class","amount","model"}],"mints":["o/t"],"required":true,"minter":"o/t/a/NAME"}],
  *  "edits":[{"key":"o/t/a/NAME","says":{"places":[..],..}}],
  *  "callers":[{"key":"o/t/a/NAME","token":"ey...","certificate":"c1"}],"requests":[{"caller":0,"model":"m","label":"secret","places":"EU"}]}]}
  *
@@ -60,6 +60,14 @@ key_named(const judging_t *j, gh_str_t path)
 }
 
 static bool
+is_true(const gh_node_t *node, const char *name)
+{
+    const gh_node_t *member = gh_node_get(node, name);
+
+    return member != NULL && member->type == GH_NODE_TRUE;
+}
+
+static bool
 limits_of(const gh_node_t *node, gh_limits_t *limits)
 {
     for (const gh_node_t *item = gh_node_get(node, "limits") != NULL ? gh_node_get(node, "limits")->first : NULL; item != NULL; item = item->next) {
@@ -77,7 +85,7 @@ static const char *
 edit_key(judging_t *j, const gh_node_t *node)
 {
     static const struct { const char *name; unsigned says; } members[] = { { "classes", GH_KEY_SAYS_CLASSES }, { "places", GH_KEY_SAYS_PLACES }, { "models", GH_KEY_SAYS_MODELS },
-                                                                           { "limits", GH_KEY_SAYS_LIMITS }, { "mints", GH_KEY_SAYS_MINTS } };
+                                                                           { "limits", GH_KEY_SAYS_LIMITS }, { "mints", GH_KEY_SAYS_MINTS }, { "required", GH_KEY_SAYS_AUDIT } };
     const gh_node_t    *says = gh_node_get(node, "says");
     gh_limits_t         limits = { 0 };
     gh_store_key_edit_t edit = { .path = text_of(node, "key", ""), .now_ms = j->now_ms, .actor = GH_STR("tests"), .owner = GH_STR(""), .limits = limits.items };
@@ -97,6 +105,7 @@ edit_key(judging_t *j, const gh_node_t *node)
         return "unreadable";
     }
     edit.limit_count = limits.count;
+    edit.audit_required = is_true(says, "required");
     return gh_store_key_edit(j->store, &edit, &error) == GH_OK ? "ok" : error.code;
 }
 
@@ -115,6 +124,7 @@ make_key(judging_t *j, const gh_node_t *node)
     for (int i = 0; i < 3; i++) {
         gh_narrowing_next(&rest, '/', parts[i]);
     }
+    minted.audit_required = is_true(node, "required");
     minted.classes = joined(j->arena, gh_node_get(node, "classes"), ',');
     minted.mints = joined(j->arena, gh_node_get(node, "mints"), ' ');
     minted.places = joined(j->arena, gh_node_get(node, "places"), '\n');
@@ -128,6 +138,7 @@ make_key(judging_t *j, const gh_node_t *node)
         return by == NULL ? "key_unknown" : error.code;
     }
     key.minter = by != NULL ? minter : GH_STR("");
+    key.audit_required = minted.audit_required;
     key.mints = minted.mints;
     key.classes = minted.classes;
     key.places = minted.places;

@@ -207,6 +207,8 @@ class Maker:
                 key["models"] = [" ".join(self.some(PATTERNS + ["gone"] * self.maybe(0.05)))]
             if self.maybe(0.4):
                 key["limits"] = [{**kind, "amount": self.rng.randint(0, 30)} for kind in self.some(KINDS)[:2]]
+            if self.maybe(0.15):
+                key["required"] = True
             for member in ("places", "models"):
                 if member in key:
                     key[member] = list(dict.fromkeys(key[member]))
@@ -221,6 +223,8 @@ class Maker:
             for member, likely in (("places", 0.5), ("models", 0.3), ("classes", 0.2), ("limits", 0.3), ("mints", 0.2)):
                 if self.maybe(likely):
                     said[member] = next((other[member] for other in self.keys() if member in other), []) if self.maybe(0.8) else []
+            if self.maybe(0.2):
+                said["required"] = self.maybe(0.5)
             edits.append({"key": f"{key['app']}/{key['name']}", **({"says": said} if said and self.maybe(0.85) else {})})
         return edits
 

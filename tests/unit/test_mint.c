@@ -1,4 +1,5 @@
 /* Keys that other keys make, against a store that is edited meanwhile, and across apps of other audit modes. */
+#include "policy/audit/mode.h"
 #include "policy/store/store_edit.h"
 #include "tests/unit/store_world.h"
 
@@ -274,6 +275,38 @@ test_audit(gh_store_t *store)
     IS(mint(store, required, "nord/retail/hr", &seen), "ok");
     IS(mint(store, effort, "nord/retail/chat", &seen), "ok");
     IS(mint(store, effort, "nord/retail/hr", &seen), "ok");
+    CHECK(!minted.audit_required);
+    IS(EDIT(.path = GH_STR("nord/retail/mail/effort"), .says = GH_KEY_SAYS_AUDIT, .audit_required = true), "ok");
+    IS(mint(store, effort, "nord/retail/chat", &seen), "ok");
+    CHECK(minted.audit_required);
+}
+
+/* A key asks for a record that its app does without; what it made has to, too, and cannot be let off while it follows. */
+static void
+test_asks_for_a_record(gh_store_t *store)
+{
+    const char    *paths[] = { "nord/retail/mail/r1", "nord/retail/chat/r2" };
+    char           maker[GH_KEY_TEXT + 1], made[GH_KEY_TEXT + 1];
+    gh_identity_t  identity;
+    gh_error_t     error = { 0 };
+
+    IS(make(store, "mail", "r1", "nord", 0, maker), "ok");
+    IS(make_by(store, maker, "chat", "r2", "", made), "ok");
+    for (int asked = 0; asked < 2; asked++) {
+        for (int i = 0; i < 2; i++) {
+            CHECK_INT(listed(store, paths[i])->audit_required, asked);
+            CHECK_INT(gh_store_identify(store, gh_str_from(i == 0 ? maker : made), WORLD_NOW, &heap.arena, &identity, NULL, &error), GH_OK);
+            CHECK_INT(identity.audit, asked ? GH_AUDIT_REQUIRED : GH_AUDIT_BEST_EFFORT);
+        }
+        IS(EDIT(.path = GH_STR("nord/retail/mail/r1"), .says = GH_KEY_SAYS_AUDIT, .audit_required = true), "ok");
+        CHECK_INT(followed, asked == 0);
+    }
+    IS(EDIT(.path = GH_STR("nord/retail/chat/r2"), .says = GH_KEY_SAYS_AUDIT), "ok");
+    CHECK(listed(store, paths[1])->audit_required);
+    IS(EDIT(.path = GH_STR("nord/retail/mail/r1"), .says = GH_KEY_SAYS_AUDIT), "ok");
+    CHECK(!listed(store, paths[0])->audit_required && listed(store, paths[1])->audit_required);
+    IS(EDIT(.path = GH_STR("nord/retail/chat/r2"), .says = GH_KEY_SAYS_AUDIT), "ok");
+    CHECK(!listed(store, paths[1])->audit_required);
 }
 
 /* Whatever is edited between the minter's being looked at and the key's being made: it is not made. */
@@ -339,6 +372,7 @@ main(void)
     CHECK(store != NULL);
     apply(store);
     test_audit(store);
+    test_asks_for_a_record(store);
     test_moved(store);
     test_unmoved(store);
     test_narrowed(store);
