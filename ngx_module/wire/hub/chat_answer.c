@@ -156,7 +156,7 @@ read_choices(gh_hub_reader_t *r, void *object)
             continue;
         }
         answer->choice.seen = true;
-        if (gh_hub_expect_object(r, choice_fields, sizeof(choice_fields) / sizeof(choice_fields[0]), &answer->choice) != GH_OK) {
+        if (GH_HUB_EXPECT_OBJECT(r, choice_fields, &answer->choice) != GH_OK) {
             return GH_ERROR;
         }
     }

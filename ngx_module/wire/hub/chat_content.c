@@ -45,11 +45,7 @@ read_thinking(gh_hub_reader_t *r, void *object)
         return gh_hub_string(r, &part->thinking);
     }
 
-    while (gh_hub_element(r, &status)) {
-        memset(&inner, 0, sizeof(inner));
-        if (gh_hub_expect_object(r, inner_fields, sizeof(inner_fields) / sizeof(inner_fields[0]), &inner) != GH_OK) {
-            return GH_ERROR;
-        }
+    while (GH_HUB_OBJECT_ELEMENT(r, inner_fields, &inner, NULL, &status)) {
         part->other |= kind_of(&inner) != CHAT_TEXT && kind_of(&inner) != CHAT_REFERENCE;
     }
     part->list = (gh_str_t) { r->json.start + begin, r->json.token_end - begin };
@@ -113,7 +109,7 @@ chat_content_part_read(gh_hub_reader_t *r, chat_content_part_t *part)
     read_t read;
 
     memset(&read, 0, sizeof(read));
-    if (gh_hub_expect_object(r, part_fields, sizeof(part_fields) / sizeof(part_fields[0]), &read) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, part_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
 

@@ -39,19 +39,19 @@ read_image(gh_hub_reader_t *r, void *object)
 
     /* some servers take the URL itself */
     return r->json.event == GH_JSON_STRING ? gh_hub_string(r, &part->url)
-        : gh_hub_expect_object(r, image_fields, sizeof(image_fields) / sizeof(image_fields[0]), object);
+        : GH_HUB_EXPECT_OBJECT(r, image_fields, object);
 }
 
 static int
 read_audio(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, audio_fields, sizeof(audio_fields) / sizeof(audio_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, audio_fields, object);
 }
 
 static int
 read_file(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, file_fields, sizeof(file_fields) / sizeof(file_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, file_fields, object);
 }
 
 static int
@@ -157,7 +157,7 @@ read_part(gh_hub_reader_t *r, gh_hub_part_t ***tail)
     bool           answer = strcmp(r->invalid, "bad_answer") == 0;
 
     memset(&read, 0, sizeof(read));
-    if (gh_hub_expect_object(r, part_fields, sizeof(part_fields) / sizeof(part_fields[0]), &read) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, part_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -242,7 +242,7 @@ static const gh_hub_field_t call_function_fields[] = {
 static int
 read_call_function(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, call_function_fields, sizeof(call_function_fields) / sizeof(call_function_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, call_function_fields, object);
 }
 
 static const gh_hub_field_t call_custom_fields[] = {
@@ -255,7 +255,7 @@ read_call_custom(gh_hub_reader_t *r, void *object)
 {
     gh_hub_ask(r, GH_ASK_CUSTOM_TOOL);
     ((call_t *) object)->input = GH_STR("");
-    return gh_hub_expect_object(r, call_custom_fields, sizeof(call_custom_fields) / sizeof(call_custom_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, call_custom_fields, object);
 }
 
 static const gh_hub_field_t call_fields[] = {
@@ -277,11 +277,7 @@ read_calls(gh_hub_reader_t *r, gh_hub_part_t ***tail)
         return GH_ERROR;
     }
 
-    while (gh_hub_element(r, &status)) {
-        memset(&call, 0, sizeof(call));
-        if (gh_hub_expect_object(r, call_fields, sizeof(call_fields) / sizeof(call_fields[0]), &call) != GH_OK) {
-            return GH_ERROR;
-        }
+    while (GH_HUB_OBJECT_ELEMENT(r, call_fields, &call, NULL, &status)) {
         if (call.id.data == NULL && strcmp(r->invalid, "bad_answer") == 0) {
             call.id = GH_STR("");    /* of some servers; one is made when it is written */
         }
@@ -360,12 +356,7 @@ read_details(gh_hub_reader_t *r, void *object)
         return GH_ERROR;
     }
 
-    while (gh_hub_element(r, &status)) {
-        memset(&detail, 0, sizeof(detail));
-        if (gh_hub_expect_object(r, detail_fields, sizeof(detail_fields) / sizeof(detail_fields[0]), &detail) != GH_OK) {
-            return GH_ERROR;
-        }
-
+    while (GH_HUB_OBJECT_ELEMENT(r, detail_fields, &detail, NULL, &status)) {
         if (gh_hub_is(detail.type, "reasoning.encrypted") && detail.data.len != 0) {
             part = gh_hub_part_add(r, &tail, GH_HUB_REDACTED);
             if (part == NULL) {
@@ -411,7 +402,7 @@ static const gh_hub_field_t page_fields[] = {
 static int
 read_page(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, page_fields, sizeof(page_fields) / sizeof(page_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, page_fields, object);
 }
 
 static const gh_hub_field_t annotation_fields[] = {
@@ -425,7 +416,7 @@ chat_annotation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation)
     annotation_t read;
 
     memset(&read, 0, sizeof(read));
-    if (gh_hub_expect_object(r, annotation_fields, sizeof(annotation_fields) / sizeof(annotation_fields[0]), &read) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, annotation_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
     *citation = read.page;
@@ -482,7 +473,7 @@ static const gh_hub_field_t message_fields[] = {
 int
 chat_message_read(gh_hub_reader_t *r, chat_message_t *message)
 {
-    return gh_hub_expect_object(r, message_fields, sizeof(message_fields) / sizeof(message_fields[0]), message);
+    return GH_HUB_EXPECT_OBJECT(r, message_fields, message);
 }
 
 /* Reasoning, then text, then a refusal, then calls. */

@@ -20,7 +20,7 @@ static const gh_hub_field_t function_fields[] = {
 static int
 read_function(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, function_fields, sizeof(function_fields) / sizeof(function_fields[0]), ((tool_t *) object)->tool);
+    return GH_HUB_EXPECT_OBJECT(r, function_fields, ((tool_t *) object)->tool);
 }
 
 static const gh_hub_field_t grammar_fields[] = {
@@ -31,7 +31,7 @@ static const gh_hub_field_t grammar_fields[] = {
 static int
 read_grammar(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, grammar_fields, sizeof(grammar_fields) / sizeof(grammar_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, grammar_fields, object);
 }
 
 static const gh_hub_field_t text_format_fields[] = {
@@ -42,7 +42,7 @@ static const gh_hub_field_t text_format_fields[] = {
 static int
 read_text_format(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, text_format_fields, sizeof(text_format_fields) / sizeof(text_format_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, text_format_fields, object);
 }
 
 static const gh_hub_field_t custom_fields[] = {
@@ -56,7 +56,7 @@ read_custom(gh_hub_reader_t *r, void *object)
 {
     gh_hub_ask(r, GH_ASK_CUSTOM_TOOL);
     ((tool_t *) object)->tool->takes_text = true;
-    return gh_hub_expect_object(r, custom_fields, sizeof(custom_fields) / sizeof(custom_fields[0]), ((tool_t *) object)->tool);
+    return GH_HUB_EXPECT_OBJECT(r, custom_fields, ((tool_t *) object)->tool);
 }
 
 static int
@@ -90,7 +90,7 @@ read_tools(gh_hub_reader_t *r, void *object)
         offset = r->json.token_offset;
         read.type = (gh_str_t) { NULL, 0 };
         read.tool = gh_hub_new(r, sizeof(gh_hub_tool_t));
-        if (read.tool == NULL || gh_hub_expect_object(r, tool_fields, sizeof(tool_fields) / sizeof(tool_fields[0]), &read) != GH_OK) {
+        if (read.tool == NULL || GH_HUB_EXPECT_OBJECT(r, tool_fields, &read) != GH_OK) {
             return GH_ERROR;
         }
         if (!gh_hub_is(read.type, "function") && !gh_hub_is(read.type, "custom")) {
@@ -122,7 +122,7 @@ static const gh_hub_field_t choice_function_fields[] = {
 static int
 read_choice_function(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, choice_function_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, choice_function_fields, object);
 }
 
 static const gh_hub_field_t named_fields[] = {
@@ -142,12 +142,7 @@ read_allowed_tools(gh_hub_reader_t *r, void *object)
         return GH_ERROR;
     }
 
-    while (gh_hub_element(r, &status)) {
-        offset = r->json.token_offset;
-        memset(&named, 0, sizeof(named));
-        if (gh_hub_expect_object(r, named_fields, sizeof(named_fields) / sizeof(named_fields[0]), &named) != GH_OK) {
-            return GH_ERROR;
-        }
+    while (GH_HUB_OBJECT_ELEMENT(r, named_fields, &named, &offset, &status)) {
         if (named.name.data == NULL) {
             gh_hub_ask_at(r, GH_ASK_HOSTED_TOOL, offset);
         } else if (gh_hub_allow(r, object, named.name) != GH_OK) {
@@ -169,7 +164,7 @@ read_allowed(gh_hub_reader_t *r, void *object)
     (void) object;
 
     gh_hub_ask(r, GH_ASK_ALLOWED_TOOLS);
-    return gh_hub_expect_object(r, allowed_fields, sizeof(allowed_fields) / sizeof(allowed_fields[0]), r->request);
+    return GH_HUB_EXPECT_OBJECT(r, allowed_fields, r->request);
 }
 
 static const gh_hub_field_t choice_fields[] = {
@@ -189,7 +184,7 @@ read_choice(gh_hub_reader_t *r, void *object)
     memset(&read, 0, sizeof(read));
     if (r->json.event == GH_JSON_STRING) {
         read.type = r->json.token;
-    } else if (gh_hub_expect_object(r, choice_fields, sizeof(choice_fields) / sizeof(choice_fields[0]), &read) != GH_OK) {
+    } else if (GH_HUB_EXPECT_OBJECT(r, choice_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -228,7 +223,7 @@ static const gh_hub_field_t schema_fields[] = {
 static int
 read_schema(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, schema_fields, sizeof(schema_fields) / sizeof(schema_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, schema_fields, object);
 }
 
 static int
@@ -263,7 +258,7 @@ read_format(gh_hub_reader_t *r, void *object)
 {
     gh_hub_request_t *request = object;
 
-    if (gh_hub_expect_object(r, format_fields, sizeof(format_fields) / sizeof(format_fields[0]), object) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, format_fields, object) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -324,10 +319,7 @@ read_modalities(gh_hub_reader_t *r, void *object)
         return GH_ERROR;
     }
 
-    while (gh_hub_element(r, &status)) {
-        if (r->json.event != GH_JSON_STRING) {
-            return gh_hub_invalid(r, "must be a string");
-        }
+    while (gh_hub_string_element(r, &status)) {
         if (!gh_json_token_is(&r->json, GH_STR("text"))) {
             gh_hub_ask(r, GH_ASK_AUDIO_OUTPUT);
         }
@@ -344,7 +336,7 @@ static const gh_hub_field_t stream_fields[] = {
 static int
 read_stream_options(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, stream_fields, sizeof(stream_fields) / sizeof(stream_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, stream_fields, object);
 }
 
 static int

@@ -38,7 +38,7 @@ static const gh_hub_field_t delta_fields[] = {
 static int
 read_delta(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, delta_fields, sizeof(delta_fields) / sizeof(delta_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, delta_fields, object);
 }
 
 static int
@@ -83,7 +83,7 @@ read_chunk_choices(gh_hub_reader_t *r, void *object)
 
     while (gh_hub_element(r, &status)) {
         if (chunk->seen ? gh_hub_raw(r, &raw) != GH_OK
-            : gh_hub_expect_object(r, chunk_choice_fields, sizeof(chunk_choice_fields) / sizeof(chunk_choice_fields[0]), chunk) != GH_OK)
+            : GH_HUB_EXPECT_OBJECT(r, chunk_choice_fields, chunk) != GH_OK)
         {
             return GH_ERROR;
         }
@@ -170,7 +170,7 @@ next_detail(gh_hub_reader_t *r, detail_t *detail)
     int status;
 
     memset(detail, 0, sizeof(*detail));
-    return gh_hub_element(r, &status) && gh_hub_expect_object(r, detail_fields, sizeof(detail_fields) / sizeof(detail_fields[0]), detail) == GH_OK;
+    return gh_hub_element(r, &status) && GH_HUB_EXPECT_OBJECT(r, detail_fields, detail) == GH_OK;
 }
 
 /* Pieces of one index are one part, until its signature has come. */
@@ -295,7 +295,7 @@ static const gh_hub_field_t call_function_fields[] = {
 static int
 read_call_function(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, call_function_fields, sizeof(call_function_fields) / sizeof(call_function_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, call_function_fields, object);
 }
 
 static const gh_hub_field_t call_custom_fields[] = {
@@ -307,7 +307,7 @@ static int
 read_call_custom(gh_hub_reader_t *r, void *object)
 {
     ((call_t *) object)->text = true;
-    return gh_hub_expect_object(r, call_custom_fields, sizeof(call_custom_fields) / sizeof(call_custom_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, call_custom_fields, object);
 }
 
 static const gh_hub_field_t call_fields[] = {
@@ -337,7 +337,7 @@ tell_calls(gh_hub_stream_t *s, gh_str_t raw)
 
     while (gh_hub_element(&r, &status)) {
         memset(&call, 0, sizeof(call));
-        if (gh_hub_expect_object(&r, call_fields, sizeof(call_fields) / sizeof(call_fields[0]), &call) != GH_OK) {
+        if (GH_HUB_EXPECT_OBJECT(&r, call_fields, &call) != GH_OK) {
             gh_hub_tell_broken(s, "a tool call of the backend cannot be read");
             return;
         }

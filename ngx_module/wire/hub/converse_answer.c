@@ -107,7 +107,7 @@ typedef struct {
 static int
 read_tier(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, tier_fields, 1, &((answer_t *) object)->tier);
+    return GH_HUB_EXPECT_OBJECT(r, tier_fields, &((answer_t *) object)->tier);
 }
 
 static int
@@ -124,7 +124,7 @@ static const gh_hub_field_t message_fields[] = {
 static int
 read_message(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, message_fields, sizeof(message_fields) / sizeof(message_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, message_fields, object);
 }
 
 static const gh_hub_field_t output_fields[] = {
@@ -134,7 +134,7 @@ static const gh_hub_field_t output_fields[] = {
 static int
 read_output(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, output_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, output_fields, object);
 }
 
 static const gh_hub_field_t answer_fields[] = {
@@ -220,7 +220,7 @@ static int
 read_start_use(gh_hub_reader_t *r, void *object)
 {
     ((event_t *) object)->call = true;
-    return gh_hub_expect_object(r, start_use_fields, sizeof(start_use_fields) / sizeof(start_use_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, start_use_fields, object);
 }
 
 static const gh_hub_field_t start_fields[] = {
@@ -230,7 +230,7 @@ static const gh_hub_field_t start_fields[] = {
 static int
 read_start(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, start_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, start_fields, object);
 }
 
 static const gh_hub_field_t delta_use_fields[] = {
@@ -240,7 +240,7 @@ static const gh_hub_field_t delta_use_fields[] = {
 static int
 read_delta_use(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, delta_use_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, delta_use_fields, object);
 }
 
 static const gh_hub_field_t delta_reasoning_fields[] = {
@@ -252,7 +252,7 @@ static const gh_hub_field_t delta_reasoning_fields[] = {
 static int
 read_delta_reasoning(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, delta_reasoning_fields, sizeof(delta_reasoning_fields) / sizeof(delta_reasoning_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, delta_reasoning_fields, object);
 }
 
 static const gh_hub_field_t delta_fields[] = {
@@ -264,13 +264,13 @@ static const gh_hub_field_t delta_fields[] = {
 static int
 read_delta(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, delta_fields, sizeof(delta_fields) / sizeof(delta_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, delta_fields, object);
 }
 
 static int
 read_event_tier(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, tier_fields, 1, &((event_t *) object)->tier);
+    return GH_HUB_EXPECT_OBJECT(r, tier_fields, &((event_t *) object)->tier);
 }
 
 static const gh_hub_field_t event_fields[] = {

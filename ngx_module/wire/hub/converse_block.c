@@ -25,7 +25,7 @@ static const gh_hub_field_t source_fields[] = {
 static int
 read_source(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, source_fields, sizeof(source_fields) / sizeof(source_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, source_fields, object);
 }
 
 static const gh_hub_field_t citations_fields[] = {
@@ -36,7 +36,7 @@ static int
 read_citations(gh_hub_reader_t *r, void *object)
 {
     (void) object;
-    return gh_hub_expect_object(r, citations_fields, 1, NULL);
+    return GH_HUB_EXPECT_OBJECT(r, citations_fields, NULL);
 }
 
 static const gh_hub_field_t media_fields[] = {
@@ -52,7 +52,7 @@ static int
 read_media(gh_hub_reader_t *r, block_t *block, gh_hub_kind_t kind)
 {
     block->kind = (int) kind;
-    return gh_hub_expect_object(r, media_fields, sizeof(media_fields) / sizeof(media_fields[0]), block);
+    return GH_HUB_EXPECT_OBJECT(r, media_fields, block);
 }
 
 static int
@@ -88,7 +88,7 @@ read_use(gh_hub_reader_t *r, void *object)
     block_t *block = object;
 
     block->kind = GH_HUB_TOOL_CALL;
-    if (gh_hub_expect_object(r, use_fields, sizeof(use_fields) / sizeof(use_fields[0]), block) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, use_fields, block) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -115,7 +115,7 @@ read_result(gh_hub_reader_t *r, void *object)
     block_t *block = object;
 
     block->kind = GH_HUB_TOOL_RESULT;
-    if (gh_hub_expect_object(r, result_fields, sizeof(result_fields) / sizeof(result_fields[0]), block) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, result_fields, block) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -158,7 +158,7 @@ static int
 read_reasoning_text(gh_hub_reader_t *r, void *object)
 {
     ((block_t *) object)->kind = GH_HUB_REASONING;
-    return gh_hub_expect_object(r, reasoning_text_fields, sizeof(reasoning_text_fields) / sizeof(reasoning_text_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, reasoning_text_fields, object);
 }
 
 static int
@@ -176,7 +176,7 @@ static const gh_hub_field_t reasoning_fields[] = {
 static int
 read_reasoning(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, reasoning_fields, sizeof(reasoning_fields) / sizeof(reasoning_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, reasoning_fields, object);
 }
 
 static int
@@ -196,7 +196,7 @@ static int
 read_cited(gh_hub_reader_t *r, void *object)
 {
     ((block_t *) object)->cited = true;
-    return gh_hub_expect_object(r, cited_fields, sizeof(cited_fields) / sizeof(cited_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, cited_fields, object);
 }
 
 static int
@@ -319,7 +319,7 @@ converse_content_read(gh_hub_reader_t *r, gh_hub_part_t **parts)
         offset = r->json.token_offset;
         memset(&read, 0, sizeof(read));
         read.kind = -1;
-        if (gh_hub_expect_object(r, block_fields, sizeof(block_fields) / sizeof(block_fields[0]), &read) != GH_OK) {
+        if (GH_HUB_EXPECT_OBJECT(r, block_fields, &read) != GH_OK) {
             return GH_ERROR;
         }
 

@@ -34,7 +34,7 @@ read_reasoning(gh_hub_reader_t *r, void *object)
     reasoning_t read;
 
     memset(&read, 0, sizeof(read));
-    if (gh_hub_expect_object(r, reasoning_fields, sizeof(reasoning_fields) / sizeof(reasoning_fields[0]), &read) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, reasoning_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -56,7 +56,7 @@ static const gh_hub_field_t inference_fields[] = {
 static int
 read_inference(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, inference_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, inference_fields, object);
 }
 
 static int

@@ -4,57 +4,21 @@
 
 #include "ngx_module/wire/hub/converse.h"
 
-typedef struct {
-    gh_str_t       role;
-    gh_hub_part_t *content;
-} message_t;
-
 static int
 read_content(gh_hub_reader_t *r, void *object)
 {
-    return converse_content_read(r, &((message_t *) object)->content);
+    return converse_content_read(r, &((gh_hub_turn_t *) object)->content);
 }
 
 static const gh_hub_field_t message_fields[] = {
-    GH_HUB_FIELD("role", STRING, GH_ASKS, message_t, role),
+    GH_HUB_FIELD("role", STRING, GH_ASKS, gh_hub_turn_t, role),
     GH_HUB_READS("content", read_content),
 };
 
 static int
 read_messages(gh_hub_reader_t *r, void *object)
 {
-    gh_hub_request_t  *request = object;
-    gh_hub_message_t **tail, *message;
-    message_t          read;
-    size_t             offset;
-    int                status;
-
-    if (gh_hub_array(r) != GH_OK) {
-        return GH_ERROR;
-    }
-
-    for (tail = &request->messages; *tail != NULL; tail = &(*tail)->next) { }
-
-    while (gh_hub_element(r, &status)) {
-        offset = r->json.token_offset;
-        memset(&read, 0, sizeof(read));
-        if (gh_hub_expect_object(r, message_fields, sizeof(message_fields) / sizeof(message_fields[0]), &read) != GH_OK) {
-            return GH_ERROR;
-        }
-
-        message = gh_hub_new(r, sizeof(gh_hub_message_t));
-        if (message == NULL) {
-            return GH_ERROR;
-        }
-        message->parts = read.content;
-        if (gh_hub_read_turn(r, read.role, message, offset) != GH_OK) {
-            return GH_ERROR;
-        }
-        *tail = message;
-        tail = &message->next;
-    }
-
-    return status;
+    return gh_hub_read_turns(r, object, message_fields, sizeof(message_fields) / sizeof(message_fields[0]));
 }
 
 static int
@@ -86,7 +50,7 @@ static const gh_hub_field_t inference_fields[] = {
 static int
 read_inference(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, inference_fields, sizeof(inference_fields) / sizeof(inference_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, inference_fields, object);
 }
 
 /* ---- tools ---- */
@@ -98,7 +62,7 @@ static const gh_hub_field_t schema_fields[] = {
 static int
 read_schema(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, schema_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, schema_fields, object);
 }
 
 static const gh_hub_field_t spec_fields[] = {
@@ -111,7 +75,7 @@ static const gh_hub_field_t spec_fields[] = {
 static int
 read_spec(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, spec_fields, sizeof(spec_fields) / sizeof(spec_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, spec_fields, object);
 }
 
 static int
@@ -141,7 +105,7 @@ read_tools(gh_hub_reader_t *r, void *object)
     while (gh_hub_element(r, &status)) {
         offset = r->json.token_offset;
         tool = gh_hub_new(r, sizeof(gh_hub_tool_t));
-        if (tool == NULL || gh_hub_expect_object(r, tool_fields, sizeof(tool_fields) / sizeof(tool_fields[0]), tool) != GH_OK) {
+        if (tool == NULL || GH_HUB_EXPECT_OBJECT(r, tool_fields, tool) != GH_OK) {
             return GH_ERROR;
         }
 
@@ -171,7 +135,7 @@ static int
 read_choice_tool(gh_hub_reader_t *r, void *object)
 {
     ((choice_t *) object)->choice = GH_HUB_CHOICE_TOOL;
-    return gh_hub_expect_object(r, choice_tool_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, choice_tool_fields, object);
 }
 
 static int
@@ -202,7 +166,7 @@ read_choice(gh_hub_reader_t *r, void *object)
     choice_t          read;
 
     memset(&read, 0, sizeof(read));
-    if (gh_hub_expect_object(r, choice_fields, sizeof(choice_fields) / sizeof(choice_fields[0]), &read) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, choice_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
     if (read.choice == GH_HUB_CHOICE_TOOL && read.name.data == NULL) {
@@ -226,7 +190,7 @@ static const gh_hub_field_t tool_config_fields[] = {
 static int
 read_tool_config(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, tool_config_fields, sizeof(tool_config_fields) / sizeof(tool_config_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, tool_config_fields, object);
 }
 
 /* ---- the rest ---- */
@@ -265,7 +229,7 @@ static const gh_hub_field_t json_schema_fields[] = {
 static int
 read_json_schema(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, json_schema_fields, sizeof(json_schema_fields) / sizeof(json_schema_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, json_schema_fields, object);
 }
 
 static const gh_hub_field_t structure_fields[] = {
@@ -275,7 +239,7 @@ static const gh_hub_field_t structure_fields[] = {
 static int
 read_structure(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, structure_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, structure_fields, object);
 }
 
 static const gh_hub_field_t format_fields[] = {
@@ -286,7 +250,7 @@ static const gh_hub_field_t format_fields[] = {
 static int
 read_format(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, format_fields, sizeof(format_fields) / sizeof(format_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, format_fields, object);
 }
 
 static const gh_hub_field_t output_fields[] = {
@@ -297,7 +261,7 @@ static const gh_hub_field_t output_fields[] = {
 static int
 read_output(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, output_fields, sizeof(output_fields) / sizeof(output_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, output_fields, object);
 }
 
 static int
@@ -321,7 +285,7 @@ static const gh_hub_field_t tier_fields[] = {
 static int
 read_tier(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, tier_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, tier_fields, object);
 }
 
 static const gh_hub_field_t body_fields[] = {

@@ -97,8 +97,14 @@ gh_hub_effort_none(const gh_hub_request_t *request)
 void gh_hub_put_turns(gh_hub_put_t *p, const gh_hub_message_t *message,
     bool (*content)(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, const gh_hub_message_t *last));
 
-/* A role of those two; the message stands at offset. */
-int gh_hub_read_turn(gh_hub_reader_t *r, gh_str_t role, gh_hub_message_t *message, size_t offset);
+/* A message of those two, as their fields fill it. */
+typedef struct {
+    gh_str_t       role;
+    gh_hub_part_t *content;
+} gh_hub_turn_t;
+
+/* "messages" of those two, behind the request's. fields: of a gh_hub_turn_t. */
+int gh_hub_read_turns(gh_hub_reader_t *r, gh_hub_request_t *request, const gh_hub_field_t *fields, unsigned count);
 
 /* The most tokens that are asked for; 0: none. */
 static inline uint64_t

@@ -223,7 +223,7 @@ static const gh_hub_field_t message_fields[] = {
 static int
 read_message(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, message_fields, sizeof(message_fields) / sizeof(message_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, message_fields, object);
 }
 
 static const gh_hub_field_t block_fields[] = {
@@ -239,7 +239,7 @@ static const gh_hub_field_t block_fields[] = {
 static int
 read_block(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, block_fields, sizeof(block_fields) / sizeof(block_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, block_fields, object);
 }
 
 static const gh_hub_field_t delta_fields[] = {
@@ -255,7 +255,7 @@ static const gh_hub_field_t delta_fields[] = {
 static int
 read_delta(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, delta_fields, sizeof(delta_fields) / sizeof(delta_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, delta_fields, object);
 }
 
 static const gh_hub_field_t event_fields[] = {

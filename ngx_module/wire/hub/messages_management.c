@@ -20,7 +20,7 @@ static int
 read_keep(gh_hub_reader_t *r, void *object)
 {
     return r->json.event == GH_JSON_STRING ? gh_hub_string(r, &((edit_t *) object)->keep)
-        : gh_hub_expect_object(r, keep_fields, sizeof(keep_fields) / sizeof(keep_fields[0]), object);
+        : GH_HUB_EXPECT_OBJECT(r, keep_fields, object);
 }
 
 static const gh_hub_field_t edit_fields[] = {
@@ -45,12 +45,7 @@ read_edits(gh_hub_reader_t *r, void *object)
     if (gh_hub_array(r) != GH_OK) {
         return GH_ERROR;
     }
-    while (gh_hub_element(r, &status)) {
-        offset = r->json.token_offset;
-        memset(&read, 0, sizeof(read));
-        if (gh_hub_expect_object(r, edit_fields, sizeof(edit_fields) / sizeof(edit_fields[0]), &read) != GH_OK) {
-            return GH_ERROR;
-        }
+    while (GH_HUB_OBJECT_ELEMENT(r, edit_fields, &read, &offset, &status)) {
         if (gh_hub_is(read.type, "clear_thinking_20251015")) {
             if (!gh_hub_is(read.keep, "all")) {
                 gh_hub_ask_at(r, GH_ASK_CONTEXT_EDITS, offset);
@@ -74,7 +69,7 @@ messages_management_read(gh_hub_reader_t *r, void *object)
     const char       *begin = r->body.data + r->json.token_offset;
 
     gh_hub_ask(r, GH_ASK_CONTEXT_KEPT);
-    if (gh_hub_expect_object(r, management_fields, 1, object) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, management_fields, object) != GH_OK) {
         return GH_ERROR;
     }
 

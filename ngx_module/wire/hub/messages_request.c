@@ -28,7 +28,7 @@ static int
 read_source(gh_hub_reader_t *r, void *object)
 {
     return r->json.event == GH_JSON_STRING ? GH_OK
-        : gh_hub_expect_object(r, source_fields, sizeof(source_fields) / sizeof(source_fields[0]), object);
+        : GH_HUB_EXPECT_OBJECT(r, source_fields, object);
 }
 
 static int
@@ -73,7 +73,7 @@ static int
 read_caller(gh_hub_reader_t *r, void *object)
 {
     (void) object;
-    return gh_hub_expect_object(r, caller_fields, sizeof(caller_fields) / sizeof(caller_fields[0]), NULL);
+    return GH_HUB_EXPECT_OBJECT(r, caller_fields, NULL);
 }
 
 static const gh_hub_field_t block_fields[] = {
@@ -209,7 +209,7 @@ read_block(gh_hub_reader_t *r, gh_hub_part_t ***tail)
     block_t        read;
 
     memset(&read, 0, sizeof(read));
-    if (gh_hub_expect_object(r, block_fields, sizeof(block_fields) / sizeof(block_fields[0]), &read) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, block_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -255,60 +255,21 @@ messages_content_read(gh_hub_reader_t *r, gh_hub_part_t **parts)
 
 /* ---- messages ---- */
 
-typedef struct {
-    gh_str_t       role;
-    gh_hub_part_t *content;
-} message_t;
-
 static int
 read_message_content(gh_hub_reader_t *r, void *object)
 {
-    return messages_content_read(r, &((message_t *) object)->content);
+    return messages_content_read(r, &((gh_hub_turn_t *) object)->content);
 }
 
 static const gh_hub_field_t message_fields[] = {
-    GH_HUB_FIELD("role", STRING, GH_ASKS, message_t, role),
+    GH_HUB_FIELD("role", STRING, GH_ASKS, gh_hub_turn_t, role),
     GH_HUB_READS("content", read_message_content),
 };
 
 static int
 read_messages(gh_hub_reader_t *r, void *object)
 {
-    gh_hub_request_t  *request = object;
-    gh_hub_message_t **tail, *message;
-    message_t          read;
-    size_t             offset;
-    int                status;
-
-    if (gh_hub_array(r) != GH_OK) {
-        return GH_ERROR;
-    }
-
-    /* system may have been read before */
-    for (tail = &request->messages; *tail != NULL; tail = &(*tail)->next) { }
-
-    while (gh_hub_element(r, &status)) {
-        offset = r->json.token_offset;
-        memset(&read, 0, sizeof(read));
-        if (gh_hub_expect_object(r, message_fields, sizeof(message_fields) / sizeof(message_fields[0]), &read) != GH_OK) {
-            return GH_ERROR;
-        }
-
-        message = gh_hub_new(r, sizeof(gh_hub_message_t));
-        if (message == NULL) {
-            return GH_ERROR;
-        }
-        message->parts = read.content;
-
-        if (gh_hub_read_turn(r, read.role, message, offset) != GH_OK) {
-            return GH_ERROR;
-        }
-
-        *tail = message;
-        tail = &message->next;
-    }
-
-    return status;
+    return gh_hub_read_turns(r, object, message_fields, sizeof(message_fields) / sizeof(message_fields[0]));
 }
 
 /* In front of all messages, wherever it stands in the body. */
@@ -357,29 +318,6 @@ read_tool_type(gh_hub_reader_t *r, void *object)
     return GH_OK;
 }
 
-/* ["direct"] is what every tool has. */
-static int
-read_callers(gh_hub_reader_t *r, void *object)
-{
-    int status;
-
-    (void) object;
-
-    if (gh_hub_array(r) != GH_OK) {
-        return GH_ERROR;
-    }
-    while (gh_hub_element(r, &status)) {
-        if (r->json.event != GH_JSON_STRING) {
-            return gh_hub_invalid(r, "must be a string");
-        }
-        if (!gh_json_token_is(&r->json, GH_STR("direct"))) {
-            gh_hub_ask(r, GH_ASK_TOOL_DEFERRED);
-        }
-    }
-
-    return status;
-}
-
 static const gh_hub_field_t tool_fields[] = {
     GH_HUB_FIELD("name", STRING, GH_ASKS, gh_hub_tool_t, name),
     GH_HUB_FIELD("description", STRING, GH_ASKS, gh_hub_tool_t, description),
@@ -387,7 +325,7 @@ static const gh_hub_field_t tool_fields[] = {
     GH_HUB_FIELD("strict", WORD, GH_ASK_TOOL_STRICT, gh_hub_tool_t, strict),
     GH_HUB_READS("type", read_tool_type),
     GH_HUB_READS("cache_control", read_tool_cache),
-    GH_HUB_READS("allowed_callers", read_callers),
+    GH_HUB_READS("allowed_callers", gh_hub_read_callers),
     GH_HUB_ASKED("defer_loading", TRUE, GH_ASK_TOOL_DEFERRED),
     GH_HUB_ASKED("input_examples", FILLED, GH_ASK_TOOL_OPTIONS),
     GH_HUB_ASKED("eager_input_streaming", PRESENT, GH_ASK_TOOL_OPTIONS),
@@ -408,7 +346,7 @@ read_tools(gh_hub_reader_t *r, void *object)
     while (gh_hub_element(r, &status)) {
         offset = r->json.token_offset;
         tool = gh_hub_new(r, sizeof(gh_hub_tool_t));
-        if (tool == NULL || gh_hub_expect_object(r, tool_fields, sizeof(tool_fields) / sizeof(tool_fields[0]), tool) != GH_OK) {
+        if (tool == NULL || GH_HUB_EXPECT_OBJECT(r, tool_fields, tool) != GH_OK) {
             return GH_ERROR;
         }
         if (tool->name.data == NULL) {
@@ -442,7 +380,7 @@ read_choice(gh_hub_reader_t *r, void *object)
     choice_t          read;
 
     memset(&read, 0, sizeof(read));
-    if (gh_hub_expect_object(r, choice_fields, sizeof(choice_fields) / sizeof(choice_fields[0]), &read) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, choice_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -478,7 +416,7 @@ static const gh_hub_field_t format_fields[] = {
 static int
 read_format(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, format_fields, sizeof(format_fields) / sizeof(format_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, format_fields, object);
 }
 
 static const gh_hub_field_t output_fields[] = {
@@ -491,7 +429,7 @@ messages_output_read(gh_hub_reader_t *r, void *object)
 {
     gh_hub_request_t *request = object;
 
-    if (gh_hub_expect_object(r, output_fields, sizeof(output_fields) / sizeof(output_fields[0]), object) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, output_fields, object) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -506,7 +444,7 @@ static const gh_hub_field_t metadata_fields[] = {
 static int
 read_metadata(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, metadata_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, metadata_fields, object);
 }
 
 static int
@@ -542,10 +480,7 @@ gh_hub_read_betas(gh_hub_reader_t *r, void *object)
     if (gh_hub_array(r) != GH_OK) {
         return GH_ERROR;
     }
-    while (gh_hub_element(r, &status)) {
-        if (r->json.event != GH_JSON_STRING) {
-            return gh_hub_invalid(r, "must be a string");
-        }
+    while (gh_hub_string_element(r, &status)) {
         gh_hub_ask(r, GH_ASK_BETA);
         request->betas_written++;
     }

@@ -227,6 +227,36 @@ gh_hub_element(gh_hub_reader_t *r, int *status)
     }
 }
 
+bool
+gh_hub_string_element(gh_hub_reader_t *r, int *status)
+{
+    if (!gh_hub_element(r, status)) {
+        return false;
+    }
+    if (r->json.event != GH_JSON_STRING) {
+        *status = gh_hub_invalid(r, "must be a string");
+        return false;
+    }
+
+    return true;
+}
+
+bool
+gh_hub_object_element(gh_hub_reader_t *r, const gh_hub_field_t *fields, unsigned count, void *object, size_t size, size_t *offset, int *status)
+{
+    if (!gh_hub_element(r, status)) {
+        return false;
+    }
+
+    if (offset != NULL) {
+        *offset = r->json.token_offset;
+    }
+    memset(object, 0, size);
+    *status = gh_hub_expect_object(r, fields, count, object);
+
+    return *status == GH_OK;
+}
+
 static bool
 number_zero(gh_str_t number)
 {

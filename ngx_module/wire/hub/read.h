@@ -57,8 +57,19 @@ int gh_hub_object(gh_hub_reader_t *r, const gh_hub_field_t *fields, unsigned cou
 /* The same, but a value that is no object is an error ("must be an object"). */
 int gh_hub_expect_object(gh_hub_reader_t *r, const gh_hub_field_t *fields, unsigned count, void *object);
 
+#define GH_HUB_EXPECT_OBJECT(r, fields, object) gh_hub_expect_object((r), (fields), sizeof(fields) / sizeof((fields)[0]), (object))
+
 /* The next element of an array whose beginning, or last element, has been read: false at its end, or with *status GH_ERROR. */
 bool gh_hub_element(gh_hub_reader_t *r, int *status);
+
+/* The same of an array of strings, which is r->json.token then: another value is an error ("must be a string"). */
+bool gh_hub_string_element(gh_hub_reader_t *r, int *status);
+
+/* The same of an array of objects: its members fill *object, of size bytes, zeroed before. It begins at *offset (may be NULL). */
+bool gh_hub_object_element(gh_hub_reader_t *r, const gh_hub_field_t *fields, unsigned count, void *object, size_t size, size_t *offset, int *status);
+
+#define GH_HUB_OBJECT_ELEMENT(r, fields, object, offset, status) \
+    gh_hub_object_element((r), (fields), sizeof(fields) / sizeof((fields)[0]), (object), sizeof(*(object)), (offset), (status))
 
 /* The value whose first event has been read: a string; the whole value, skipped; an array's beginning. */
 int gh_hub_string(gh_hub_reader_t *r, gh_str_t *escaped);
@@ -149,6 +160,9 @@ bool gh_hub_low_half(gh_str_t escaped);
 
 /* "auto" or "required" of allowed_tools; object is the request. */
 int gh_hub_read_mode(gh_hub_reader_t *r, void *object);
+
+/* allowed_callers of a tool: ["direct"] is what every tool has. object is not looked at. */
+int gh_hub_read_callers(gh_hub_reader_t *r, void *object);
 
 /* One of its tools, which may stand behind it in the body. */
 int gh_hub_allow(gh_hub_reader_t *r, gh_hub_request_t *request, gh_str_t name);

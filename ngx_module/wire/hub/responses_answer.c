@@ -43,7 +43,7 @@ static const gh_hub_field_t incomplete_fields[] = {
 static int
 read_incomplete(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, incomplete_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, incomplete_fields, object);
 }
 
 static const gh_hub_field_t answer_fields[] = {

@@ -56,7 +56,7 @@ responses_annotation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation)
     annotation_t read;
 
     memset(&read, 0, sizeof(read));
-    if (gh_hub_expect_object(r, annotation_fields, sizeof(annotation_fields) / sizeof(annotation_fields[0]), &read) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, annotation_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
     *citation = read.page;
@@ -137,7 +137,7 @@ read_part(gh_hub_reader_t *r, gh_hub_part_t ***tail)
     part_t         read;
 
     memset(&read, 0, sizeof(read));
-    if (gh_hub_expect_object(r, part_fields, sizeof(part_fields) / sizeof(part_fields[0]), &read) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, part_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -464,13 +464,7 @@ responses_items_read(gh_hub_reader_t *r, gh_hub_message_t **messages, bool answe
     item_t             read;
     int                status;
 
-    while (gh_hub_element(r, &status)) {
-        offset = r->json.token_offset;
-        memset(&read, 0, sizeof(read));
-        if (gh_hub_expect_object(r, item_fields, sizeof(item_fields) / sizeof(item_fields[0]), &read) != GH_OK) {
-            return GH_ERROR;
-        }
-
+    while (GH_HUB_OBJECT_ELEMENT(r, item_fields, &read, &offset, &status)) {
         if (read.type.data == NULL ? read.role.data != NULL : gh_hub_is(read.type, "message")) {
             status = item_message(r, messages, tail, &read, offset);
         } else if (gh_hub_is(read.type, "function_call")) {

@@ -71,28 +71,6 @@ read_strict(gh_hub_reader_t *r, void *object)
     return r->json.event == GH_JSON_FALSE ? GH_OK : gh_hub_invalid(r, "must be true or false");
 }
 
-static int
-read_callers(gh_hub_reader_t *r, void *object)
-{
-    int status;
-
-    (void) object;
-
-    if (gh_hub_array(r) != GH_OK) {
-        return GH_ERROR;
-    }
-    while (gh_hub_element(r, &status)) {
-        if (r->json.event != GH_JSON_STRING) {
-            return gh_hub_invalid(r, "must be a string");
-        }
-        if (!gh_json_token_is(&r->json, GH_STR("direct"))) {
-            gh_hub_ask(r, GH_ASK_TOOL_DEFERRED);
-        }
-    }
-
-    return status;
-}
-
 /* A tool's fields are those of a function; what other types have is unknown, but their type is noted first. */
 static int
 read_type(gh_hub_reader_t *r, void *object)
@@ -121,7 +99,7 @@ static const gh_hub_field_t text_format_fields[] = {
 static int
 read_text_format(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, text_format_fields, sizeof(text_format_fields) / sizeof(text_format_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, text_format_fields, object);
 }
 
 static const gh_hub_field_t tool_fields[] = {
@@ -131,7 +109,7 @@ static const gh_hub_field_t tool_fields[] = {
     GH_HUB_FIELD("description", STRING, GH_ASKS, gh_hub_tool_t, description),
     GH_HUB_FIELD("parameters", RAW, GH_ASKS, gh_hub_tool_t, schema),
     GH_HUB_READS("strict", read_strict),
-    GH_HUB_READS("allowed_callers", read_callers),
+    GH_HUB_READS("allowed_callers", gh_hub_read_callers),
     GH_HUB_ASKED("defer_loading", TRUE, GH_ASK_TOOL_DEFERRED),
     GH_HUB_ASKED("output_schema", PRESENT, GH_ASK_TOOL_OPTIONS),
 };
@@ -151,7 +129,7 @@ read_tools(gh_hub_reader_t *r, void *object)
     while (gh_hub_element(r, &status)) {
         offset = r->json.token_offset;
         tool = gh_hub_new(r, sizeof(gh_hub_tool_t));
-        if (tool == NULL || gh_hub_expect_object(r, tool_fields, sizeof(tool_fields) / sizeof(tool_fields[0]), tool) != GH_OK) {
+        if (tool == NULL || GH_HUB_EXPECT_OBJECT(r, tool_fields, tool) != GH_OK) {
             return GH_ERROR;
         }
         if (tool->name.data != NULL) {
@@ -191,12 +169,7 @@ read_allowed_tools(gh_hub_reader_t *r, void *object)
         return GH_ERROR;
     }
 
-    while (gh_hub_element(r, &status)) {
-        offset = r->json.token_offset;
-        memset(&named, 0, sizeof(named));
-        if (gh_hub_expect_object(r, named_fields, sizeof(named_fields) / sizeof(named_fields[0]), &named) != GH_OK) {
-            return GH_ERROR;
-        }
+    while (GH_HUB_OBJECT_ELEMENT(r, named_fields, &named, &offset, &status)) {
         if (named.name.data == NULL || (!gh_hub_is(named.type, "function") && !gh_hub_is(named.type, "custom"))) {
             gh_hub_ask_at(r, GH_ASK_HOSTED_TOOL, offset);
         } else if (gh_hub_allow(r, r->request, named.name) != GH_OK) {
@@ -233,7 +206,7 @@ read_choice(gh_hub_reader_t *r, void *object)
     memset(&read, 0, sizeof(read));
     if (r->json.event == GH_JSON_STRING) {
         read.type = r->json.token;
-    } else if (gh_hub_expect_object(r, choice_fields, sizeof(choice_fields) / sizeof(choice_fields[0]), &read) != GH_OK) {
+    } else if (GH_HUB_EXPECT_OBJECT(r, choice_fields, &read) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -294,7 +267,7 @@ static const gh_hub_field_t format_fields[] = {
 static int
 read_format(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, format_fields, sizeof(format_fields) / sizeof(format_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, format_fields, object);
 }
 
 static const gh_hub_field_t text_fields[] = {
@@ -307,7 +280,7 @@ read_text(gh_hub_reader_t *r, void *object)
 {
     gh_hub_request_t *request = object;
 
-    if (gh_hub_expect_object(r, text_fields, sizeof(text_fields) / sizeof(text_fields[0]), object) != GH_OK) {
+    if (GH_HUB_EXPECT_OBJECT(r, text_fields, object) != GH_OK) {
         return GH_ERROR;
     }
 
@@ -328,7 +301,7 @@ static const gh_hub_field_t reasoning_fields[] = {
 static int
 read_reasoning(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, reasoning_fields, sizeof(reasoning_fields) / sizeof(reasoning_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, reasoning_fields, object);
 }
 
 static const gh_hub_field_t stream_fields[] = {
@@ -347,10 +320,7 @@ read_include(gh_hub_reader_t *r, void *object)
         return GH_ERROR;
     }
 
-    while (gh_hub_element(r, &status)) {
-        if (r->json.event != GH_JSON_STRING) {
-            return gh_hub_invalid(r, "must be a string");
-        }
+    while (gh_hub_string_element(r, &status)) {
         if (gh_json_token_is(&r->json, GH_STR(RESPONSES_LOGPROBS))) {
             request->logprobs = true;
             gh_hub_ask(r, GH_ASK_LOGPROBS);
@@ -366,7 +336,7 @@ static int
 read_stream_options(gh_hub_reader_t *r, void *object)
 {
     (void) object;
-    return gh_hub_expect_object(r, stream_fields, 1, NULL);
+    return GH_HUB_EXPECT_OBJECT(r, stream_fields, NULL);
 }
 
 /* store: a response that can be asked for later lives where it was made; by default none is. */

@@ -33,7 +33,7 @@ static const gh_hub_field_t item_fields[] = {
 static int
 read_item(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, item_fields, sizeof(item_fields) / sizeof(item_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, item_fields, object);
 }
 
 static const gh_hub_field_t incomplete_fields[] = {
@@ -43,7 +43,7 @@ static const gh_hub_field_t incomplete_fields[] = {
 static int
 read_incomplete(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, incomplete_fields, 1, object);
+    return GH_HUB_EXPECT_OBJECT(r, incomplete_fields, object);
 }
 
 static const gh_hub_field_t response_fields[] = {
@@ -61,7 +61,7 @@ static const gh_hub_field_t response_fields[] = {
 static int
 read_response(gh_hub_reader_t *r, void *object)
 {
-    return gh_hub_expect_object(r, response_fields, sizeof(response_fields) / sizeof(response_fields[0]), object);
+    return GH_HUB_EXPECT_OBJECT(r, response_fields, object);
 }
 
 /* A string in text and calls; of other events whatever it is. */

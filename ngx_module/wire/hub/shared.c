@@ -177,10 +177,7 @@ gh_hub_read_stop(gh_hub_reader_t *r, void *object)
         return gh_hub_invalid(r, "must be a string or an array of strings");
     }
 
-    while (gh_hub_element(r, &status)) {
-        if (r->json.event != GH_JSON_STRING) {
-            return gh_hub_invalid(r, "must be a string");
-        }
+    while (gh_hub_string_element(r, &status)) {
         count++;
     }
 

@@ -38,6 +38,25 @@ gh_hub_allow(gh_hub_reader_t *r, gh_hub_request_t *request, gh_str_t name)
     return GH_OK;
 }
 
+int
+gh_hub_read_callers(gh_hub_reader_t *r, void *object)
+{
+    int status;
+
+    (void) object;
+
+    if (gh_hub_array(r) != GH_OK) {
+        return GH_ERROR;
+    }
+    while (gh_hub_string_element(r, &status)) {
+        if (!gh_json_token_is(&r->json, GH_STR("direct"))) {
+            gh_hub_ask(r, GH_ASK_TOOL_DEFERRED);
+        }
+    }
+
+    return status;
+}
+
 /* ---- names, sorted so that many of them are found quickly ---- */
 
 typedef struct {

@@ -1,8 +1,8 @@
 /* Turns, which Messages and Converse have alike. */
 #include "ngx_module/wire/hub/dialect.h"
 
-int
-gh_hub_read_turn(gh_hub_reader_t *r, gh_str_t role, gh_hub_message_t *message, size_t offset)
+static int
+read_turn(gh_hub_reader_t *r, gh_str_t role, gh_hub_message_t *message, size_t offset)
 {
     if (gh_hub_is(role, "user")) {
         message->role = GH_HUB_USER;
@@ -16,6 +16,37 @@ gh_hub_read_turn(gh_hub_reader_t *r, gh_str_t role, gh_hub_message_t *message, s
     }
 
     return GH_OK;
+}
+
+int
+gh_hub_read_turns(gh_hub_reader_t *r, gh_hub_request_t *request, const gh_hub_field_t *fields, unsigned count)
+{
+    gh_hub_message_t **tail, *message;
+    gh_hub_turn_t      read;
+    size_t             offset;
+    int                status;
+
+    if (gh_hub_array(r) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    /* system may have been read before */
+    for (tail = &request->messages; *tail != NULL; tail = &(*tail)->next) { }
+
+    while (gh_hub_object_element(r, fields, count, &read, sizeof(read), &offset, &status)) {
+        message = gh_hub_new(r, sizeof(gh_hub_message_t));
+        if (message == NULL) {
+            return GH_ERROR;
+        }
+        message->parts = read.content;
+        if (read_turn(r, read.role, message, offset) != GH_OK) {
+            return GH_ERROR;
+        }
+        *tail = message;
+        tail = &message->next;
+    }
+
+    return status;
 }
 
 static const char *
