@@ -1,4 +1,4 @@
-/* Private to ngx_http_gatehouse_translate.c and ngx_http_gatehouse_translated.c: one answer of a deployment that speaks another dialect. */
+/* Private to ngx_http_gatehouse_translate*.c: one answer of a deployment that speaks another dialect. */
 #ifndef NGX_HTTP_GATEHOUSE_TRANSLATE_H
 #define NGX_HTTP_GATEHOUSE_TRANSLATE_H
 
@@ -37,6 +37,10 @@ struct ngx_http_gatehouse_translation_s {
 ngx_int_t ngx_http_gatehouse_translate_take(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_translation_t *t,
     ngx_buf_t *raw);
+
+/* The same of a stream that is framed as AWS does. */
+void ngx_http_gatehouse_translate_frames(ngx_http_gatehouse_translation_t *t,
+    u_char *data, size_t len);
 
 /* gh_hub_out_t's, context a translation. */
 void ngx_http_gatehouse_bytes_out(void *context, const char *data,

@@ -124,6 +124,26 @@ gh_bedrock_chunk_read(gh_str_t payload, char *buffer, gh_str_t *event, gh_error_
     return GH_OK;
 }
 
+gh_str_t
+gh_bedrock_padding(gh_str_t payload)
+{
+    gh_json_reader_t r;
+
+    gh_json_reader_init(&r, payload, 0);
+    if (payload.len != 0 && gh_json_next(&r) == GH_JSON_OBJECT_BEGIN) {
+        while (gh_json_next(&r) == GH_JSON_KEY) {
+            if (gh_json_token_is(&r, GH_STR("p"))) {
+                return gh_json_next(&r) == GH_JSON_STRING ? r.token : GH_STR("");
+            }
+            if (gh_json_skip(&r) != GH_OK) {
+                break;
+            }
+        }
+    }
+
+    return GH_STR("");
+}
+
 size_t
 gh_bedrock_chunk_write(gh_str_t event, char *buffer)
 {

@@ -68,6 +68,9 @@ int gh_bedrock_chunk_read(gh_str_t payload, char *buffer, gh_str_t *event, gh_er
 
 #define GH_BEDROCK_CHUNK_LENGTH(len) (((len) + 2) / 3 * 4 + 12)
 
+/* Its padding, which hides how long the event is: the inside of the string `p`, escaped, borrowed; empty: there is none that can be read. */
+gh_str_t gh_bedrock_padding(gh_str_t payload);
+
 /* Such a payload; buffer has GH_BEDROCK_CHUNK_LENGTH(event.len) bytes and does not overlap event. Returns its length. */
 size_t gh_bedrock_chunk_write(gh_str_t event, char *buffer);
 

@@ -69,7 +69,7 @@ def converse(text="hello", **more):
 def frame(kind, payload, message="event"):
     """One message of AWS's event stream, made here from its description."""
     headers = b""
-    for name, value in ((":event-type" if message == "event" else ":exception-type", kind), (":content-type", "application/json"), (":message-type", message)):
+    for name, value in ((":exception-type" if message == "exception" else ":event-type", kind), (":content-type", "application/json"), (":message-type", message)):
         headers += bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
     body = json.dumps(payload).encode()
     prelude = struct.pack(">II", 16 + len(headers) + len(body), len(headers))

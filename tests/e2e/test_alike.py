@@ -165,5 +165,19 @@ def test_ids_in_frames_are_given_out(world, backend):
     assert first == {**events[0], "message": {**events[0]["message"], "container": {**test_ids.CONTAINER, "id": ours}}} and re.fullmatch(r"[A-Za-z0-9_-]{40,}", ours)
     if backend is BEDROCK:
         assert found.body.endswith(b"".join(frames[1:]))
+        assert [payload.get("p") for _, payload in framed(found.body)] == ["abcd"] * len(events)
     found = asks(world, {"max_tokens": 9, "messages": test_ids.HI, "container": ours}, True)
     assert found.status == 200 and world.b1.requests[1].json["container"] == "container_CON1", found.body
+
+
+@pytest.mark.parametrize("strange", [shapes.frame("tomorrow", {"container": test_ids.CONTAINER}), shapes.frame("chunk", {"container": test_ids.CONTAINER}, "tomorrow")],
+                         ids=["event", "message"])
+@pytest.mark.parametrize("kept", [False, True])
+def test_no_id_passes_in_a_frame_nobody_knows(world, strange, kept):
+    """Where ids are given out, what is not known to have any goes to nobody; elsewhere it passes as it came."""
+    world.route("b1", rules=ANY, features=test_ids.FEATURES, **BEDROCK)
+    frames = [*map(chunk, SAID[:3]), strange, *map(chunk, SAID[3:])]
+    world.b1.play(shapes.aws_stream(*frames))
+    found = asks(world, {"max_tokens": 9, "messages": test_ids.HI, **(test_ids.RUN if kept else {})}, True, True)
+    assert found.status == 200 and found.body == b"".join(one for one in frames if one != strange or not kept)
+    assert world.gateway.outcome(found.id)["end"] == "complete"

@@ -4,6 +4,7 @@ import json
 
 import anthropic
 import botocore.config
+import botocore.eventstream
 import botocore.exceptions
 import botocore.session
 import pytest
@@ -188,6 +189,30 @@ def test_invoke_to_converse(world):
     assert claude(world).messages.create(model="m", max_tokens=9, messages=HELLO).content[0].text == "hello"
     world.b1.play(shapes.aws_stream(*shapes.spoken("he", "llo")))
     assert spoken_by(claude(world))[0] == "hello" and world.b1.requests[1].target == PATH + "/converse-stream"
+
+
+@pytest.mark.parametrize("backend", [CONVERSE, INVOKE], ids=["converse", "invoke"])
+def test_padding_passes_between_the_two(world, backend):
+    """Each frame that is made of one with padding has the same; a frame that came without goes without."""
+    use(world, backend)
+    if backend is CONVERSE:
+        frames = shapes.spoken("he", "llo")
+        frames[1:3] = [shapes.frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "he"}, "p": "ab\\u0063\"d"}),
+                       shapes.frame("contentBlockDelta", {"contentBlockIndex": 0, "p": 1, "delta": {"text": "llo"}})]
+        asked = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": HELLO}
+    else:
+        frames = invoked("he", "llo")
+        asked = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+    world.b1.play(shapes.aws_stream(*frames))
+    found = ask(world.gateway, json.dumps(asked).encode(), path="/model/m/invoke-with-response-stream" if backend is CONVERSE else "/model/m/converse-stream")
+    buffer = botocore.eventstream.EventStreamBuffer()
+    buffer.add_data(found.body)
+    told = [(one.headers[":event-type"], json.loads(one.payload)) for one in buffer]
+    if backend is CONVERSE:
+        events = [(json.loads(base64.b64decode(payload["bytes"])), payload.get("p")) for _, payload in told]
+        assert [(one["delta"]["text"], padding) for one, padding in events if one["type"] == "content_block_delta"] == [("he", "ab\\u0063\"d"), ("llo", None)], events
+    else:
+        assert [(payload["delta"]["text"], payload["p"]) for kind, payload in told if kind == "contentBlockDelta"] == [("he", "abcdef"), ("llo", "abcdef")], told
 
 
 # ---- other clients at InvokeModel ----

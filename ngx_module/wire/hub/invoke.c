@@ -33,6 +33,16 @@ gh_hub_chunk_out(gh_hub_stream_t *s)
     }
 
     s->wrapped.len = gh_bedrock_chunk_write(gh_hub_kept(&s->put), s->wrapped.data);
+    if (s->padding.len != 0) {
+        s->wrapped.len--;
+        gh_hub_put_kv_string(&s->wrapped, "p", s->padding);
+        GH_HUB_PUT(&s->wrapped, "}");
+    }
+    if (s->wrapped.failed) {
+        s->wrapped.failed = false;
+        s->put.failed = true;
+        return;
+    }
     if (s->out.message != NULL) {
         s->out.message(s->out.context, "chunk", false, gh_hub_kept(&s->wrapped));
     }
@@ -45,7 +55,8 @@ invoke_event_read(gh_hub_stream_t *s, gh_str_t type, gh_str_t data)
     gh_str_t event;
 
     if (!gh_str_is(type, "chunk")) {
-        return;    /* none that is known */
+        s->changed = true;    /* none that is known: where ids in it cannot be given out, nobody gets it */
+        return;
     }
 
     s->scratch.len = 0;    /* only streams of bytes have another use for it */

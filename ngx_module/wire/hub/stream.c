@@ -4,6 +4,7 @@
  */
 #include "ngx_module/wire/hub/stream.h"
 
+#include "ngx_module/wire/bedrock.h"
 #include "ngx_module/wire/hub/dialect.h"
 #include "ngx_module/wire/sse.h"
 
@@ -574,12 +575,14 @@ gh_hub_stream_message(gh_hub_stream_t *s, gh_str_t type, bool exception, gh_str_
 
     s->state.seen++;
     s->changed = false;
+    s->padding = !exception && gh_hub_framed(s->client) && (s->backend != s->client || s->ids != NULL) ? gh_bedrock_padding(payload) : GH_STR("");
     if (exception) {
         gh_hub_error_read(s->backend, 0, type, payload, &error);
         gh_hub_tell_error(s, &error);
     } else if (!ended(s)) {
         gh_hub_rows[s->backend]->event_read(s, type, payload);
     }
+    s->padding = GH_STR("");
     flush(s);
 }
 
@@ -689,6 +692,11 @@ gh_hub_event_end(gh_hub_stream_t *s)
 void
 gh_hub_message_out(gh_hub_stream_t *s, const char *type, bool exception)
 {
+    if (!exception && s->padding.len != 0 && s->put.len != 0) {
+        s->put.len--;    /* the object is open again */
+        gh_hub_put_kv_string(&s->put, "p", s->padding);
+        GH_HUB_PUT(&s->put, "}");
+    }
     if (!s->put.failed && s->out.message != NULL) {
         s->out.message(s->out.context, type, exception, gh_hub_kept(&s->put));
         s->put.len = 0;

@@ -45,6 +45,7 @@ struct gh_hub_stream_s {
     /* ---- of the writer ---- */
     gh_hub_put_t          put;            /* bytes for the client that have not been handed out */
     gh_hub_put_t          wrapped;        /* of InvokeModel: an event in the message around it */
+    gh_str_t              padding;        /* escaped: of the message that is being read, which what is written of it has, too; empty: none */
     uint16_t              call_of[GH_HUB_PARTS_MAX];        /* by part: the number of a call among the calls */
     uint16_t              calls;
     gh_hub_finish_t       finish;
@@ -90,7 +91,7 @@ void gh_hub_tell_broken(gh_hub_stream_t *s, const char *sentence);
 /* "event: TYPE\ndata: " and "data: "; the event's end. type NULL: no event line. For InvokeModel's clients what stands between is a message's chunk. */
 void gh_hub_event_begin(gh_hub_stream_t *s, const char *type);
 void gh_hub_event_end(gh_hub_stream_t *s);
-/* What was put as one message of the framing; as the chunk of one. */
+/* What was put as one message of the framing, with the backend's padding; as the chunk of one. */
 void gh_hub_message_out(gh_hub_stream_t *s, const char *type, bool exception);
 void gh_hub_chunk_out(gh_hub_stream_t *s);
 
