@@ -8,6 +8,8 @@
 #include "ngx_http_gatehouse.h"
 #include "ngx_http_gatehouse_sign.h"
 
+#include "ngx_module/wire/bedrock.h"
+
 #include <linux/sockios.h>
 
 
@@ -259,8 +261,12 @@ ngx_http_gatehouse_head_size(ngx_http_gatehouse_ctx_t *ctx,
            + signature->len
            + wire->version_header.len + wire->version_value.len
            + sizeof(": \r\n") - 1
-           + sizeof("anthropic-beta: \r\n") - 1 + wire->betas.len
-           + sizeof("x-amzn-bedrock-service-tier: reserved\r\n") - 1;
+           + sizeof("anthropic-beta: \r\n") - 1 + wire->betas.len;
+
+    for (i = 0; i < GH_BEDROCK_HEADERS; i++) {
+        size += gh_bedrock_headers[i].len + wire->said[i].len
+                + sizeof(": \r\n") - 1;
+    }
 
     for (i = 0; i < ctx->forward.nelts; i++) {
         size += forward[i]->key.len + forward[i]->value.len
@@ -371,10 +377,14 @@ ngx_http_gatehouse_head(ngx_http_gatehouse_ctx_t *ctx,
         *p++ = CR; *p++ = LF;
     }
 
-    if (wire->tier) {
-        p = ngx_http_gatehouse_cpylit(p, "x-amzn-bedrock-service-tier: ");
-        p = ngx_cpymem(p, wire->tier, ngx_strlen(wire->tier));
-        *p++ = CR; *p++ = LF;
+    for (i = 0; i < GH_BEDROCK_HEADERS; i++) {
+
+        if (wire->said[i].len) {
+            p = ngx_cpymem(p, gh_bedrock_headers[i].data, gh_bedrock_headers[i].len);
+            *p++ = ':'; *p++ = ' ';
+            p = ngx_cpymem(p, wire->said[i].data, wire->said[i].len);
+            *p++ = CR; *p++ = LF;
+        }
     }
 
     *p++ = CR; *p++ = LF;

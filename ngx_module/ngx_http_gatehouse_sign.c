@@ -47,7 +47,7 @@ ngx_int_t
 ngx_http_gatehouse_sign(ngx_http_gatehouse_ctx_t *ctx,
     ngx_http_gatehouse_attempt_t *attempt, ngx_str_t *host, ngx_str_t *lines)
 {
-    size_t                        count;
+    size_t                        count, signed_;
     uint8_t                       digest[32];
     gh_str_t                      path, pieces[GH_BODY_PIECES];
     gh_error_t                    error;
@@ -56,7 +56,8 @@ ngx_http_gatehouse_sign(ngx_http_gatehouse_ctx_t *ctx,
     gh_sigv4_scope_t              scope;
     gh_sigv4_signed_t             sent;
     gh_sigv4_request_t            request;
-    gh_sigv4_header_t             type;
+    gh_sigv4_header_t             headers[1 + GH_BEDROCK_HEADERS];
+    ngx_uint_t                    i;
     ngx_http_gatehouse_held_t    *held;
     ngx_http_gatehouse_backend_t *backend;
 
@@ -69,8 +70,17 @@ ngx_http_gatehouse_sign(ngx_http_gatehouse_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    type.name = GH_STR("content-type");
-    type.value = GH_STR("application/json");
+    headers[0].name = GH_STR("content-type");
+    headers[0].value = GH_STR("application/json");
+    signed_ = 1;
+
+    for (i = 0; i < GH_BEDROCK_HEADERS; i++) {
+
+        if (attempt->wire.said[i].len) {
+            headers[signed_].name = gh_bedrock_headers[i];
+            headers[signed_++].value = attempt->wire.said[i];
+        }
+    }
 
     path = attempt->wire.path;
     mark = memchr(path.data, '?', path.len);
@@ -88,8 +98,8 @@ ngx_http_gatehouse_sign(ngx_http_gatehouse_ctx_t *ctx,
         request.query.len = path.data + path.len - (mark + 1);
     }
 
-    request.headers = &type;
-    request.header_count = 1;
+    request.headers = headers;
+    request.header_count = signed_;
     request.body_sha256 = digest;
     request.content_sha256 = 1;
 

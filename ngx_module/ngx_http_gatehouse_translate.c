@@ -34,7 +34,7 @@ static ngx_int_t ngx_http_gatehouse_translate_answer(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_translation_t *t);
 static ngx_int_t ngx_http_gatehouse_translate_told(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_translation_t *t,
-    const gh_hub_answer_t *answer);
+    const gh_hub_answer_t *answer, gh_str_t body);
 static ngx_int_t ngx_http_gatehouse_translate_feed(
     ngx_http_gatehouse_translation_t *t, u_char *data, size_t len);
 
@@ -423,7 +423,7 @@ ngx_http_gatehouse_translate_answer(ngx_http_request_t *r,
 
     if (ctx->intake.stream) {
         /* a stream was asked for: that is what its client can read */
-        return ngx_http_gatehouse_translate_told(r, ctx, t, &answer);
+        return ngx_http_gatehouse_translate_told(r, ctx, t, &answer, body);
     }
 
     if (gh_hub_answer_write(&ctx->arena, &answer, t->client, &reply,
@@ -463,14 +463,24 @@ failed:
 static ngx_int_t
 ngx_http_gatehouse_translate_told(ngx_http_request_t *r,
     ngx_http_gatehouse_ctx_t *ctx, ngx_http_gatehouse_translation_t *t,
-    const gh_hub_answer_t *answer)
+    const gh_hub_answer_t *answer, gh_str_t body)
 {
-    if (ngx_http_gatehouse_translate_open(ctx, t) == NULL) {
+    if (ngx_http_gatehouse_translate_open(ctx, t) == NULL
+        || ngx_http_gatehouse_translate_ids(ctx, t) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     ctx->event_stream = 1;
-    gh_hub_stream_answer(t->stream, answer);
+
+    if (gh_hub_traits(t->backend)->events_alike
+        && gh_hub_traits(t->client)->events_alike)
+    {
+        gh_hub_stream_plain(t->stream, body);
+
+    } else {
+        gh_hub_stream_answer(t->stream, answer);
+    }
 
     if (t->rc != NGX_OK) {
         return NGX_ERROR;

@@ -100,7 +100,19 @@ ngx_http_gatehouse_translate_request(ngx_http_request_t *r,
     }
 
     if (gh_endpoint_is(attempt->endpoint, GH_IS_TIER_HEADER)) {
-        attempt->wire.tier = gh_hub_invoke_tier(ctx->asked.request);
+        gh_hub_said_write(ctx->asked.request, attempt->wire.said);
+    }
+
+    if (ctx->asked.counted.data) {
+
+        if (gh_alike_count(&ctx->arena, &ctx->intake, ctx->asked.counted, &send,
+                           &attempt->wire, &attempt->body, &error)
+            != GH_OK)
+        {
+            goto failed;
+        }
+
+        goto recorded;
     }
 
     if (gh_endpoint_counts(attempt->endpoint)) {

@@ -43,6 +43,7 @@ DIALECT_REASONS = {
     "ngx_module/wire/intake_kept.c": "responses that are kept",
     "ngx_module/wire/intake_count.c": "a count of tokens holds the body of another endpoint",
     "ngx_module/wire/hub/count.c": "a count of tokens holds the body of another endpoint",
+    "ngx_module/wire/alike_count.c": "a count of tokens holds the body of another endpoint",
     "ngx_module/ngx_http_gatehouse_access.c": "one path of two APIs lists models: a header says which",
     "ngx_module/ngx_http_gatehouse_translate.c": "models of embeddings fail in the words of InvokeModel",
     "policy/decide/bedrock_model.c": "what the models of one host's catalogue offer",

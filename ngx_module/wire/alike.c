@@ -19,6 +19,13 @@ gh_alike_refused(const gh_intake_t *intake)
         }
     }
 
+    /* what else turns something on there is a guardrail */
+    for (uint32_t i = 0; i < intake->feature_count; i++) {
+        if (gh_str_starts(intake->features[i].where, GH_STR("header x-amzn-bedrock-"))) {
+            return intake->features[i].where;
+        }
+    }
+
     /* the body's own tiers have other names */
     for (size_t i = 0; gh_endpoint_is(intake->endpoint, GH_IS_TIER_HEADER) && i < sizeof(tiers) / sizeof(tiers[0]); i++) {
         if (gh_str_is(intake->service_tier, tiers[i])) {
@@ -131,7 +138,7 @@ gh_alike_request(gh_arena_t *arena, const gh_intake_t *intake, gh_str_t body, co
     if (to_invoke) {
         gh_hub_put_kv_string(&p, "anthropic_version", GH_STR(INVOKE_VERSION));
         gh_hub_put_flags(&p, betas, 0);
-        wire->tier = gh_str_is(intake->service_tier, "standard_only") ? "default" : NULL;
+        wire->said[GH_BEDROCK_HEADER_TIER] = gh_str_is(intake->service_tier, "standard_only") ? GH_STR("default") : GH_STR("");
     } else {
         gh_hub_put_kv_text(&p, "model", send->model);
         if (intake->stream) {

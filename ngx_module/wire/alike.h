@@ -20,4 +20,19 @@ gh_str_t gh_alike_refused(const gh_intake_t *intake);
  */
 int gh_alike_request(gh_arena_t *arena, const gh_intake_t *intake, gh_str_t body, const gh_hub_send_t *send, gh_wire_request_t *wire, gh_error_t *error);
 
+/* ---- counts of tokens: alike_count.c ---- */
+
+/*
+ * Where what a client of this endpoint has counted, a body of `inner`, can be counted without writing it anew: a body of Messages in InvokeModel's, and the other way.
+ * GH_ENDPOINTS: nowhere.
+ */
+gh_endpoint_t gh_alike_counted(gh_endpoint_t endpoint, gh_endpoint_t inner);
+
+/* What stands against it: a JSON path of what is counted, or a header; in the arena, static or the intake's. data NULL: nothing. */
+gh_str_t gh_alike_count_refused(gh_arena_t *arena, const gh_intake_t *intake, gh_str_t inner);
+
+/* The body of that count, in the arena, and what stands in headers then, wire->betas. GH_ERROR: "no_memory". */
+int gh_alike_count(gh_arena_t *arena, const gh_intake_t *intake, gh_str_t inner, const gh_hub_send_t *send, gh_wire_request_t *wire, gh_str_t *body,
+    gh_error_t *error);
+
 #endif

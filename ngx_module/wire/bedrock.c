@@ -16,6 +16,17 @@ static const char *const operations[GH_BEDROCK_OPERATIONS] = {
     [GH_BEDROCK_COUNT_TOKENS] = "count-tokens",
 };
 
+#define SAID(name) { (name), sizeof(name) - 1 }
+
+const gh_str_t gh_bedrock_headers[GH_BEDROCK_HEADERS] = {
+    [GH_BEDROCK_HEADER_TIER] = SAID("x-amzn-bedrock-service-tier"),
+    [GH_BEDROCK_HEADER_GUARDRAIL] = SAID("x-amzn-bedrock-guardrailidentifier"),
+    [GH_BEDROCK_HEADER_GUARDRAIL_VERSION] = SAID("x-amzn-bedrock-guardrailversion"),
+    [GH_BEDROCK_HEADER_TRACE] = SAID("x-amzn-bedrock-trace"),
+    [GH_BEDROCK_HEADER_LATENCY] = SAID("x-amzn-bedrock-performanceconfig-latency"),
+    [GH_BEDROCK_HEADER_LABELS] = SAID("x-amzn-bedrock-request-metadata"),
+};
+
 /* What model ids, profile ids and ARNs are made of. */
 static bool
 id_valid(gh_str_t id)

@@ -11,6 +11,7 @@
 #include "policy/base/arena.h"
 #include "policy/base/error.h"
 #include "policy/base/str.h"
+#include "policy/decide/intake.h"
 
 /* ---- paths ---- */
 
@@ -32,6 +33,11 @@ typedef struct {
 
 /* false: id is no ARN. */
 bool gh_aws_arn_read(gh_str_t id, gh_aws_arn_t *arn);
+
+/* ---- headers of InvokeModel ---- */
+
+/* By gh_bedrock_header_t: "x-amzn-bedrock-service-tier", ... */
+extern const gh_str_t gh_bedrock_headers[GH_BEDROCK_HEADERS];
 
 /* ---- hosts ---- */
 

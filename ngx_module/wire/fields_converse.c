@@ -281,6 +281,7 @@ static const gh_field_t model_rows[] = {
     OBJECT(V, "output_config", model_output_fields),
     READ(V, "anthropic_beta", GH_FIELD_BETAS),
     OBJECT(V, "inferenceConfig", model_inference_fields),
+    LIST(V, "tools", GH_FIELD_OBJECTS, gh_anthropic_tool_fields, &gh_anthropic_tool_types),
 };
 
 static const gh_field_t thinking_rows[] = {

@@ -17,6 +17,10 @@
 #define MI  (M | I)
 #define MKI (M | K | I)
 
+#define TOOL (MKI | GH_AT_CONVERSE)   /* Converse has tools of Anthropic's among additionalModelRequestFields */
+
+#define HOSTED_TOOL(n, f) ROW(TOOL, n, GH_FIELD_FEATURE, .feature = (f), .lacks = I)
+#define LACKING_TOOL(n)   ROW(TOOL, n, GH_FIELD_INERT, .lacks = I)
 #define HOSTED(n, f)      ROW(MKI, n, GH_FIELD_FEATURE, .feature = (f), .lacks = I)    /* Anthropic runs it, Bedrock does not */
 #define LACKING(n)        ROW(MKI, n, GH_FIELD_INERT, .lacks = I)
 #define FILE_ID           ROW(MKI, "file_id", GH_FIELD_HANDLE, .handle = GH_HANDLE_FILE, .unread = true, .feature = "files", .lacks = I)
@@ -24,7 +28,7 @@
 
 static const gh_field_table_t
     container_fields, thread_fields, diagnostics_fields, message_fields, block_fields, block_types, source_fields, source_types, citation_fields, citation_types, caller_fields, caller_types,
-    tool_fields, tool_types, tool_change_fields, tool_change_types, switch_fields, model_fields, cache_fields, metadata_fields, thinking_fields,
+    tool_change_fields, tool_change_types, switch_fields, model_fields, cache_fields, metadata_fields, thinking_fields,
     binding_fields, choice_fields, choice_types, output_fields, format_fields, budget_fields, management_fields, edit_fields, edit_types, amount_fields,
     billing_fields, credit_fields, compaction_fields, tab_fields, change_fields, transformation_fields;
 
@@ -46,7 +50,7 @@ static const gh_field_t body_rows[] = {
     MOVED(M | K, "model", GH_FIELD_MODEL, GH_MOVED_MODEL),
     LIST(MKI, "messages", GH_FIELD_MESSAGES, message_fields, NULL),
     LIST(MKI, "system", GH_FIELD_CONTENT, block_fields, &block_types),
-    LIST(MKI, "tools", GH_FIELD_OBJECTS, tool_fields, &tool_types),
+    LIST(MKI, "tools", GH_FIELD_OBJECTS, gh_anthropic_tool_fields, &gh_anthropic_tool_types),
     ROW(MKI, "tool_choice", GH_FIELD_WORD_OR_OBJECT, .table = &choice_fields, .types = &choice_types),
     READ(MI, "max_tokens", GH_FIELD_MAX_TOKENS),
     MOVED(M, "stream", GH_FIELD_STREAM, GH_MOVED_STREAM),
@@ -134,7 +138,7 @@ static const gh_field_t block_rows[] = {
     LIST(MKI, "tool_references", GH_FIELD_CONTENT, block_fields, &block_types),
     ROW(MKI, "tool", GH_FIELD_WORD_OR_OBJECT, .table = &tool_change_fields, .types = &tool_change_types),
     LIST(MKI, "tool_changes", GH_FIELD_CONTENT, block_fields, &block_types),
-    ROW(MKI, "tools", GH_FIELD_OBJECTS, .table = &tool_fields, .types = &tool_types, .lacks = I),
+    ROW(MKI, "tools", GH_FIELD_OBJECTS, .table = &gh_anthropic_tool_fields, .types = &gh_anthropic_tool_types, .lacks = I),
 
     /* inside of results */
     INERT(MKI, "error_code"),
@@ -282,67 +286,67 @@ static const gh_field_t caller_type_rows[] = {
 };
 
 static const gh_field_t tool_rows[] = {
-    READ(MKI, "type", GH_FIELD_TYPE),
-    INERT(MKI, "name"),
-    INERT(MKI, "description"),
-    SCHEMA(MKI, "input_schema"),
-    INERT(MKI, "strict"),
-    OBJECT(MKI, "cache_control", cache_fields),
-    INERT(MKI, "defer_loading"),
-    INERT(MKI, "eager_input_streaming"),
-    FREE(MKI, "input_examples"),             /* of the client's own tool, shown to the model */
-    ROW(MKI, "allowed_callers", GH_FIELD_CHOICES, .feature = "code_execution", .values = callers, .lacks_others = I),
-    INERT(MKI, "display_height_px"),
-    INERT(MKI, "display_width_px"),
-    INERT(MKI, "display_number"),
-    INERT(MKI, "enable_zoom"),
-    INERT(MKI, "max_characters"),
-    ROW(MKI, "configs", GH_FIELD_MAP, .table = &switch_fields, .lacks = I),
+    READ(TOOL, "type", GH_FIELD_TYPE),
+    INERT(TOOL, "name"),
+    INERT(TOOL, "description"),
+    SCHEMA(TOOL, "input_schema"),
+    INERT(TOOL, "strict"),
+    OBJECT(TOOL, "cache_control", cache_fields),
+    INERT(TOOL, "defer_loading"),
+    INERT(TOOL, "eager_input_streaming"),
+    FREE(TOOL, "input_examples"),             /* of the client's own tool, shown to the model */
+    ROW(TOOL, "allowed_callers", GH_FIELD_CHOICES, .feature = "code_execution", .values = callers, .lacks_others = I),
+    INERT(TOOL, "display_height_px"),
+    INERT(TOOL, "display_width_px"),
+    INERT(TOOL, "display_number"),
+    INERT(TOOL, "enable_zoom"),
+    INERT(TOOL, "max_characters"),
+    ROW(TOOL, "configs", GH_FIELD_MAP, .table = &switch_fields, .lacks = I),
 };
 
 static const gh_field_t switch_rows[] = {
-    INERT(MKI, "enabled"),
-    INERT(MKI, "defer_loading"),
+    INERT(TOOL, "enabled"),
+    INERT(TOOL, "defer_loading"),
 };
 
 static const gh_field_t tool_type_rows[] = {
-    INERT(MKI, "custom"),
-    INERT(MKI, "bash_20241022"),
-    INERT(MKI, "bash_20250124"),
-    INERT(MKI, "text_editor_20241022"),
-    INERT(MKI, "text_editor_20250124"),
-    INERT(MKI, "text_editor_20250429"),
-    INERT(MKI, "text_editor_20250728"),
-    INERT(MKI, "computer_20241022"),
-    INERT(MKI, "computer_20250124"),
-    INERT(MKI, "computer_20251124"),
-    LACKING("computer_toolset_20260801"),
-    LACKING("browser_toolset_20260801"),
-    INERT(MKI, "memory_20250818"),
-    INERT(MKI, "tool_search_tool_bm25"),     /* among the request's own tools */
-    INERT(MKI, "tool_search_tool_bm25_20251119"),
-    INERT(MKI, "tool_search_tool_regex"),
-    INERT(MKI, "tool_search_tool_regex_20251119"),
-    HOSTED("web_search_20250305", "web_search"),
-    HOSTED("web_search_20260209", "web_search"),
-    HOSTED("web_search_20260318", "web_search"),
-    HOSTED("web_fetch_20250910", "web_fetch"),
-    HOSTED("web_fetch_20260209", "web_fetch"),
-    HOSTED("web_fetch_20260309", "web_fetch"),
-    HOSTED("web_fetch_20260318", "web_fetch"),
-    HOSTED("code_execution_20250522", "code_execution"),
-    HOSTED("code_execution_20250825", "code_execution"),
-    HOSTED("code_execution_20260120", "code_execution"),
-    HOSTED("code_execution_20260521", "code_execution"),
-    HOSTED("advisor_20260301", "advisor"),     /* another model is asked */
-    HOSTED("mcp_toolset", "mcp"),
+    INERT(TOOL, "custom"),
+    INERT(TOOL, "bash_20241022"),
+    INERT(TOOL, "bash_20250124"),
+    INERT(TOOL, "text_editor_20241022"),
+    INERT(TOOL, "text_editor_20250124"),
+    INERT(TOOL, "text_editor_20250429"),
+    INERT(TOOL, "text_editor_20250728"),
+    INERT(TOOL, "computer_20241022"),
+    INERT(TOOL, "computer_20250124"),
+    INERT(TOOL, "computer_20251124"),
+    LACKING_TOOL("computer_toolset_20260801"),
+    LACKING_TOOL("browser_toolset_20260801"),
+    INERT(TOOL, "memory_20250818"),
+    INERT(TOOL, "tool_search_tool_bm25"),     /* among the request's own tools */
+    INERT(TOOL, "tool_search_tool_bm25_20251119"),
+    INERT(TOOL, "tool_search_tool_regex"),
+    INERT(TOOL, "tool_search_tool_regex_20251119"),
+    HOSTED_TOOL("web_search_20250305", "web_search"),
+    HOSTED_TOOL("web_search_20260209", "web_search"),
+    HOSTED_TOOL("web_search_20260318", "web_search"),
+    HOSTED_TOOL("web_fetch_20250910", "web_fetch"),
+    HOSTED_TOOL("web_fetch_20260209", "web_fetch"),
+    HOSTED_TOOL("web_fetch_20260309", "web_fetch"),
+    HOSTED_TOOL("web_fetch_20260318", "web_fetch"),
+    HOSTED_TOOL("code_execution_20250522", "code_execution"),
+    HOSTED_TOOL("code_execution_20250825", "code_execution"),
+    HOSTED_TOOL("code_execution_20260120", "code_execution"),
+    HOSTED_TOOL("code_execution_20260521", "code_execution"),
+    HOSTED_TOOL("advisor_20260301", "advisor"),     /* another model is asked */
+    HOSTED_TOOL("mcp_toolset", "mcp"),
 };
 
 static const gh_field_t tool_change_rows[] = {
     READ(MKI, "type", GH_FIELD_TYPE),
     INERT(MKI, "name"),
     LACKING("server_name"),
-    ROW(MKI, "definition", GH_FIELD_WORD_OR_OBJECT, .table = &tool_fields, .types = &tool_types),
+    ROW(MKI, "definition", GH_FIELD_WORD_OR_OBJECT, .table = &gh_anthropic_tool_fields, .types = &gh_anthropic_tool_types),
 };
 
 static const gh_field_t tool_change_type_rows[] = {
@@ -354,9 +358,9 @@ static const gh_field_t tool_change_type_rows[] = {
 
 /* In memory for minutes, for the organisation that asks, unless it says an hour or a wider scope ("global"). */
 static const gh_field_t cache_rows[] = {
-    CHOICE(MKI, "type", GH_FIELD_CHOICE, NULL, cache_types),
-    CHOICE(MKI, "ttl", GH_FIELD_CHOICE, "prompt_cache", lifetimes),
-    ROW(MKI, "scope", GH_FIELD_FEATURE, .feature = "prompt_cache", .dropped = I),
+    CHOICE(TOOL, "type", GH_FIELD_CHOICE, NULL, cache_types),
+    CHOICE(TOOL, "ttl", GH_FIELD_CHOICE, "prompt_cache", lifetimes),
+    ROW(TOOL, "scope", GH_FIELD_FEATURE, .feature = "prompt_cache", .dropped = I),
 };
 
 static const gh_field_t metadata_rows[] = {
@@ -480,8 +484,8 @@ static TABLE(citation_fields, citation_rows);
 static TABLE(citation_types, citation_type_rows);
 static TABLE(caller_fields, caller_rows);
 static TABLE(caller_types, caller_type_rows);
-static TABLE(tool_fields, tool_rows);
-static LATE_TABLE(tool_types, tool_type_rows);
+TABLE(gh_anthropic_tool_fields, tool_rows);
+LATE_TABLE(gh_anthropic_tool_types, tool_type_rows);
 static TABLE(switch_fields, switch_rows);
 static TABLE(tool_change_fields, tool_change_rows);
 static TABLE(tool_change_types, tool_change_type_rows);

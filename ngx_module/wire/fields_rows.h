@@ -69,6 +69,9 @@
 /* Tables of OpenAI's messages, which lie in fields_message.c. */
 extern const gh_field_table_t gh_message_fields, gh_part_fields, gh_tool_fields, gh_function_fields, gh_part_types, gh_tool_types;
 
+/* Tables of Anthropic's tools, which lie in fields_messages.c. */
+extern const gh_field_table_t gh_anthropic_tool_fields, gh_anthropic_tool_types;
+
 /* The other dialects' bodies, a file each. */
 extern const gh_field_table_t gh_chat_fields, gh_messages_fields, gh_converse_fields, gh_responses_fields;
 

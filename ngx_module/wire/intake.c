@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ngx_module/wire/bedrock.h"
 #include "ngx_module/wire/intake_reader.h"
 
 #define PATH_TEXT 256
@@ -342,7 +343,7 @@ gh_intake_parse_url(gh_arena_t *arena, const gh_url_t *url, gh_str_t body, gh_in
     r.intake = intake;
     r.error = error;
     r.type = GH_INTAKE_TYPE_NONE;
-    r.alike = gh_endpoint_alike(url->endpoint) != GH_ENDPOINTS ? (uint16_t) (1u << gh_endpoint_alike(url->endpoint)) : 0;
+    r.alike = gh_intake_alike(url->endpoint) != GH_ENDPOINTS ? (uint16_t) (1u << gh_intake_alike(url->endpoint)) : 0;
     gh_json_reader_init(&r.json, body, 0);
 
     switch (gh_json_next(&r.json)) {
@@ -522,6 +523,17 @@ header_word(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t valu
     return false;
 }
 
+/* Kept, several of a name as one list, which means nothing in any of them. */
+static void
+header_said(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t value)
+{
+    for (unsigned i = 0; i < GH_BEDROCK_HEADERS; i++) {
+        if (gh_str_eq_nocase(name, gh_bedrock_headers[i])) {
+            intake->said[i] = intake->said[i].len == 0 ? value : gh_str_format(arena, "%.*s,%.*s", GH_STR_ARG(intake->said[i]), GH_STR_ARG(value));
+        }
+    }
+}
+
 /* Headers in which InvokeModel has what is in Converse's body. Source: the service model of bedrock-runtime (InvokeModelRequest). */
 static bool
 header_of_invoke(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t value)
@@ -533,6 +545,7 @@ header_of_invoke(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t
         return false;
     }
 
+    header_said(arena, intake, name, value);
     if (gh_str_eq_nocase(name, GH_STR("x-amzn-bedrock-service-tier"))) {
         header_word(arena, intake, GH_STR("x-amzn-bedrock-service-tier"), value, tiers);
         intake->service_tier = value;

@@ -92,6 +92,12 @@ gh_intake_count_input(gh_arena_t *arena, gh_str_t body, gh_endpoint_t *endpoint,
            : count_wrong(&r, error, expected);
 }
 
+gh_endpoint_t
+gh_intake_alike(gh_endpoint_t endpoint)
+{
+    return endpoint == GH_ENDPOINT_COUNT_TOKENS ? GH_ENDPOINT_INVOKE : gh_endpoint_alike(endpoint);
+}
+
 int
 gh_intake_count(gh_arena_t *arena, const gh_url_t *url, gh_str_t body, gh_intake_t *intake, gh_error_t *error)
 {

@@ -92,6 +92,12 @@ void gh_intake_handles_typed(gh_intake_reader_t *r, uint32_t first);
 /* Keeps an opened id that was given out in a session; there are at most `most` in the request. GH_ERROR: no memory. */
 int gh_intake_opened(gh_arena_t *arena, gh_intake_t *intake, uint32_t most, const gh_handle_t *handle, gh_str_t text);
 
+/*
+ * The endpoint whose body would be the same but for some members: that alike, and of Messages that are to be counted InvokeModel's, which a count of Bedrock's holds.
+ * GH_ENDPOINTS: there is none.
+ */
+gh_endpoint_t gh_intake_alike(gh_endpoint_t endpoint);
+
 /* What stands at the current path is not known at the endpoint alike. */
 void gh_intake_unlike(gh_intake_reader_t *r);
 

@@ -130,7 +130,7 @@ typedef struct {
     bool        knows_store;       /* `store` may be added */
     bool        knows_max_completion;   /* the most tokens of a choice is max_completion_tokens */
     gh_str_t    betas;             /* what anthropic-beta says of a translated request; empty: nothing */
-    const char *tier;              /* what x-amzn-bedrock-service-tier says of a translated request; NULL: nothing */
+    gh_str_t    said[GH_BEDROCK_HEADERS];     /* what InvokeModel's headers say of a translated request, by gh_bedrock_header_t, printable ASCII; empty: nothing */
     gh_splice_t splice;            /* model name, stream_options.include_usage, store:false, inference_geo, the most tokens of a choice */
 } gh_wire_request_t;
 

@@ -116,6 +116,12 @@ typedef struct {
 /* The spellings of the most tokens that one choice may have. */
 enum { GH_MAX_TOKENS = 0, GH_MAX_COMPLETION_TOKENS, GH_N_PREDICT, GH_MAX_OUTPUT_TOKENS, GH_MAXIMA };
 
+/* Headers in which InvokeModel has what stands in Converse's body: gh_bedrock_headers (ngx_module/wire/bedrock.h). */
+typedef enum {
+    GH_BEDROCK_HEADER_TIER = 0, GH_BEDROCK_HEADER_GUARDRAIL, GH_BEDROCK_HEADER_GUARDRAIL_VERSION, GH_BEDROCK_HEADER_TRACE, GH_BEDROCK_HEADER_LATENCY,
+    GH_BEDROCK_HEADER_LABELS, GH_BEDROCK_HEADERS
+} gh_bedrock_header_t;
+
 /* An object in the body; a length of 0: absent. */
 typedef struct {
     size_t   offset, length;             /* of the value */
@@ -197,6 +203,7 @@ typedef struct {
     gh_str_t         model;              /* decoded; of what is kept: of the one that made it, once its id was opened */
     gh_str_t         inference_geo;      /* names of places that the client asks for in the body; empty: none. The gateway's own is the deployment's */
     gh_str_t         betas;              /* the header anthropic-beta, as it came, several as one list; borrowed, or the arena's; empty: none */
+    gh_str_t         said[GH_BEDROCK_HEADERS];      /* headers of InvokeModel, as they came, several of a name as one list; borrowed, or the arena's; empty: not said */
     bool             model_in_path;      /* the URL named it: what the body says, if anything, does not count */
     bool             stream;
     bool             include_usage;      /* the client asked for the usage chunk itself */

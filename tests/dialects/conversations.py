@@ -20,7 +20,7 @@ EVERY = set(DIALECTS) | CHAT | CONVERSE
 CAN = {
     "image_url": EVERY - CONVERSE - {"invoke"}, "cache": NATIVE, "signed": NATIVE | {"chat-open"}, "redacted": NATIVE | {"chat-open"},
     "failed": NATIVE, "result_image": EVERY - CHAT, "plain_document": NATIVE, "none": EVERY - CONVERSE,
-    "one_call": EVERY - CONVERSE, "json_object": CHAT | {"responses"}, "stop": EVERY - {"responses"}, "effort": EVERY - {"converse"}, "effort_most": EVERY - CONVERSE | {"converse-anthropic"},
+    "one_call": EVERY - CONVERSE, "json_object": CHAT | {"responses"}, "stop": EVERY - {"responses"}, "effort": EVERY - {"converse"}, "effort_bounded": EVERY - {"converse", "converse-nova"}, "effort_most": EVERY - CONVERSE | {"converse-anthropic"},
     "user": EVERY - CONVERSE, "tier": EVERY - {"invoke"}, "tier_flex": EVERY - ANTHROPIC, "verbosity": CHAT | {"responses"}, "top_k": NATIVE - {"converse", "converse-gpt-oss"} | {"chat-open"},
     "schema_name": EVERY - ANTHROPIC, "hot": CHAT | {"responses"}, "document_title": EVERY, "cache_key": CHAT | {"responses"},
     "metadata": CHAT | {"responses"}, "stream": EVERY - CONVERSE - {"invoke"},      # there the path says it
@@ -164,7 +164,7 @@ class Maker:
         elif self.maybe("json_object", 0.2):
             made["json_object"] = True
         if self.maybe("effort", 0.3):
-            made["effort"] = self.random.choice(["low", "medium", "high"] + (["xhigh", "max"] if "effort_most" in self.can else []))
+            made["effort"] = self.random.choice(["low", "medium"] + (["high"] if "effort_bounded" in self.can else []) + (["xhigh", "max"] if "effort_most" in self.can else []))
         if self.maybe("user", 0.3):
             made["user"] = self.word()
         if self.maybe("verbosity", 0.3):

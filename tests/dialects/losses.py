@@ -50,6 +50,8 @@ def asked(made):
     rows |= {"`temperature`" if made["temperature"] <= 1 else "`temperature` above 1"} if made.get("temperature") is not None else set()
     rows |= {TIERS[made["tier"]]} if made["tier"] else set()
     rows |= {EFFORTS[made["effort"]]} if made.get("effort") else set()
+    if made.get("effort") == "high" and (made.get("max_tokens") or made.get("temperature") is not None or made.get("top_p")):
+        rows.add("an effort of `high` beside a maximum, `temperature` or `top_p`")
     rows |= {"log probabilities"} if made.get("logprobs") is not None else set()
     rows |= {"`seed`"} if made.get("seed") is not None else set()
     rows |= {"developer messages"} if any(part.get("role") == "developer" for part in made["system"]) else set()

@@ -203,12 +203,17 @@ SAMPLES = {
     "`frequency_penalty`, `presence_penalty` but 0": [("chat", {"frequency_penalty": 0.1}, "frequency_penalty")],
     "the most tokens of an answer": [("chat", {"max_tokens": None, "max_completion_tokens": 5}, "max_completion_tokens")],
     "`reasoning_effort`, `output_config.effort`: low, medium, high": [
-        ("converse", {"outputConfig": {"effort": "low"}}, "outputConfig.effort"), model_fields("reasoning_effort", "high"),
+        ("converse", {"outputConfig": {"effort": "low"}}, "outputConfig.effort"), model_fields("reasoning_effort", "medium"),
         model_fields("output_config", {"effort": "low"}, ".effort"), model_fields("reasoningConfig", {"type": "enabled", "maxReasoningEffort": "medium"}),
-        ("chat", {"reasoning_effort": "high"}, "reasoning_effort"), ("messages", {"output_config": {"effort": "low"}}, "output_config.effort")],
+        ("chat", {"reasoning_effort": "medium"}, "reasoning_effort"), ("messages", {"output_config": {"effort": "low"}}, "output_config.effort")],
     "the same: xhigh, max": [
         ("converse", {"outputConfig": {"effort": "max"}}, "outputConfig.effort"),
         ("chat", {"reasoning_effort": "xhigh"}, "reasoning_effort"), ("messages", {"output_config": {"effort": "max"}}, "output_config.effort")],
+    "an effort of `high` beside a maximum, `temperature` or `top_p`": [
+        ("chat", {"reasoning_effort": "high"}, "reasoning_effort"), ("chat", {"reasoning_effort": "high", "top_p": 0.5}, "reasoning_effort"),
+        ("chat", {"reasoning_effort": "high", "temperature": 0.5}, "reasoning_effort"),
+        ("responses", {"reasoning": {"effort": "high"}, "max_output_tokens": 9}, "reasoning.effort"),
+        ("messages", {"output_config": {"effort": "high"}}, "output_config.effort")],
     "`reasoning_effort`: none": [
         model_fields("reasoningConfig", {"type": "disabled"}),
         ("responses", {"reasoning": {"effort": "none"}}, "reasoning.effort"),
@@ -243,12 +248,22 @@ SAMPLES = {
     "`prediction`": [("chat", {"prediction": {"type": "content", "content": "x"}}, "prediction")],
     "`stream_options.include_obfuscation`": [("chat", {"stream": True, "stream_options": {"include_obfuscation": True}},
                                               "stream_options.include_obfuscation")],
-    "`guardrailConfig`, `guardContent`": [("converse", {"guardrailConfig": {"guardrailIdentifier": "g"}}, "guardrailConfig"),
-                                          ("converse", {"system": [{"guardContent": {"text": {"text": "x"}}}]}, "system[0].guardContent")],
+    "`guardrailConfig`": [("converse", {"guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"}}, "guardrailConfig")],
+    "`guardContent`, `streamProcessingMode` of a guardrail: async": [
+        ("converse", {"system": [{"guardContent": {"text": {"text": "x"}}}]}, "system[0].guardContent"),
+        ("converse", {"guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1", "streamProcessingMode": "async"}}, "guardrailConfig")],
     "`additionalModelRequestFields` but those named below, `promptVariables`": [
         model_fields("reasoning", 1), model_fields("reasoningConfig", {"type": "enabled"})],
+    "`additionalModelRequestFields.tools`: Anthropic's bash, text editor, computer, memory": [
+        ("converse", {"additionalModelRequestFields": {"tools": [tool]}}, "additionalModelRequestFields.tools[0]")
+        for tool in ({"type": "bash_20250124", "name": "bash"}, {"name": "computer", "display_width_px": 1, "display_height_px": 2, "type": "computer_20251124", "enable_zoom": True},
+                     {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool", "max_characters": 9}, {"type": "memory_20250818", "name": "memory"})],
     "`additionalModelResponseFieldPaths`": [("converse", {"additionalModelResponseFieldPaths": ["/a"]}, "additionalModelResponseFieldPaths")],
-    "`requestMetadata`, `performanceConfig`": [("converse", {"requestMetadata": {"a": "b"}}, "requestMetadata")],
+    "`requestMetadata`": [("converse", {"requestMetadata": {"a": "b"}}, "requestMetadata")],
+    "`requestMetadata` that is not up to 16 strings as Bedrock takes them": [
+        ("converse", {"requestMetadata": labels}, "requestMetadata")
+        for labels in ({"a": "(b)"}, {"": "b"}, {"a": 1}, {"a": "b\r\nx: y"}, {"a": "b" * 257}, {str(one): "b" for one in range(17)})],
+    "`performanceConfig`": [("converse", {"performanceConfig": {"latency": "optimized"}}, "performanceConfig")],
     "service tier: reserved": [("converse", {"serviceTier": {"type": "reserved"}}, "serviceTier.type")],
     "reasoning items of Responses": [
         ("responses", {"input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}, {"role": "user", "content": "y"}]}, "input[0]")],

@@ -5,6 +5,7 @@ import re
 
 import botocore.eventstream
 import pytest
+from anthropic.lib.streaming._beta_messages import accumulate_event
 
 import anthropic_shapes as shapes
 import documents
@@ -181,3 +182,45 @@ def test_no_id_passes_in_a_frame_nobody_knows(world, strange, kept):
     found = asks(world, {"max_tokens": 9, "messages": test_ids.HI, **(test_ids.RUN if kept else {})}, True, True)
     assert found.status == 200 and found.body == b"".join(one for one in frames if one != strange or not kept)
     assert world.gateway.outcome(found.id)["end"] == "complete"
+
+
+def put_together(events):
+    """As Anthropic's SDK does it."""
+    snapshot, inputs = None, {}
+    for one in events:
+        snapshot = accumulate_event(event=one, current_snapshot=snapshot, json_bufs=inputs, request_headers={})
+    return snapshot.to_dict(mode="json")
+
+
+@pytest.mark.parametrize("backend, bedrock", [(ANTHROPIC, True), (BEDROCK, False), (BEDROCK, True)], ids=["messages to invoke", "invoke to messages", "invoke to invoke"])
+def test_a_plain_answer_to_who_asked_for_a_stream_is_whole(world, backend, bedrock):
+    """Put together again it is what the backend said: citations, calls of what the provider runs, signatures, blocks of tomorrow, usage and all else."""
+    world.route("b1", rules=ANY, features=test_ids.FEATURES, **backend)
+    thought = {"type": "thinking", "thinking": "h\u00e9\n", "signature": "c2ln"}
+    said = {**ANSWER, "container": test_ids.CONTAINER, "stop_details": None, "content": [
+        thought, CITED, *ANSWER["content"][1:], {"type": "text", "text": ""}, {"type": "redacted_thinking", "data": "eA=="},
+        {"type": "tool_use", "id": "toolu_1", "name": "t", "input": {"a": [1, {"b": "\"\\ \u20ac"}]}}, {"type": "tomorrow", "input": {"x": 1}, "text": "y", "citations": [1]}]}
+    world.b1.play(answer(body=json.dumps(said, indent=1).encode()))
+    found = asks(world, {"max_tokens": 9, "messages": test_ids.HI, **(test_ids.RUN if bedrock else {})}, bedrock, True)
+    assert found.status == 200 and world.gateway.outcome(found.id)["end"] == "complete", found.body
+    told = chunks(found.body) if bedrock else [line[6:] for line in found.body.split(b"\n") if line.startswith(b"data: ")]
+    events = [json.loads(one) for one in told]
+    whole = put_together(events)
+    ours = whole["container"]["id"]
+    if bedrock:                     # of Messages nothing that is kept can be asked at Bedrock
+        assert b"container_CON1" not in b"".join(told) and re.fullmatch(r"[A-Za-z0-9_-]{40,}", ours)
+    else:
+        assert ours == test_ids.CONTAINER["id"]
+    wanted = {**said, "container": {**test_ids.CONTAINER, "id": ours}}
+    assert whole["content"] == wanted["content"] and {name: whole.get(name) for name in wanted} == wanted
+    usage = world.gateway.outcome(found.id)["usage"]
+    assert (usage["input"], usage["cached"], usage["output"], usage["source"]) == (11, 3, 7, "reported")
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"content":[]}', b'{"content":7,"stop_reason":"end_turn"}', b'{"type":"error","error":{"message":"x"}}'])
+def test_a_plain_answer_that_is_none_goes_to_another(world, body):
+    world.route("b1", "b2", rules=ANY, **BEDROCK)
+    world.b1.play(answer(body=body))
+    world.b2.play(shapes.aws_stream(*map(chunk, SAID)))
+    found = asks(world, RICH, False, True)
+    assert found.status == 200 and found.body == as_sent(SAID) and world.contacted() == ["b1", "b2"]

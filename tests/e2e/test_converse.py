@@ -110,9 +110,23 @@ def test_errors_in_its_words(site):
     expect_error(asks(site, {"messages": HELLO, "inference_geo": "nowhere"}), 400, "ValidationException", "invalid_places")
     expect_error(asks(site, model="nobody"), 404, "ResourceNotFoundException", "model_not_found")
     site.route("b1", dialect="bedrock", endpoints=["converse"], models={"m": NOVA}, rules=[documents.allow("here", process=["SE", "DE"], store="nothing")])
-    for more in ({"guardrailConfig": {"guardrailIdentifier": "g"}}, {"additionalModelRequestFields": {"of_tomorrow": 1}}, {"of_tomorrow": 1}):
+    for more in ({"guardrailConfig": {"guardrailIdentifier": "g"}}, {"additionalModelRequestFields": {"of_tomorrow": 1}}, {"of_tomorrow": 1},
+                 {"additionalModelRequestFields": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}},
+                 {"additionalModelRequestFields": {"tools": [{"type": "of_tomorrow", "name": "x"}]}}):
         expect_error(asks(site, {"messages": HELLO, **more}), 403, "AccessDeniedException", "residency_denied")
     assert not site.b1.requests and not site.b2.requests
+
+
+def test_tools_that_the_client_runs_turn_nothing_on(site):
+    """And what Anthropic runs is the feature that it is at Messages."""
+    body = {"messages": HELLO, "additionalModelRequestFields": {"tools": [{"type": "bash_20250124", "name": "bash"}], "anthropic_beta": ["computer-use-2025-01-24"]}}
+    site.route("b1", dialect="bedrock", endpoints=["converse"], models={"m": "eu.anthropic.claude-x-v1:0"}, rules=[documents.allow("here", process=["SE", "DE"], store="nothing")])
+    site.b1.play(answer(body=json.dumps(shapes.converse("hello")).encode()))
+    assert asks(site, body).status == 200 and site.b1.requests[0].json == body
+    body["additionalModelRequestFields"]["tools"].append({"type": "web_search_20250305", "name": "web_search"})
+    found = asks(site, body)
+    assert found.status == 403 and len(site.b1.requests) == 1
+    assert {"name": "web_search", "where": "additionalModelRequestFields.tools[1].type"}.items() <= site.gateway.record(found.id, ("decision",))[0]["features"][0].items()
 
 
 @pytest.mark.parametrize("config, sent", [(None, {"maxTokens": 64}), ({}, {"maxTokens": 64}), ({"temperature": 0.5}, {"temperature": 0.5, "maxTokens": 64}),

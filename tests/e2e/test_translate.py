@@ -185,6 +185,20 @@ def test_an_effort_by_whose_model_it_is(world):
         assert {name: sent[name] for name in ("outputConfig", "additionalModelRequestFields") if name in sent} == wanted
 
 
+@pytest.mark.parametrize("more", [{"max_completion_tokens": 9}, {"temperature": 0.5}, {"top_p": 0.5}])
+def test_the_most_effort_of_nova_beside_a_bound(world, more):
+    """Its provider refuses the two, so it is not asked; with another effort, or at another model, it is."""
+    use(world, by("b1", NOVA), by("b2", {**NOVA, "models": {"m": "eu.anthropic.claude-x-v1:0"}}))
+    world.b2.play(answer(200, shapes.converse("Hi.")))
+    assert ask(world.gateway, body_of(reasoning_effort="high", **more)).status == 200 and world.contacted() == ["b2"]
+    use(world, by("b1", NOVA))
+    found = ask(world.gateway, body_of(reasoning_effort="high", **more))
+    expect_error(found, 400, "not_expressible")
+    assert found.error["param"] == "reasoning_effort" and not world.contacted()
+    world.b1.play(answer(200, shapes.converse("Hi.")))
+    assert ask(world.gateway, body_of(reasoning_effort="medium", **more)).status == 200
+
+
 def test_a_system_message_behind_others(world):
     talk = [{"role": "user", "content": "hello"}, {"role": "system", "content": "Be brief."}]
     use(world, by("b1", {**NOVA, "models": {"m": "eu.anthropic.claude-x-v1:0"}}))

@@ -87,6 +87,44 @@ request(unsigned options, gh_str_t header, gh_str_t body)
     gh_heap_free(&heap);
 }
 
+/* What is to be counted: what is sent is a count that the other endpoint takes, with the same content. */
+static void
+counted(bool to_messages, gh_str_t header, gh_str_t body)
+{
+    gh_endpoint_t     from = to_messages ? GH_ENDPOINT_INVOKE : GH_ENDPOINT_COUNT_TOKENS, inner = GH_ENDPOINTS;
+    gh_hub_send_t     send = { .model = GH_STR("up\\\"1"), .default_max = 5, .inference_geo = GH_STR("") };
+    gh_wire_request_t wire;
+    gh_intake_t       intake, again;
+    gh_error_t        error;
+    gh_heap_t         heap;
+    gh_str_t          sent;
+
+    gh_heap_init(&heap);
+    if (parse(&heap.arena, from, false, body, &intake, &error) == GH_OK && !(to_messages && (intake.handle_count != 0 || intake.geo_member.length != 0))) {
+        if (to_messages) {
+            intake.endpoint = GH_ENDPOINT_BEDROCK_COUNT;
+        } else {
+            gh_intake_header(&heap.arena, &intake, GH_STR("anthropic-beta"), header);
+        }
+        memset(&wire, 0, sizeof(wire));
+        if (gh_alike_count_refused(&heap.arena, &intake, body).data == NULL && gh_alike_count(&heap.arena, &intake, body, &send, &wire, &sent, &error) == GH_OK) {
+            valid(sent);
+            if ((!to_messages && (gh_intake_count_input(&heap.arena, sent, &inner, &sent, &error) != GH_OK || inner != GH_ENDPOINT_INVOKE))
+                || parse(&heap.arena, to_messages ? GH_ENDPOINT_COUNT_TOKENS : GH_ENDPOINT_INVOKE, false, sent, &again, &error) != GH_OK
+                || again.messages != intake.messages || again.images != intake.images)
+            {
+                abort();
+            }
+            for (uint32_t i = 0; i < again.feature_count; i++) {
+                if (again.features[i].name.len == 0) {
+                    abort();
+                }
+            }
+        }
+    }
+    gh_heap_free(&heap);
+}
+
 /* ---- streams ---- */
 
 static void
@@ -219,6 +257,21 @@ either(gh_hub_dialect_t to, const gh_ids_owner_t *owner, gh_str_t text, const si
     }
 }
 
+/* A plain answer, told as a stream: all of it is JSON, and it ends well or not. */
+static void
+plain(gh_hub_dialect_t to, const gh_ids_owner_t *owner, gh_str_t text, sink_t *sink)
+{
+    gh_heap_t        heap;
+    gh_hub_stream_t *stream = begun(&heap, GH_HUB_INVOKE, to, owner, sink);
+    gh_hub_answer_t  answer;
+    gh_error_t       error;
+
+    if (gh_hub_answer_read(&heap.arena, GH_HUB_INVOKE, text, &answer, &error) == GH_OK) {
+        gh_hub_stream_plain(stream, text);
+    }
+    (void) over(&heap, stream, to, sink);
+}
+
 static void
 stream(unsigned choice, unsigned seed, gh_str_t text)
 {
@@ -231,6 +284,7 @@ stream(unsigned choice, unsigned seed, gh_str_t text)
     if (owner.handles == NULL) {
         owner = (gh_ids_owner_t) { .handles = gh_handles_new(secret), .tenant_uid = 7, .deployment = GH_STR("d"), .model = GH_STR("m") };
     }
+    plain(to, (choice & 2) ? &owner : NULL, text, &parts);
     if (choice & 4) {
         a = chunks(to, (choice & 2) ? &owner : NULL, text, &whole);
         either(to, (choice & 2) ? &owner : NULL, text, &whole, a, &parts);
@@ -267,6 +321,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             text = (gh_str_t) { text.data + line + 1, text.len - line - 1 };
         }
         request(data[1], header, text);
+        counted((data[1] & TO_MESSAGES) != 0, header, text);
     } else {
         stream(data[1], data[2], text);
     }

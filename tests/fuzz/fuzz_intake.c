@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ngx_module/wire/hub/hub.h"
 #include "ngx_module/wire/wire.h"
 #include "tests/fuzz/standalone.h"
 
@@ -221,13 +222,34 @@ counted(gh_arena_t *arena, gh_str_t body)
     }
 }
 
+/* What InvokeModel's headers say, as a request of Converse would have it said there: printable ASCII, but for names of guardrails that it refuses. */
+static void
+told(gh_arena_t *arena, const gh_intake_t *intake)
+{
+    gh_str_t         said[GH_BEDROCK_HEADERS];
+    gh_hub_request_t request;
+
+    memset(said, 0, sizeof(said));
+    memset(&request, 0, sizeof(request));
+    gh_hub_said_read(arena, intake->said, &request);
+    gh_hub_said_write(&request, said);
+    for (unsigned i = 0; i < GH_BEDROCK_HEADERS && gh_hub_expressible(&request, GH_HUB_INVOKE); i++) {
+        for (size_t at = 0; at < said[i].len; at++) {
+            if (said[i].data[at] < ' ' || said[i].data[at] > '~') {
+                abort();
+            }
+        }
+    }
+}
+
 /* Every header that is known, with any value, and any one: nothing is borrowed that is not there, and what turns something on says where. */
 static void
 headers(gh_arena_t *arena, gh_str_t all, gh_endpoint_t endpoint)
 {
     static const char *const names[] = {
         "traceparent", "anthropic-beta", "anthropic-version", "openai-beta", "x-amzn-bedrock-service-tier", "x-amzn-bedrock-guardrailidentifier",
-        "x-amzn-bedrock-performanceconfig-latency", "x-amzn-bedrock-trace", "x-amzn-bedrock-projectidentifier"
+        "x-amzn-bedrock-performanceconfig-latency", "x-amzn-bedrock-trace", "x-amzn-bedrock-projectidentifier", "x-amzn-bedrock-guardrailversion",
+        "x-amzn-bedrock-request-metadata"
     };
     const char *colon = all.len != 0 ? memchr(all.data, ':', all.len) : NULL;
     gh_intake_t intake;
@@ -241,6 +263,7 @@ headers(gh_arena_t *arena, gh_str_t all, gh_endpoint_t endpoint)
         (void) gh_intake_header(arena, &intake, (gh_str_t) { all.data, (size_t) (colon - all.data) },
             (gh_str_t) { colon + 1, (size_t) (all.data + all.len - colon - 1) });
     }
+    told(arena, &intake);
     if (intake.feature_count > GH_FEATURES_MAX) {
         abort();
     }

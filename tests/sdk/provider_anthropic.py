@@ -9,6 +9,7 @@ HEADERS = [("request-id", "req_011C"), ("anthropic-organization-id", "o-1"), ("a
            ("anthropic-ratelimit-input-tokens-limit", "400000"), ("anthropic-ratelimit-input-tokens-remaining", "399000"),
            ("anthropic-ratelimit-input-tokens-reset", "2026-01-01T00:00:00Z")]
 COUNTED = {"messages", "model", "cache_control", "output_config", "system", "thinking", "tool_choice", "tools"}
+COUNTED_IN_BETAS = {"context_management", "compaction", "mcp_servers", "speed"}          # the SDK's beta type has them
 TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error"}
 
 
@@ -29,7 +30,7 @@ class Anthropic(Provider):
         if path == "/v1/messages":
             return self.messages(asked(request))
         if path == "/v1/messages/count_tokens":
-            if not COUNTED.issuperset(asked(request)):
+            if not (COUNTED | (COUNTED_IN_BETAS if request.header("anthropic-beta") else set())).issuperset(asked(request)):
                 raise Refused(400, "extra inputs are not permitted")
             return provider.plain({"input_tokens": 2095}, HEADERS)
         raise Refused(404, "no such path: " + request.target)

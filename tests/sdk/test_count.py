@@ -63,6 +63,39 @@ def test_boto3(site, asked, deployment, expected):
     assert (blocks(body) if deployment == "messages" else body) == expected
 
 
+RICH = {
+    "tools": [{"type": "bash_20250124", "name": "bash", "cache_control": {"type": "ephemeral", "ttl": "1h"}}, {"type": "memory_20250818", "name": "memory"},
+              {**TOOL, "defer_loading": True, "input_examples": [{"city": "x"}]}, {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}],
+    "messages": [{"role": "user", "content": [
+        {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "page"}]}, "citations": {"enabled": True}},
+        {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "x"}], "citations": {"enabled": True}}]}],
+    "context_management": {"edits": [{"type": "compact_20260112"}]},
+}
+
+
+def test_what_both_count_passes(site):
+    """Tools with a version, documents made of blocks, compaction: whatever Messages and InvokeModel both have is counted as it was written."""
+    found = site.through(clients.Messages).sdk.beta.messages.count_tokens(model="to-invoke", **RICH, betas=["context-management-2025-06-27", "claude-code-20250219"],
+                                                                          cache_control={"type": "ephemeral"})
+    assert found.input_tokens == 42
+    assert arrived(site, "invoke")[1] == {**RICH, "anthropic_version": "bedrock-2023-05-31", "max_tokens": 4096, "anthropic_beta": ["context-management-2025-06-27"]}
+
+    asked = {**INVOKE, **RICH, "top_k": 3, "top_p": 0.5, "stop_sequences": ["x"], "anthropic_beta": ["tool-search-tool-2025-10-19", "compact-2026-01-12"]}
+    found = site.through(clients.Converse).ask("count_tokens", modelId="to-messages", input={"invokeModel": {"body": json.dumps(asked)}})
+    assert found["inputTokens"] == 2095
+    [request] = site.of("messages").arrived
+    counted = {name: value for name, value in {**ASK, **RICH}.items()}
+    assert request.json == {"model": "claude-x", **counted}
+    assert request.header("anthropic-beta") == "advanced-tool-use-2025-11-20,compact-2026-01-12"
+
+
+@pytest.mark.parametrize("more, path", [({"container": {}}, "container"), ({"of_tomorrow": 1}, "of_tomorrow")])
+def test_what_the_other_count_has_not(site, more, path):
+    with pytest.raises(site.through(clients.Converse).FAILURES, match="not_expressible.*" + path):
+        site.through(clients.Converse).ask("count_tokens", modelId="to-messages", input={"invokeModel": {"body": json.dumps({**INVOKE, **more})}})
+    assert not site.of("messages").arrived
+
+
 def test_what_cannot_be_said(site):
     """Refused by its name before anything is sent, in the client's own words."""
     image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}

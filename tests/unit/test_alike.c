@@ -80,7 +80,7 @@ check(const case_t *c)
     CHECK_INT(len, gh_splice_length(&wire.splice, body));
     CHECK_STR(((gh_str_t) { joined, len }), c->sent);
     CHECK_STR(wire.betas, c->betas != NULL ? c->betas : "");
-    CHECK_STR(gh_str_from(wire.tier != NULL ? wire.tier : ""), c->tier != NULL ? c->tier : "");
+    CHECK_STR(wire.said[GH_BEDROCK_HEADER_TIER], c->tier != NULL ? c->tier : "");
 }
 
 static void

@@ -56,6 +56,7 @@ enum { GH_HUB_REFUSES = 0, GH_HUB_DROPS, GH_HUB_MAPS };
     A(TOOL_OPTIONS,        "`input_examples`, `eager_input_streaming` of a tool", "") \
     A(TOOL_DEFERRED,       "`defer_loading`, `allowed_callers` of a tool", "") \
     A(HOSTED_TOOL,         "tools of other types, their calls and results", "") \
+    A(CLIENT_TOOL,         "`additionalModelRequestFields.tools`: Anthropic's bash, text editor, computer, memory", "the client runs them; the flag of their beta goes along") \
     A(CUSTOM_TOOL,         "tools that take text, and their calls", "with the grammar of the text") \
     A(TOOL_CHOICE,         "`tool_choice`: auto, any, one tool", "") \
     A(TOOL_CHOICE_NONE,    "`tool_choice`: none", "") \
@@ -77,6 +78,7 @@ enum { GH_HUB_REFUSES = 0, GH_HUB_DROPS, GH_HUB_MAPS };
     A(LOGIT_BIAS,          "`logit_bias`", "token ids are one model's") \
     A(PENALTY,             "`frequency_penalty`, `presence_penalty` but 0", "") \
     A(MAX_TOKENS,          "the most tokens of an answer", "messages must have it: the gateway's default otherwise") \
+    A(EFFORT_BOUNDED,      "an effort of `high` beside a maximum, `temperature` or `top_p`", "") \
     A(EFFORT,              "`reasoning_effort`, `output_config.effort`: low, medium, high", "") \
     A(EFFORT_MOST,         "the same: xhigh, max", "") \
     A(EFFORT_NONE,         "`reasoning_effort`: none", "") \
@@ -86,7 +88,9 @@ enum { GH_HUB_REFUSES = 0, GH_HUB_DROPS, GH_HUB_MAPS };
     A(USER,                "`user`, `safety_identifier`, `metadata.user_id`", "") \
     A(USER_LONG,           "the same above 64 bytes", "") \
     A(METADATA,            "`metadata` of OpenAI", "labels of the client's own") \
-    A(REQUEST_METADATA,    "`requestMetadata`, `performanceConfig`", "labels of the client's own, and how quick the answer is to be; InvokeModel has both in headers, which no translation keeps") \
+    A(REQUEST_METADATA,    "`requestMetadata`", "labels of the client's own; invoke: in a header") \
+    A(LABELS_OTHER,        "`requestMetadata` that is not up to 16 strings as Bedrock takes them", "letters, digits, spaces and `:_@$#=/+,-.`, up to 256") \
+    A(LATENCY,             "`performanceConfig`", "how quick the answer is to be; invoke: in a header") \
     A(TIER_DEFAULT,        "service tier: default, standard_only", "") \
     A(TIER_FLEX,           "service tier: flex", "invoke: in a header") \
     A(TIER_PRIORITY,       "service tier: priority", "") \
@@ -97,7 +101,8 @@ enum { GH_HUB_REFUSES = 0, GH_HUB_DROPS, GH_HUB_MAPS };
     A(AUDIO_OUTPUT,        "audio answers", "") \
     A(PREDICTION,          "`prediction`", "it only makes an answer quicker") \
     A(STREAM_PADDING,      "`stream_options.include_obfuscation`", "") \
-    A(GUARDRAIL,           "`guardrailConfig`, `guardContent`", "") \
+    A(GUARDED,             "`guardContent`, `streamProcessingMode` of a guardrail: async", "") \
+    A(GUARDRAIL,           "`guardrailConfig`", "invoke: in headers; its trace is lost in the answer") \
     A(MODEL_FIELDS,        "`additionalModelRequestFields` but those named below, `promptVariables`", "") \
     A(MODEL_ANSWER,        "`additionalModelResponseFieldPaths`", "") \
     A(INCLUDE,             "`include`, `truncation`, `max_tool_calls`, `client_metadata`, `reasoning.summary` and `generate_summary` of Responses", "calls of tools that the provider runs are refused anyway; `client_metadata` is labels of the client's own") \

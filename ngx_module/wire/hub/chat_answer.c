@@ -78,6 +78,7 @@ chat_finish_name(gh_hub_finish_t finish)
         return GH_STR("tool_calls");
     case GH_HUB_REFUSED:
     case GH_HUB_FILTERED:
+    case GH_HUB_GUARDED:
         return GH_STR("content_filter");
     default:
         return GH_STR("stop");

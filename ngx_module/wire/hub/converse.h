@@ -14,6 +14,12 @@ void converse_put_part(gh_hub_put_t *p, const gh_hub_part_t *part);
 int  converse_model_read(gh_hub_reader_t *r, void *object);
 void converse_model_write(gh_hub_put_t *p, const gh_hub_request_t *request, gh_hub_dialect_t target);
 
+/* guardrailConfig, performanceConfig and requestMetadata: object is the request; and as they are written, where they are asked. */
+int  converse_guardrail_read(gh_hub_reader_t *r, void *object);
+int  converse_performance_read(gh_hub_reader_t *r, void *object);
+int  converse_labels_read(gh_hub_reader_t *r, void *object);
+void converse_put_said(gh_hub_put_t *p, const gh_hub_request_t *request);
+
 int  converse_request_read(gh_hub_reader_t *r, gh_hub_request_t *request);
 int  converse_request_write(gh_hub_put_t *p, const gh_hub_request_t *request, gh_hub_dialect_t target, const gh_hub_send_t *send, gh_error_t *error);
 int  converse_answer_read(gh_hub_reader_t *r, gh_hub_answer_t *answer);

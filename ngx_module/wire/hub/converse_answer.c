@@ -9,7 +9,7 @@ static const struct {
     uint8_t     finish;
 } reasons[] = {
     { "end_turn", GH_HUB_STOP }, { "tool_use", GH_HUB_TOOL_CALLS }, { "max_tokens", GH_HUB_LENGTH }, { "stop_sequence", GH_HUB_STOP_SEQUENCE },
-    { "content_filtered", GH_HUB_FILTERED }, { "content_filtered", GH_HUB_REFUSED }, { "guardrail_intervened", GH_HUB_FILTERED },
+    { "content_filtered", GH_HUB_FILTERED }, { "content_filtered", GH_HUB_REFUSED }, { "guardrail_intervened", GH_HUB_GUARDED },
     { "malformed_model_output", GH_HUB_MALFORMED }, { "malformed_tool_use", GH_HUB_MALFORMED },
     { "model_context_window_exceeded", GH_HUB_CONTEXT_LENGTH },
 };
@@ -441,14 +441,12 @@ converse_event_write(gh_hub_stream_t *s, const gh_hub_event_t *event)
         gh_hub_message_out(s, "contentBlockStop", false);
         break;
 
-    case GH_HUB_EVENT_FINISH:
+    case GH_HUB_EVENT_END:
+        /* the reason waits until then: a guardrail may be told last */
         GH_HUB_PUT(p, "{");
         gh_hub_put_kv_string(p, "stopReason", finish_name(event->finish));
         GH_HUB_PUT(p, "}");
         gh_hub_message_out(s, "messageStop", false);
-        break;
-
-    case GH_HUB_EVENT_END:
         GH_HUB_PUT(p, "{");
         put_usage(p, &event->usage, s->reply.latency_ms);
         converse_put_tier(p, s->tier);

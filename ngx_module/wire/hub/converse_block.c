@@ -217,7 +217,7 @@ static const gh_hub_field_t block_fields[] = {
     GH_HUB_READS("json", read_json),
     GH_HUB_READS("audio", read_audio),
     GH_HUB_READS("citationsContent", read_cited),
-    GH_HUB_ASKED("guardContent", PRESENT, GH_ASK_GUARDRAIL),
+    GH_HUB_ASKED("guardContent", PRESENT, GH_ASK_GUARDED),
     GH_HUB_ASKED("searchResult", PRESENT, GH_ASK_CITATIONS),
 };
 

@@ -77,7 +77,7 @@ static const struct {
 } model_fields[] = {
     { "top_k", read_top_k }, { "thinking", read_thinking }, { "reasoning_config", read_thinking },
     { "anthropic_beta", gh_hub_read_betas }, { "output_config", messages_output_read }, { "reasoning_effort", gh_hub_read_effort },
-    { "reasoningConfig", read_reasoning }, { "inferenceConfig", read_inference },
+    { "tools", messages_tools_read }, { "reasoningConfig", read_reasoning }, { "inferenceConfig", read_inference },
 };
 
 #define MODEL_FIELDS (sizeof(model_fields) / sizeof(model_fields[0]))

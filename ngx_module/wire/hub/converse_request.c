@@ -94,13 +94,16 @@ static int
 read_tools(gh_hub_reader_t *r, void *object)
 {
     gh_hub_request_t *request = object;
-    gh_hub_tool_t   **tail = &request->tools, *tool, *last = NULL;
+    gh_hub_tool_t   **tail, *tool, *last = NULL;
     size_t            offset;
     int               status;
 
     if (gh_hub_array(r) != GH_OK) {
         return GH_ERROR;
     }
+
+    /* others may stand in additionalModelRequestFields */
+    for (tail = &request->tools; *tail != NULL; tail = &(*tail)->next) { }
 
     while (gh_hub_element(r, &status)) {
         offset = r->json.token_offset;
@@ -296,11 +299,11 @@ static const gh_hub_field_t body_fields[] = {
     GH_HUB_READS("outputConfig", read_output),
     GH_HUB_READS("additionalModelRequestFields", converse_model_read),
     GH_HUB_READS("serviceTier", read_tier),
-    GH_HUB_ASKED("guardrailConfig", PRESENT, GH_ASK_GUARDRAIL),
+    GH_HUB_READS("guardrailConfig", converse_guardrail_read),
     GH_HUB_ASKED("promptVariables", FILLED, GH_ASK_MODEL_FIELDS),
     GH_HUB_ASKED("additionalModelResponseFieldPaths", FILLED, GH_ASK_MODEL_ANSWER),
-    GH_HUB_ASKED("requestMetadata", FILLED, GH_ASK_REQUEST_METADATA),
-    GH_HUB_ASKED("performanceConfig", PRESENT, GH_ASK_REQUEST_METADATA),
+    GH_HUB_READS("requestMetadata", converse_labels_read),
+    GH_HUB_READS("performanceConfig", converse_performance_read),
 };
 
 int

@@ -272,6 +272,7 @@ converse_request_write(gh_hub_put_t *p, const gh_hub_request_t *request, gh_hub_
     }
     converse_model_write(p, request, target);
     converse_put_tier(p, request->tier);
+    converse_put_said(p, request);
     gh_hub_put_close(p, '}');
 
     return GH_OK;

@@ -9,26 +9,11 @@
 #include "policy/base/base64.h"
 
 int
-gh_hub_count_write(gh_arena_t *arena, const gh_hub_request_t *request, gh_endpoint_t endpoint, const gh_hub_send_t *send, gh_str_t *body,
-    gh_error_t *error)
+gh_hub_count_wrap(gh_arena_t *arena, gh_str_t inner, gh_str_t *body, gh_error_t *error)
 {
     static const char begin[] = "{\"input\":{\"invokeModel\":{\"body\":\"", end[] = "\"}}}";
-    gh_hub_send_t     counted = *send;
-    gh_str_t          inner;
-    char             *p;
+    char             *p = gh_arena_alloc(arena, sizeof(begin) + (inner.len + 2) / 3 * 4 + sizeof(end));
 
-    counted.output_cap = 0;
-    counted.counts = endpoint == GH_ENDPOINT_COUNT_TOKENS;
-
-    if (endpoint == GH_ENDPOINT_COUNT_TOKENS) {
-        return gh_hub_request_write(arena, request, GH_HUB_MESSAGES, &counted, body, error);
-    }
-
-    if (gh_hub_request_write(arena, request, GH_HUB_INVOKE, &counted, &inner, error) != GH_OK) {
-        return GH_ERROR;
-    }
-
-    p = gh_arena_alloc(arena, sizeof(begin) + (inner.len + 2) / 3 * 4 + sizeof(end));
     if (p == NULL) {
         return gh_error_set(error, "no_memory", "out of memory");
     }
@@ -41,6 +26,23 @@ gh_hub_count_write(gh_arena_t *arena, const gh_hub_request_t *request, gh_endpoi
     body->len = (size_t) (p + sizeof(end) - 1 - body->data);
 
     return GH_OK;
+}
+
+int
+gh_hub_count_write(gh_arena_t *arena, const gh_hub_request_t *request, gh_endpoint_t endpoint, const gh_hub_send_t *send, gh_str_t *body,
+    gh_error_t *error)
+{
+    gh_hub_send_t counted = *send;
+    gh_str_t      inner;
+
+    counted.output_cap = 0;
+    counted.counts = endpoint == GH_ENDPOINT_COUNT_TOKENS;
+
+    if (endpoint == GH_ENDPOINT_COUNT_TOKENS) {
+        return gh_hub_request_write(arena, request, GH_HUB_MESSAGES, &counted, body, error);
+    }
+
+    return gh_hub_request_write(arena, request, GH_HUB_INVOKE, &counted, &inner, error) == GH_OK ? gh_hub_count_wrap(arena, inner, body, error) : GH_ERROR;
 }
 
 int

@@ -68,6 +68,9 @@ GH_HUB_ROWS(F)
 
 extern const gh_hub_row_t *const gh_hub_rows[GH_HUB_DIALECTS];
 
+/* A body of InvokeModel in one of Bedrock's CountTokens; in the arena. GH_ERROR: "no_memory". */
+int gh_hub_count_wrap(gh_arena_t *arena, gh_str_t inner, gh_str_t *body, gh_error_t *error);
+
 /* Usage as Anthropic, Bedrock and Responses have it. */
 bool gh_hub_counts_read(gh_str_t raw, gh_usage_t *usage);
 

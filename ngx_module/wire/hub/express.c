@@ -41,12 +41,14 @@ nowhere(gh_hub_asked_t *asked, gh_str_t where)
     }
 }
 
-/* A header that turns something on is said in no other dialect; NULL data: there is none. */
+/* A header that turns something on is said in no other dialect, but for a guardrail of InvokeModel; NULL data: there is none. */
 static gh_str_t
 header_used(const gh_intake_t *intake)
 {
+    bool told = gh_endpoint_is(intake->endpoint, GH_IS_TIER_HEADER);
+
     for (uint32_t i = 0; i < intake->feature_count; i++) {
-        if (gh_str_starts(intake->features[i].where, GH_STR("header "))) {
+        if (gh_str_starts(intake->features[i].where, GH_STR("header ")) && !(told && gh_str_is(intake->features[i].name, "guardrail"))) {
             return intake->features[i].where;
         }
     }
@@ -67,34 +69,24 @@ path_of(gh_arena_t *arena, const gh_error_t *error)
     return gh_str_copy(arena, (gh_str_t) { error->text, len });
 }
 
-/* Of InvokeModel a header says it. */
+/* Where the bodies are alike the intake has seen what stands against it. inner, body: of what is to be counted. */
 static void
-tier_of_header(gh_hub_request_t *request, gh_str_t tier)
+alike_endpoint(gh_hub_asked_t *asked, gh_endpoint_t inner, gh_str_t body)
 {
-    static const struct { const char *name; gh_hub_tier_t tier; gh_hub_ask_t ask; } tiers[] = {
-        { "default", GH_HUB_TIER_DEFAULT, GH_ASK_TIER_DEFAULT }, { "flex", GH_HUB_TIER_FLEX, GH_ASK_TIER_FLEX },
-        { "priority", GH_HUB_TIER_PRIORITY, GH_ASK_TIER_PRIORITY }, { "reserved", GH_HUB_TIER_RESERVED, GH_ASK_TIER_RESERVED },
-    };
+    gh_endpoint_t alike = gh_endpoint_alike(asked->intake->endpoint), counted = gh_alike_counted(asked->intake->endpoint, inner);
+    gh_str_t      where;
 
-    for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
-        if (gh_str_is(tier, tiers[i].name)) {
-            request->tier = tiers[i].tier;
-            request->asks[tiers[i].ask / 64] |= UINT64_C(1) << tiers[i].ask % 64;
-            request->where[tiers[i].ask] = 0;
-        }
+    if (counted != GH_ENDPOINTS) {
+        asked->counted = body;
+        alike = counted;
     }
-}
+    if (alike == GH_ENDPOINTS) {
+        return;
+    }
 
-/* Where the bodies are alike the intake has seen what stands against it. */
-static void
-alike_endpoint(gh_hub_asked_t *asked)
-{
-    gh_endpoint_t alike = gh_endpoint_alike(asked->intake->endpoint);
-
-    if (alike != GH_ENDPOINTS) {
-        for (unsigned words = 0; words < GH_WORDS; words++) {
-            asked->express->where[words][alike] = gh_alike_refused(asked->intake);
-        }
+    where = counted != GH_ENDPOINTS ? gh_alike_count_refused(asked->arena, asked->intake, body) : gh_alike_refused(asked->intake);
+    for (unsigned words = 0; words < GH_WORDS; words++) {
+        asked->express->where[words][alike] = where;
     }
 }
 
@@ -122,7 +114,7 @@ each_endpoint(gh_hub_asked_t *asked)
             }
             if (found[ask].data == NULL) {
                 (void) gh_hub_express(asked->request, target, path, sizeof(path), NULL);
-                found[ask] = path[0] == '\0' ? GH_STR("header x-amzn-bedrock-service-tier") : gh_str_copy(asked->arena, gh_str_from(path));
+                found[ask] = path[0] == '\0' ? gh_hub_said_where(ask) : gh_str_copy(asked->arena, gh_str_from(path));
                 if (found[ask].data == NULL) {
                     return GH_ERROR;
                 }
@@ -175,7 +167,7 @@ gh_hub_asked(void *context)
 {
     gh_hub_asked_t  *asked = context;
     gh_hub_dialect_t dialect = gh_hub_dialect_of(asked->intake->endpoint, GH_WORDS_PLAIN);
-    gh_endpoint_t    inner;
+    gh_endpoint_t    inner = asked->intake->endpoint;
     gh_error_t       error;
     gh_str_t         where, body = asked->body;
 
@@ -214,19 +206,19 @@ gh_hub_asked(void *context)
             return asked->express = NULL;
         }
         nowhere(asked, where);
-        alike_endpoint(asked);
+        alike_endpoint(asked, inner, body);
         return asked->express;
     }
 
     asked->request->betas = gh_hub_betas_join(asked->arena, asked->request->betas, asked->intake->betas);
     if (gh_endpoint_is(asked->intake->endpoint, GH_IS_TIER_HEADER)) {
-        tier_of_header(asked->request, asked->intake->service_tier);
+        gh_hub_said_read(asked->arena, asked->intake->said, asked->request);
     }
     asked->request->stream = asked->intake->stream;   /* Converse, InvokeModel: the path says it */
     if (each_endpoint(asked) != GH_OK) {
         return asked->express = NULL;
     }
-    alike_endpoint(asked);
+    alike_endpoint(asked, inner, body);
 
     return asked->express;
 }

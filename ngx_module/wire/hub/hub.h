@@ -96,6 +96,7 @@ typedef struct gh_hub_tool_s gh_hub_tool_t;
 
 struct gh_hub_tool_s {
     gh_str_t       name;          /* escaped */
+    gh_str_t       raw;           /* of a tool of Anthropic's that the client runs, all of it; data NULL: it is none */
     gh_str_t       description;   /* escaped; data NULL: none */
     gh_str_t       schema;        /* raw; data NULL: none was given */
     gh_str_t       strict;        /* "true", "false"; data NULL: not said */
@@ -145,6 +146,9 @@ typedef struct {
     gh_str_t          betas;          /* raw: Anthropic's, an array of strings; data NULL: none */
     uint32_t          betas_written;  /* so many of them, the first, stood in the body; the others in a header */
     gh_hub_tier_t     tier;
+    gh_str_t          guardrail, guardrail_version;    /* of Bedrock, its id or ARN; empty: not said */
+    const char       *trace, *latency;                 /* words of Converse, static: "enabled", "optimized"; NULL: not said */
+    gh_str_t          labels;         /* raw: of Converse's requestMetadata, printable ASCII in one line; data NULL: none */
     bool              store, json_object;
 
     /* How long what is written from it may get: text that changes between being a string and being a value is longer as a string. */
@@ -210,6 +214,7 @@ typedef struct {
     gh_str_t           body;
     gh_hub_request_t  *request;      /* NULL: not read yet, or it is one of embeddings: */
     gh_embed_request_t *embed;
+    gh_str_t           counted;      /* what is to be counted, where that is a body of Messages or InvokeModel: gh_alike_count writes it; data NULL: it is none */
     gh_express_t      *express;
 } gh_hub_asked_t;
 
@@ -228,8 +233,17 @@ gh_str_t gh_hub_betas_header(gh_arena_t *arena, gh_str_t betas);
 /* An array of flags as Anthropic knows them: Bedrock has some under names of its own. In the arena, or the array itself. */
 gh_str_t gh_hub_betas_native(gh_arena_t *arena, gh_str_t betas);
 
-/* How InvokeModel's header says the service tier; static. NULL: it is not said. */
-const char *gh_hub_invoke_tier(const gh_hub_request_t *request);
+/* What InvokeModel has in headers, of a request: values by gh_bedrock_header_t, printable ASCII; empty: that one is not sent. They borrow from the request. */
+void gh_hub_said_write(const gh_hub_request_t *request, gh_str_t said[GH_BEDROCK_HEADERS]);
+
+/*
+ * The other way: of an InvokeModel's client. Labels that no body of Converse can have are GH_ASK_LABELS_OTHER, a guardrail that none can name GH_ASK_UNKNOWN. Strings borrow; labels lie in
+ * the arena.
+ */
+void gh_hub_said_read(gh_arena_t *arena, const gh_str_t said[GH_BEDROCK_HEADERS], gh_hub_request_t *request);
+
+/* Which of the headers asks that: "header x-amzn-bedrock-service-tier", static. */
+gh_str_t gh_hub_said_where(unsigned ask);
 
 /* ---- its answer ---- */
 
@@ -242,7 +256,8 @@ typedef enum {
     GH_HUB_TOOL_CALLS,
     GH_HUB_PAUSE,             /* the turn goes on when it is sent back */
     GH_HUB_REFUSED,           /* by the model or its provider */
-    GH_HUB_FILTERED,          /* by a content filter or a guardrail */
+    GH_HUB_FILTERED,          /* by a content filter */
+    GH_HUB_GUARDED,           /* by a guardrail of the request's */
     GH_HUB_MALFORMED          /* what the model wrote could not be read by its provider: the answer is a failure */
 } gh_hub_finish_t;
 
@@ -383,6 +398,11 @@ void gh_hub_stream_break(gh_hub_stream_t *stream, const char *sentence);
 
 /* All of a stream that was asked for, of a backend that gave a plain answer instead. */
 void gh_hub_stream_answer(gh_hub_stream_t *stream, const gh_hub_answer_t *answer);
+
+/*
+ * The same of Messages and InvokeModel, whose events pass as they are, of the answer's own JSON, which gh_hub_answer_read could read: ids in it are given out as in a stream. Nothing of it is lost.
+ */
+void gh_hub_stream_plain(gh_hub_stream_t *stream, gh_str_t body);
 
 typedef struct {
     bool       done;            /* the backend's own end has come */

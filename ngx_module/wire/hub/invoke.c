@@ -8,17 +8,6 @@
 #include "ngx_module/wire/hub/messages.h"
 #include "ngx_module/wire/ids_walk.h"
 
-/* ---- the service tier ---- */
-
-const char *
-gh_hub_invoke_tier(const gh_hub_request_t *request)
-{
-    static const char *const tiers[] = { [GH_HUB_TIER_DEFAULT] = "default", [GH_HUB_TIER_FLEX] = "flex", [GH_HUB_TIER_PRIORITY] = "priority",
-                                         [GH_HUB_TIER_RESERVED] = "reserved" };
-
-    return request->tier < sizeof(tiers) / sizeof(tiers[0]) ? tiers[request->tier] : NULL;
-}
-
 /* ---- streams ---- */
 
 void
@@ -82,19 +71,31 @@ invoke_event_write(gh_hub_stream_t *s, const gh_hub_event_t *event)
     }
 }
 
+static void
+invoke_answer_write(gh_hub_put_t *p, const gh_hub_answer_t *answer, const gh_hub_reply_t *reply)
+{
+    messages_answer_write(p, answer, reply);
+    if (p->len != 0) {
+        p->len--;    /* the object is open again */
+        messages_put_guardrail(p, answer->finish);
+        gh_hub_put_close(p, '}');
+    }
+}
+
 const gh_hub_row_t gh_hub_invoke = {
     .traits = { .framed = true, .events_alike = true, .chunks_alike = true, .id_header = "x-amzn-requestid", .limits = GH_QUOTA_OPENAI },
     .asks = {
         GH_MAPS(SYSTEM_LATER), GH_MAPS(DEVELOPER), GH_MAPS(IMAGE_DATA), GH_MAPS(DOCUMENT_PDF), GH_MAPS(DOCUMENT_TEXT), GH_MAPS(DOCUMENT_CONTEXT), GH_MAPS(RESULT_MEDIA),
         GH_MAPS(RESULT_FAILED), GH_MAPS(REASONING_SIGNED), GH_MAPS(REASONING_REDACTED), GH_MAPS(CACHE_POINT), GH_MAPS(TOOLS), GH_MAPS(TOOL_STRICT), GH_MAPS(TOOL_CHOICE),
-        GH_MAPS(TOOL_CHOICE_NONE), GH_MAPS(ALLOWED_TOOLS), GH_MAPS(ONE_CALL), GH_MAPS(JSON_SCHEMA), GH_MAPS(TEMPERATURE), GH_MAPS(TOP_P), GH_MAPS(TOP_K), GH_MAPS(STOP),
-        GH_MAPS(STOP_MANY), GH_MAPS(MAX_TOKENS), GH_MAPS(EFFORT), GH_MAPS(EFFORT_MOST), GH_MAPS(EFFORT_NONE), GH_MAPS(THINKING), GH_MAPS(USER), GH_MAPS(USER_LONG), GH_MAPS(TIER_DEFAULT),
+        GH_MAPS(CLIENT_TOOL), GH_MAPS(TOOL_CHOICE_NONE), GH_MAPS(ALLOWED_TOOLS), GH_MAPS(ONE_CALL), GH_MAPS(JSON_SCHEMA), GH_MAPS(TEMPERATURE), GH_MAPS(TOP_P), GH_MAPS(TOP_K), GH_MAPS(STOP),
+        GH_MAPS(STOP_MANY), GH_MAPS(MAX_TOKENS), GH_MAPS(EFFORT), GH_MAPS(EFFORT_BOUNDED), GH_MAPS(EFFORT_MOST), GH_MAPS(EFFORT_NONE), GH_MAPS(THINKING), GH_MAPS(USER), GH_MAPS(USER_LONG), GH_MAPS(TIER_DEFAULT),
         GH_MAPS(TIER_FLEX), GH_MAPS(TIER_PRIORITY), GH_MAPS(TIER_RESERVED), GH_MAPS(CONTEXT_EDITS), GH_MAPS(CONTEXT_KEPT), GH_MAPS(BETA),
+        GH_MAPS(REQUEST_METADATA), GH_MAPS(LATENCY), GH_MAPS(GUARDRAIL),
         GH_DROPS(IMAGE_DETAIL), GH_DROPS(CITED), GH_DROPS(REASONING_UNSIGNED), GH_DROPS(REASONING_ITEM), GH_DROPS(CACHE_HINT), GH_DROPS(CACHE_OPTIONS), GH_DROPS(TOOL_OPTIONS),
-        GH_DROPS(METADATA), GH_DROPS(REQUEST_METADATA), GH_DROPS(PREDICTION), GH_DROPS(STREAM_PADDING), GH_DROPS(INCLUDE), GH_DROPS(INFERENCE_GEO),
+        GH_DROPS(METADATA), GH_DROPS(PREDICTION), GH_DROPS(STREAM_PADDING), GH_DROPS(INCLUDE), GH_DROPS(INFERENCE_GEO),
     },
     .request_read = messages_request_read, .request_write = messages_request_write, .answer_read = messages_answer_read,
-    .answer_write = messages_answer_write, .event_read = invoke_event_read, .event_write = invoke_event_write,
+    .answer_write = invoke_answer_write, .event_read = invoke_event_read, .event_write = invoke_event_write,
     .error_write = converse_error_write, .error_event = "data: ", .overloaded = 503,
     .usage_read = gh_hub_counts_read, .shape = { "content", 3, { "text", "thinking", "input" } }, .chunk_read = gh_chunk_chat,
     .ids = { &gh_ids_message, &gh_ids_message_event }, .kept = { &gh_ids_kept_message, &gh_ids_kept_message_event },

@@ -6,8 +6,13 @@
 
 #define INVOKE_VERSION "bedrock-2023-05-31"   /* the only one InvokeModel takes */
 
+#define GUARDRAIL_ACTION "amazon-bedrock-guardrailAction"   /* of InvokeModel's answers and events: "INTERVENED", "NONE" */
+
 /* A string or an array of blocks; the value's first event has been read. */
 int messages_content_read(gh_hub_reader_t *r, gh_hub_part_t **parts);
+
+/* Tools among Converse's additionalModelRequestFields, as Messages has them; object is the request. */
+int messages_tools_read(gh_hub_reader_t *r, void *object);
 
 /* output_config: an effort, and the answer's schema; object is the request. */
 int messages_output_read(gh_hub_reader_t *r, void *object);
@@ -20,6 +25,9 @@ void messages_put_part(gh_hub_put_t *p, const gh_hub_part_t *part);
 
 /* "thinking", as the client wrote it or as its effort asks for it, where there is any. */
 void messages_put_thinking(gh_hub_put_t *p, const gh_hub_request_t *request);
+
+/* GUARDRAIL_ACTION, where the answer ended so. */
+void messages_put_guardrail(gh_hub_put_t *p, gh_hub_finish_t finish);
 
 int  messages_request_read(gh_hub_reader_t *r, gh_hub_request_t *request);
 int  messages_request_write(gh_hub_put_t *p, const gh_hub_request_t *request, gh_hub_dialect_t target, const gh_hub_send_t *send, gh_error_t *error);

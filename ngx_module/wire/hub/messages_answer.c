@@ -9,7 +9,7 @@ static const struct {
     uint8_t     finish;
 } reasons[] = {
     { "end_turn", GH_HUB_STOP }, { "tool_use", GH_HUB_TOOL_CALLS }, { "max_tokens", GH_HUB_LENGTH }, { "stop_sequence", GH_HUB_STOP_SEQUENCE },
-    { "pause_turn", GH_HUB_PAUSE }, { "refusal", GH_HUB_REFUSED }, { "refusal", GH_HUB_FILTERED },
+    { "pause_turn", GH_HUB_PAUSE }, { "refusal", GH_HUB_REFUSED }, { "refusal", GH_HUB_FILTERED }, { "refusal", GH_HUB_GUARDED },
     { "model_context_window_exceeded", GH_HUB_CONTEXT_LENGTH },
 };
 
@@ -100,7 +100,7 @@ put_stop_sequence(gh_hub_put_t *p, gh_str_t stop_sequence)
 /* ---- answers ---- */
 
 typedef struct {
-    gh_str_t       id, model, stop_reason, stop_sequence, usage;
+    gh_str_t       id, model, stop_reason, stop_sequence, usage, guardrail;
     gh_hub_part_t *content;
 } answer_t;
 
@@ -117,6 +117,7 @@ static const gh_hub_field_t answer_fields[] = {
     GH_HUB_FIELD("stop_reason", STRING, GH_ASKS, answer_t, stop_reason),
     GH_HUB_FIELD("stop_sequence", STRING, GH_ASKS, answer_t, stop_sequence),
     GH_HUB_FIELD("usage", RAW, GH_ASKS, answer_t, usage),
+    GH_HUB_FIELD(GUARDRAIL_ACTION, STRING, GH_ASKS, answer_t, guardrail),
 };
 
 int
@@ -136,7 +137,7 @@ messages_answer_read(gh_hub_reader_t *r, gh_hub_answer_t *answer)
     answer->id = read.id;
     answer->model = read.model;
     answer->parts = read.content;
-    answer->finish = finish_read(read.stop_reason);
+    answer->finish = gh_hub_is(read.guardrail, "INTERVENED") ? GH_HUB_GUARDED : finish_read(read.stop_reason);
     answer->stop_sequence = read.stop_sequence;
     if (read.usage.data != NULL) {
         gh_hub_usage_read(GH_HUB_MESSAGES, read.usage, &answer->usage);
@@ -212,6 +213,7 @@ typedef struct {
     gh_str_t block_type, id, name, data;                  /* of content_block */
     gh_str_t text, thinking, signature, partial_json;     /* of content_block and delta */
     gh_str_t stop_reason, stop_sequence;
+    gh_str_t guardrail;                                   /* of Bedrock, in any event */
 } event_t;
 
 static const gh_hub_field_t message_fields[] = {
@@ -265,6 +267,7 @@ static const gh_hub_field_t event_fields[] = {
     GH_HUB_READS("content_block", read_block),
     GH_HUB_READS("message", read_message),
     GH_HUB_FIELD("usage", RAW, GH_ASKS, event_t, usage),
+    GH_HUB_FIELD(GUARDRAIL_ACTION, STRING, GH_ASKS, event_t, guardrail),
 };
 
 /* Blocks of hosted tools have no part: what comes of them is passed over. */
@@ -316,6 +319,8 @@ messages_event_read(gh_hub_stream_t *s, gh_str_t type, gh_str_t data)
         gh_hub_usage_read(GH_HUB_MESSAGES, event.usage, &s->usage);
     }
 
+    s->guarded |= gh_hub_is(event.guardrail, "INTERVENED");
+
     if (gh_hub_is(event.type, "content_block_delta")) {
         tell_delta(s, &event);
     } else if (gh_hub_is(event.type, "content_block_start")) {
@@ -331,6 +336,7 @@ messages_event_read(gh_hub_stream_t *s, gh_str_t type, gh_str_t data)
     } else if (gh_hub_is(event.type, "message_delta")) {
         gh_hub_tell_finish(s, finish_read(event.stop_reason), event.stop_sequence);
     } else if (gh_hub_is(event.type, "message_stop")) {
+        s->finish = s->guarded ? GH_HUB_GUARDED : s->finish;
         gh_hub_tell_end(s);
     } else if (gh_hub_is(event.type, "ping")) {
         gh_hub_tell_ping(s);
@@ -433,6 +439,14 @@ write_delta(gh_hub_stream_t *s, const gh_hub_event_t *event)
     }
 }
 
+void
+messages_put_guardrail(gh_hub_put_t *p, gh_hub_finish_t finish)
+{
+    if (finish == GH_HUB_GUARDED) {
+        gh_hub_put_kv_string(p, GUARDRAIL_ACTION, GH_STR("INTERVENED"));
+    }
+}
+
 /* Bedrock's own counts stand in the last event. */
 void
 gh_hub_put_metrics(gh_hub_put_t *p, const gh_usage_t *usage, uint64_t latency_ms)
@@ -462,6 +476,7 @@ write_end(gh_hub_stream_t *s, const gh_hub_event_t *event)
     gh_hub_event_begin(s, "message_stop");
     GH_HUB_PUT(p, "{\"type\":\"message_stop\"");
     if (s->client == GH_HUB_INVOKE) {
+        messages_put_guardrail(p, event->finish);
         gh_hub_put_metrics(p, &event->usage, s->reply.latency_ms);
     }
     GH_HUB_PUT(p, "}");

@@ -331,22 +331,70 @@ static const gh_hub_field_t tool_fields[] = {
     GH_HUB_ASKED("eager_input_streaming", PRESENT, GH_ASK_TOOL_OPTIONS),
 };
 
-static int
-read_tools(gh_hub_reader_t *r, void *object)
+/* Anthropic's own that the client runs: all of it is kept as it is written. */
+static const gh_hub_field_t client_tool_fields[] = {
+    GH_HUB_FIELD("name", STRING, GH_ASKS, gh_hub_tool_t, name),
+    GH_HUB_SKIPS("type"), GH_HUB_SKIPS("cache_control"), GH_HUB_SKIPS("display_height_px"), GH_HUB_SKIPS("display_width_px"), GH_HUB_SKIPS("display_number"),
+    GH_HUB_SKIPS("enable_zoom"), GH_HUB_SKIPS("max_characters"),
+};
+
+/* The object to come, whose beginning has been read. */
+static bool
+runs_at_client(const gh_hub_reader_t *r)
 {
-    gh_hub_request_t *request = object;
-    gh_hub_tool_t   **tail = &request->tools, *tool;
-    size_t            offset;
-    int               status;
+    static const char *const kinds[] = { "bash_", "text_editor_", "computer_2", "memory_" };
+    gh_json_reader_t         ahead = r->json;
+    size_t                   length;
+    bool                     found = false;
+
+    if (ahead.event != GH_JSON_OBJECT_BEGIN) {
+        return false;
+    }
+    while (gh_json_next(&ahead) == GH_JSON_KEY) {
+        if (!gh_json_token_is(&ahead, GH_STR("type"))) {
+            if (gh_json_skip(&ahead) != GH_OK) {
+                return false;
+            }
+        } else if (gh_json_next(&ahead) == GH_JSON_STRING) {
+            for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+                found |= gh_hub_starts(ahead.token, kinds[i], &length);
+            }
+            return found;
+        } else {
+            return false;
+        }
+    }
+
+    return false;
+}
+
+/* Each as it is written for Messages; kept: of a body of Converse, whose own tools stand elsewhere. */
+static int
+tools_read(gh_hub_reader_t *r, gh_hub_request_t *request, bool kept)
+{
+    gh_hub_tool_t **tail, *tool;
+    size_t          offset;
+    int             status;
 
     if (gh_hub_array(r) != GH_OK) {
         return GH_ERROR;
     }
 
+    for (tail = &request->tools; *tail != NULL; tail = &(*tail)->next) { }
+
     while (gh_hub_element(r, &status)) {
         offset = r->json.token_offset;
         tool = gh_hub_new(r, sizeof(gh_hub_tool_t));
-        if (tool == NULL || GH_HUB_EXPECT_OBJECT(r, tool_fields, tool) != GH_OK) {
+        if (tool == NULL) {
+            return GH_ERROR;
+        }
+        if (kept && runs_at_client(r)) {
+            if (GH_HUB_EXPECT_OBJECT(r, client_tool_fields, tool) != GH_OK) {
+                return GH_ERROR;
+            }
+            tool->raw = (gh_str_t) { r->body.data + offset, r->json.token_end - offset };
+            gh_hub_ask_at(r, GH_ASK_CLIENT_TOOL, offset);
+        } else if (GH_HUB_EXPECT_OBJECT(r, tool_fields, tool) != GH_OK) {
             return GH_ERROR;
         }
         if (tool->name.data == NULL) {
@@ -359,6 +407,18 @@ read_tools(gh_hub_reader_t *r, void *object)
     }
 
     return status;
+}
+
+static int
+read_tools(gh_hub_reader_t *r, void *object)
+{
+    return tools_read(r, object, false);
+}
+
+int
+messages_tools_read(gh_hub_reader_t *r, void *object)
+{
+    return tools_read(r, object, true);
 }
 
 typedef struct {

@@ -190,6 +190,10 @@ put_tools(gh_hub_put_t *p, const gh_hub_request_t *request)
     gh_hub_put_key(p, "tools");
     gh_hub_put_open(p, '[');
     for (tool = request->tools; tool != NULL; tool = tool->next) {
+        if (tool->raw.data != NULL) {
+            gh_hub_put_raw(p, tool->raw);
+            continue;
+        }
         gh_hub_put_open(p, '{');
         gh_hub_put_kv_string(p, "name", tool->name);
         gh_hub_put_kv_string(p, "description", tool->description);

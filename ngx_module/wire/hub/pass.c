@@ -168,7 +168,7 @@ put_event(gh_hub_stream_t *s, gh_str_t type, gh_str_t data)
     gh_hub_put_t *p = &s->put;
 
     if (gh_hub_framed(s->client)) {
-        if (s->backend != s->client || s->changed) {
+        if (s->backend != s->client || s->changed || s->plain) {
             p->len = 0;
             gh_hub_put(p, data);
             gh_hub_chunk_out(s);

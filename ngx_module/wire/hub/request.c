@@ -32,6 +32,17 @@ gh_hub_traits(gh_hub_dialect_t dialect)
     return dialect < GH_HUB_DIALECTS ? &gh_hub_rows[dialect]->traits : &none;
 }
 
+/* Known when all was read. */
+static void
+effort_settle(gh_hub_reader_t *r, const gh_hub_request_t *request)
+{
+    if (request->effort.data != NULL && gh_hub_is(request->effort, "high")
+        && (request->max_tokens != 0 || request->temperature.data != NULL || request->top_p.data != NULL))
+    {
+        gh_hub_ask_at(r, GH_ASK_EFFORT_BOUNDED, request->where[GH_ASK_EFFORT]);
+    }
+}
+
 int
 gh_hub_request_read(gh_arena_t *arena, gh_hub_dialect_t dialect, gh_str_t body, gh_hub_request_t *request, gh_error_t *error)
 {
@@ -56,6 +67,8 @@ gh_hub_request_read(gh_arena_t *arena, gh_hub_dialect_t dialect, gh_str_t body, 
     if (gh_hub_rows[dialect]->request_read(&r, request) != GH_OK || gh_hub_tools_settle(&r, request) != GH_OK) {
         return GH_ERROR;
     }
+
+    effort_settle(&r, request);
 
     return gh_json_next(&r.json) == GH_JSON_END ? GH_OK : gh_hub_invalid(&r, "");
 }

@@ -99,6 +99,7 @@ responses_put_status(gh_hub_put_t *p, gh_hub_finish_t finish)
         GH_HUB_PUT(p, ",\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"max_output_tokens\"}");
         break;
     case GH_HUB_FILTERED:
+    case GH_HUB_GUARDED:
     case GH_HUB_REFUSED:
         GH_HUB_PUT(p, ",\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"content_filter\"}");
         break;

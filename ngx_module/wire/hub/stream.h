@@ -28,6 +28,7 @@ struct gh_hub_stream_s {
     bool                  called;         /* a call was among the parts */
     bool                  refused;        /* a refusal was */
     bool                  failing;        /* it failed without a reason, which the next event may give */
+    bool                  guarded;        /* a guardrail intervened */
     uint32_t              parts;          /* begun so far */
     uint32_t              open;           /* the part that is open; GH_HUB_NO_PART: none */
     gh_hub_kind_t         open_kind;
@@ -58,6 +59,7 @@ struct gh_hub_stream_s {
     /* ---- between equal events: pass.c ---- */
     bool                  passes;         /* both sides have the same events, which are not written anew */
     bool                  changed;        /* the last one came as another than it was */
+    bool                  plain;          /* they are made of a plain answer: none came framed */
     gh_ids_t             *ids;            /* ids in them are given out; NULL: they stay */
     gh_hub_put_t          event;          /* one that is changed */
 };
