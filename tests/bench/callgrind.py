@@ -84,7 +84,7 @@ class Counted:
         server.start(core, ("valgrind", "--tool=callgrind", "--quiet", "--toggle-collect=ngx_event_expire_timers", "--collect-atstart=yes",
                             f"--callgrind-out-file={self.out}", self.vgdb))
 
-    def say(self, *words, tries=20):
+    def say(self, *words, tries=400):
         """The process makes its pipes anew after each command: a moment later they are there."""
         for left in reversed(range(tries)):
             done = subprocess.run(["vgdb", f"--pid={self.server.process.pid}", self.vgdb, *words], capture_output=True, text=True, timeout=60)
@@ -98,7 +98,7 @@ class Counted:
         """What was counted since the last one. Had a command to be said twice, there may be two, and one of them is empty."""
         for _ in range(3):
             self.say("dump")
-            written, end = {}, time.monotonic() + 5
+            written, end = {}, time.monotonic() + 60
             while time.monotonic() < end:
                 written = {path: path.read_text() for path in self.out.parent.glob(f"{self.out.name}.*")}
                 if written and all("totals:" in text[-200:] for text in written.values()):
