@@ -348,7 +348,7 @@ test_refused(gh_heap_t *heap, server_t *server)
     int                before = server->requests;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        request = (gh_fetch_request_t) { .url = gh_str_from(cases[i].url), .clear = cases[i].clear, .total_ms = 3000 };
+        request = (gh_fetch_request_t) { .url = gh_str_from(cases[i].url), .clear = cases[i].clear, .total_ms = 30000 };
         memset(&error, 0, sizeof(error));
         CHECK(gh_fetch(&request, &heap->arena, &got, &error) == GH_ERROR);
         if (!CHECK_STR(gh_str_from(error.code), cases[i].code)) {

@@ -51,7 +51,7 @@ done(void *context, void *result, const gh_error_t *error, uint64_t now_ms, gh_e
 static void
 settle(gh_sources_t *sources, uint64_t now_ms)
 {
-    for (int i = 0; i < 4000; i++) {
+    for (int i = 0; i < 200000; i++) {
         bool busy = false;
 
         (void) gh_sources_tick(sources, now_ms, 1000);
@@ -76,10 +76,11 @@ test_flights(void)
         ones[i] = (one_t) { .source = { .kind = "test", .name = "one", .context = &ones[i], .run = run, .done = done }, .waits = true, .next_ms = 10000 };
         CHECK(gh_sources_add(sources, &ones[i].source) == GH_OK);
     }
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0, more = 20; i < 100000 && more > 0; i++) {
         gh_sources_tick(sources, 1000, 1000);
         gh_source_hurry(&ones[0].source, 1000, 0);
         usleep(1000);
+        more -= flying >= GH_SOURCES_AT_ONCE;               /* all are there, and some turns more */
     }
     CHECK_INT(flying, GH_SOURCES_AT_ONCE);
     gate = 1;

@@ -175,7 +175,7 @@ heal(unsigned backend, uint64_t now)
 int
 main(int argc, char **argv)
 {
-    double          seconds = argc == 3 && strcmp(argv[1], "--seconds") == 0 ? atof(argv[2]) : 0.25;
+    double          seconds = argc == 3 && strcmp(argv[1], "--seconds") == 0 ? atof(argv[2]) : 0.25, passed;
     pid_t           pids[PROCESSES];
     uint64_t        random = 7, kills = 0;
     struct timespec begin, end, pause = { 0, 200000 };
@@ -203,7 +203,8 @@ main(int argc, char **argv)
         }
         pids[victim] = start(victim, step(&random));
         clock_gettime(CLOCK_MONOTONIC, &end);
-    } while ((double) (end.tv_sec - begin.tv_sec) + (double) (end.tv_nsec - begin.tv_nsec) / 1e9 < seconds);
+        passed = (double) (end.tv_sec - begin.tv_sec) + (double) (end.tv_nsec - begin.tv_nsec) / 1e9;
+    } while (passed < seconds || (__atomic_load_n(&shared->asked, __ATOMIC_RELAXED) == 0 && passed < 60));
     for (unsigned i = 0; i < PROCESSES; i++) {
         kill(pids[i], SIGKILL);
         waitpid(pids[i], NULL, 0);
