@@ -30,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/storm"), str(ROOT / "tests/e2e"), str(ROOT / "tests/audit")]
 
 import dialects  # noqa: E402
+import records  # noqa: E402
 import usage_shapes  # noqa: E402
 from auditor import Auditor  # noqa: E402
 from client import Client  # noqa: E402
@@ -46,7 +47,8 @@ KINDS = (("worker", 10), ("master", 1), ("reload", 1), ("upgrade", 1), ("pause",
 KILLS = ("worker", "master")
 REPORTS = ("plain", "plain", "plain", "none", "zero", "cached_inside", "cached_outside", "reasoning", "negative", "strings", "absurd", "null")
 AUDIT_SIZE = "48m"
-SETTLING = 20                        # seconds in which what died is recovered
+SETTLING = 120                       # seconds in which what died is recovered
+LONGER = 300                         # seconds at most that it goes on until it has had something of each
 
 
 # ---- what is asked for ----
@@ -124,7 +126,7 @@ class Load:
     def stop(self):
         self.stopping.set()
         for one in self.threads:
-            one.join(60)
+            one.join(120)
         return [one for one in self.threads if one.is_alive()]
 
     def count(self, name):
@@ -149,7 +151,7 @@ class Load:
         path, body = dialects.question(dialect, model, nonce + " " + "x" * dice.choice((10, 200, 2000, 60000)), stream,
                                        dice.randrange(1, 900) if dice.random() < 0.6 else None)
         self.count("asked in " + dialect)
-        with Client(self.port, timeout=30) as client:
+        with Client(self.port, timeout=60) as client:
             if leaves and dice.random() < 0.3:              # in the middle of its body
                 client.request(path, body[:len(body) // 2], key, length=len(body))
             else:
@@ -189,7 +191,7 @@ class Adopted:
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
 
-    def wait(self, seconds=20):
+    def wait(self, seconds=60):
         end = time.monotonic() + seconds
         while self.poll() is None:
             if time.monotonic() > end:
@@ -209,8 +211,8 @@ class Storm(Gateway):
         self.write()
         self.stderr = open(self.prefix / "stderr.log", "ab")
         subprocess.run([shutil.which(NGINX), "-p", str(self.prefix), "-c", str(self.conf)], stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr,
-                       env={**self.environment, **self._sanitizer()}, timeout=30, check=True)
-        self.process = Adopted(self.master_with_workers(0, 15))
+                       env={**self.environment, **self._sanitizer()}, timeout=120, check=True)
+        self.process = Adopted(self.master_with_workers(0, 60))
         return self
 
     def master_with_workers(self, before, seconds):
@@ -290,7 +292,7 @@ class Trouble:
 
     def stop(self):
         self.stopping.set()
-        self.thread.join(60)
+        self.thread.join(180)
 
     def _run(self):
         dice = random.Random(f"{self.options.seed}/trouble")
@@ -329,7 +331,7 @@ class Trouble:
         time.sleep(dice.random() * 0.3)
         for pid in workers:
             self._kill(pid)
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while time.monotonic() < end and any(pathlib.Path(f"/proc/{pid}").exists() for pid in workers):
             time.sleep(0.01)
         self.gateway.start()
@@ -343,12 +345,12 @@ class Trouble:
         """Another binary takes over, or is sent away again."""
         old = self.gateway.process
         old.send_signal(signal.SIGUSR2)
-        new = Adopted(self.gateway.master_with_workers(old.pid, 15))
+        new = Adopted(self.gateway.master_with_workers(old.pid, 60))
         time.sleep(dice.random() * 0.5)
         stays, goes = (new, old) if dice.random() < 0.5 else (old, new)
         goes.send_signal(signal.SIGQUIT)
         try:
-            goes.wait(30)
+            goes.wait(120)
         except subprocess.TimeoutExpired:
             self.failed.append("a master did not end after SIGQUIT")
         self.gateway.process = stays
@@ -404,12 +406,21 @@ class Trouble:
 
 # ---- the run ----
 
+def unended(gateway):
+    """Ids of decisions that are without an end in the record."""
+    found = {"decision": set(), "outcome": set(), "lost": set()}
+    for line in (line for directory in (gateway.audit, gateway.audit_second) for line in records.lines(directory)):
+        if line["type"] in found and line.get("verdict") != "deny":
+            found[line["type"]].add(line["id"])
+    return found["decision"] - found["outcome"] - found["lost"]
+
+
 def at_rest(gateway):
     """Waits until nothing is held any more; the last look is the auditor's."""
     end = time.monotonic() + SETTLING
     while time.monotonic() < end:
         shown = json.loads(gateway.command("ledger", "show", "--json").stdout)
-        if not shown["reservations"]:
+        if not shown["reservations"] and not unended(gateway):
             break
         time.sleep(0.5)
     time.sleep(2.5)                                         # whoever recovers also writes lines
@@ -451,6 +462,8 @@ def storm(options, directory):
             if trouble.failed:
                 break
             time.sleep(0.2)
+        while time.monotonic() - begin < options.seconds + LONGER and not trouble.failed and any(too_few(options, load, trouble)):
+            time.sleep(0.5)
         trouble.stop()
         stuck = load.stop()
         trouble.failed += [f"{len(stuck)} clients wait for ever"] if stuck else []
@@ -475,16 +488,21 @@ def storm(options, directory):
             disk.unmount()
 
 
+def too_few(options, load, trouble):
+    """What there has been too little of, and how much."""
+    if trouble.kills < options.seconds / 5:
+        yield f"only {trouble.kills} kills"
+    for name in ("status 200", "status 429"):
+        if load.counts[name] < options.seconds:
+            yield f"only {load.counts[name]} answers of {name}"
+
+
 def complaints(options, gateway, load, trouble, auditor):
     found = [f"the answer to {nonce} was {text}" for nonce, text in load.wrong[:5]] + trouble.failed
     for name, least in (("requests under limits", 50), ("counters compared", 5)):
         if auditor.counts[name] < least:
             found.append(f"only {auditor.counts[name]} {name}")
-    if trouble.kills < options.seconds / 5:
-        found.append(f"only {trouble.kills} kills")
-    for name in ("status 200", "status 429"):
-        if load.counts[name] < options.seconds:
-            found.append(f"only {load.counts[name]} answers of {name}")
+    found += too_few(options, load, trouble)
     bad = [line for line in gateway.errors().splitlines() if "Sanitizer" in line or "[emerg]" in line or ("[alert]" in line and "exited on signal 9" not in line)]
     return found + bad[:10]
 

@@ -27,7 +27,7 @@ class Load:
     def stop(self):
         self.stopping.set()
         for one in self.threads:
-            one.join(40)
+            one.join(120)
 
     def count(self, name):
         with self.lock:
@@ -51,7 +51,7 @@ class Load:
         filler = dice.randrange(*LARGE) if kind == "large" else dice.randrange(200000) if kind == "slow" else 0
         body = body_of(text=nonce + " " + "x" * filler, **({"stream": True} if kind == "stream" else {}))
         headers = [("x-data-class", "secret")] if dice.random() < 0.3 else []
-        with Client(self.port, timeout=30) as client:
+        with Client(self.port, timeout=60) as client:
             if kind == "slow":
                 client.request(body=body[:1000], key=key, headers=headers, length=len(body))
                 for begin in range(1000, len(body), 40000):

@@ -33,6 +33,7 @@ from mock_backend import MockBackend  # noqa: E402
 from trouble import ORGANISATIONS, Trouble, fleet_of, policy_of, tenants_of  # noqa: E402
 
 SLOW_WINDOW = 16384                  # bytes of a slow backend's receive buffer: an upload to it takes seconds
+LONGER = 300                         # seconds at most that it goes on until it has had something of each
 
 
 def make_mocks(authority):
@@ -82,6 +83,9 @@ def storm(options, directory):
         load.start()
         trouble.start()
         time.sleep(options.seconds)
+        end = time.monotonic() + LONGER
+        while time.monotonic() < end and not trouble.failed and any(too_few(options, gateway, load, trouble)):
+            time.sleep(0.5)
         trouble.stop()
         load.stop()
         settled(gateway)
@@ -96,17 +100,22 @@ def storm(options, directory):
             mock.stop()
 
 
-def complaints(options, gateway, load, trouble, auditor):
-    """What is wrong with the run, beside what the auditor says. A storm that nothing came of shows nothing."""
-    found = [f"the answer to {nonce} was {text}" for nonce, text in load.wrong] + trouble.failed
-    late = sum(request.outcome is not None and request.outcome["end"] == "denied_late"
-               for one in auditor.gateways.values() for request in one.requests.values())
-    trouble.counts["requests that an edit ended"] = late
-    for name, least in (("edits acknowledged", options.seconds / 4), ("requests that an edit ended", 1), ("workers killed", 1), ("reloads", 1)):
+def too_few(options, gateway, load, trouble):
+    """What there has been too little of, and how much: a storm that nothing came of shows nothing."""
+    for name, least in (("edits acknowledged", options.seconds / 4), ("workers killed", 1), ("reloads", 1)):
         if trouble.counts[name] < least:
-            found.append(f"only {trouble.counts[name]} {name}")
+            yield f"only {trouble.counts[name]} {name}"
     if load.counts["status 200"] < options.seconds:
-        found.append(f"only {load.counts['status 200']} requests were answered")
+        yield f"only {load.counts['status 200']} requests were answered"
+    if not any(b'"denied_late"' in path.read_bytes() for path in (gateway.audit / "open").glob("*.jsonl")):
+        yield "only 0 requests that an edit ended"
+
+
+def complaints(options, gateway, load, trouble, auditor):
+    """What is wrong with the run, beside what the auditor says."""
+    found = [f"the answer to {nonce} was {text}" for nonce, text in load.wrong] + trouble.failed + list(too_few(options, gateway, load, trouble))
+    trouble.counts["requests that an edit ended"] = sum(request.outcome is not None and request.outcome["end"] == "denied_late"
+                                                        for one in auditor.gateways.values() for request in one.requests.values())
     bad = [line for line in gateway.errors().splitlines() if "Sanitizer" in line or "[emerg]" in line or ("[alert]" in line and "exited on signal 9" not in line)]
     return found + bad[:10]
 

@@ -76,7 +76,7 @@ class Trouble:
     def stop(self):
         self.stopping.set()
         for one in self.threads:
-            one.join(40)
+            one.join(120)
         for mock in self.mocks.values():
             mock.default = echo
             mock.listen()
@@ -142,7 +142,7 @@ class Trouble:
         time.sleep(dice.random() ** 2 * 0.1)
         process.kill()
         process.wait()
-        self.gateway.command("key", "create", f"{organisation}/red/app", f"behind-{directory.name}")
+        self.gateway.command("key", "create", f"{organisation}/red/app", f"behind-{directory.name}", check=False)
         history = json.loads(self.gateway.command("policy", "history", "--json").stdout)
         number = next((one["revision"] for one in history if one["reason"] == words[-1]), None)
         self.gateway.trail.write("edit", command="policy apply", argv=words, begin=begin, end=time.time(), exit=3 if number else 1, out=f"revision {number}",
@@ -156,7 +156,14 @@ class Trouble:
             self.directories += 1
             name = f"key-{self.directories}"
         owner = f"{organisation}/red/app"
-        key = self.gateway.command("key", "create", owner, name).stdout.splitlines()[0].strip()
+        made = self.gateway.command("key", "create", owner, name, check=False)
+        if made.returncode == 1 and "another edit came in between" in made.stderr:
+            self.count("keys not made for another edit")
+            return
+        if made.returncode not in (0, 3):                   # 3: a worker stands still for longer than the editor waits
+            self.failed.append(f"key create {owner} {name}: {made.returncode} {made.stderr}")
+            return
+        key = made.stdout.splitlines()[0].strip()
         self.keys[organisation].append(key)
         self.stopping.wait(1 + dice.random() * 3)
         done = self.gateway.command("key", "revoke", f"{owner}/{name}", check=False)
@@ -191,8 +198,11 @@ class Trouble:
         self.stopping.wait(4 + dice.random() * 4)
         pid = self.worker(dice)
         if pid and not self.stopping.is_set():
-            os.kill(pid, signal.SIGKILL)
-            self.count("workers killed")
+            try:
+                os.kill(pid, signal.SIGKILL)
+                self.count("workers killed")
+            except ProcessLookupError:                      # it ended meanwhile
+                pass
 
     def pause(self, dice):
         """One worker stands still for a while: an edit waits for it, or says that it did not hear of it."""
