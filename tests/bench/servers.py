@@ -73,7 +73,7 @@ keepalive_timeout 600s;
         self.log = open(self.prefix / "stderr.log", "ab")
         self.process = measure.spawn([*under, shutil.which(NGINX) or "/usr/sbin/nginx", "-p", self.prefix, "-c", self.prefix / "nginx.conf", "-e", self.prefix / "error.log",
                                       "-g", "daemon off;" + (" master_process off;" if self.alone else "")], core, stdout=self.log, stderr=self.log, env=self.environment)
-        end = time.monotonic() + (90 if self.alone else 30)
+        end = time.monotonic() + (300 if self.alone else 120)
         while time.monotonic() < end and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

@@ -190,7 +190,7 @@ def main():
             if not options.large:
                 jobs += [(fault, words, sizes + " " + fault, model, True) for fault, (words, sizes) in faulty.items()]
         with concurrent.futures.ThreadPoolExecutor(1 if options.large else os.cpu_count() or 1) as pool:
-            outcomes = [pool.submit(search, sizes, os.path.join(root, str(number)), model, large=options.large, faulty=must_fail, seconds=7200 if options.large else 900)
+            outcomes = [pool.submit(search, sizes, os.path.join(root, str(number)), model, large=options.large, faulty=must_fail, seconds=7200 if options.large else 3600)
                         for number, (_, _, sizes, model, must_fail) in enumerate(jobs)]
             good = [report(name, words, outcome.result(), must_fail)
                     for (name, words, _, _, must_fail), outcome in zip(jobs, outcomes)]

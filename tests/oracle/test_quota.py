@@ -155,7 +155,7 @@ class History:
 def answers_of(tool, lines):
     place = "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()
     with tempfile.TemporaryDirectory(dir=place) as directory:
-        done = subprocess.run([tool, os.path.join(directory, "ledger")], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True, timeout=600)
+        done = subprocess.run([tool, os.path.join(directory, "ledger")], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True, timeout=1800)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
