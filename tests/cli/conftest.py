@@ -6,11 +6,16 @@ import json
 import os
 import pwd
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "e2e"))
+
+from timely import not_around_midnight  # noqa: E402
+
 GATEHOUSE = os.environ.get("GATEHOUSE_BIN", str(ROOT / "build" / "gatehouse"))
 
 EVIDENCE = {"by": "platform@nordbank.example", "on": "2026-10-01", "source": "contract 4711"}
@@ -97,7 +102,7 @@ class Cli:
 
     def run(self, *arguments, code=0, **options):
         options.setdefault("env", self.environment)
-        done = subprocess.run([GATEHOUSE, *map(str, arguments)], capture_output=True, text=True, timeout=60, **options)
+        done = subprocess.run([GATEHOUSE, *map(str, arguments)], capture_output=True, text=True, timeout=300, **options)
         assert code is None or done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -127,6 +132,11 @@ def owner_arguments():
     if os.geteuid() != 0:
         return []
     return ["--user", "nobody", "--group", grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_name]
+
+
+@pytest.fixture(autouse=True)
+def in_one_day():
+    not_around_midnight()
 
 
 @pytest.fixture

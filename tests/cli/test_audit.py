@@ -56,7 +56,7 @@ class Writer:
 
 
 def run(*arguments, code=0):
-    done = subprocess.run([COMMAND, "audit", *map(str, arguments)], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([COMMAND, "audit", *map(str, arguments)], capture_output=True, text=True, timeout=120)
     assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -251,7 +251,7 @@ def test_bases(tmp_path):
     assert list(shown[0]) == list(shown[1]) and shown[1]["reserve"] == full["reserve"]
     assert "deployment se" in run("show", audit, "--id", request_id(10)) and "basis" not in run("show", audit)
     assert len(run("show", audit, "--type", "basis").splitlines()) == 2
-    story = subprocess.run([COMMAND, "explain", request_id(10), "--audit", audit, "--json"], capture_output=True, text=True, timeout=30)
+    story = subprocess.run([COMMAND, "explain", request_id(10), "--audit", audit, "--json"], capture_output=True, text=True, timeout=120)
     assert json.loads(story.stdout)[0] == shown[1]
 
     with subprocess.Popen([COMMAND, "audit", "tail", audit, "--lines", "1", "--type", "decision", "--follow", "--json"], stdout=subprocess.PIPE,

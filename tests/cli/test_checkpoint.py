@@ -280,7 +280,7 @@ def test_every(made):
     assert "first checkpoint made, with 1 counters" in process.stderr.readline()
     count(made, "2 tenant tokens day budget 41", "4 key micro-dollars none budget 5")
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 0 and json.loads(out)["made"] >= 2 and json.loads(out)["counters"] == 2
     reboot(made)
     assert counters(made) == {key(BUDGET): 42, key(FOREVER): 5}

@@ -56,7 +56,7 @@ class Place:
     def run(self, command, *arguments, check=True):
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.tmp / "nowhere"), **self.environment}
         done = subprocess.run([GATEHOUSE, "credential", command, *arguments, "--file", self.tmp / "credentials.json", "--directory", self.cred], capture_output=True,
-                              text=True, env=environment, timeout=60)
+                              text=True, env=environment, timeout=300)
         assert "canary" not in done.stdout + done.stderr, done
         if check:
             assert done.returncode == 0, done

@@ -39,7 +39,7 @@ def test_azure_identity(secure):
     place = secure
     how = {"authority": place.clouds.url, "disable_instance_discovery": True, "connection_verify": str(place.authority.certificate)}
     token = azure.ClientSecretCredential(TENANT, CLIENT, SECRET, **how).get_token(SCOPE)
-    assert token.token in place.clouds.tokens and abs(token.expires_on - time.time() - 3600) < 60
+    assert token.token in place.clouds.tokens and abs(token.expires_on - time.time() - 3600) < 300
     token = azure.CertificateCredential(TENANT, CLIENT, certificate_data=place.pem.read_bytes(), **how).get_token(SCOPE)
     assert token.token in place.clouds.tokens
     token = azure.CertificateCredential(TENANT, CLIENT, certificate_data=place.pem.read_bytes(), send_certificate_chain=True, **how).get_token(SCOPE)
@@ -125,9 +125,9 @@ def test_short_term_keys_of_bedrock(place):
     assert place.rows("refresh")["short"]["works"]
     handed = place.handed("short")
     ends = datetime.datetime.strptime(handed["expires"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
-    assert handed["secret"] == key and handed["send"] == "bearer" and -2 <= ends - before - 3600 <= 60
+    assert handed["secret"] == key and handed["send"] == "bearer" and -2 <= ends - before - 3600 <= 300
     place.file("bedrock", short_term_key(1) + "\n")
-    time.sleep(1.1)
+    time.sleep(2.1)
     assert place.rows(check=False)["short"]["code"] == "source_answer"
 
 

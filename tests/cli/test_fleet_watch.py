@@ -58,10 +58,10 @@ class Agent:
 
     def __exit__(self, *_):
         self.process.terminate()
-        assert self.process.wait(30) == 0, self.log.read_text()
+        assert self.process.wait(120) == 0, self.log.read_text()
 
     def until(self, condition):
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not condition():
             assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()
             time.sleep(0.05)

@@ -239,14 +239,14 @@ def usage(cli, *arguments):
 def test_usage_by_name(counting):
     assert usage(counting) == []
     assert counting.run("usage").stderr == "nothing is counted now\n"
-    count(counting, *USED, "2 tenant requests minute rate 3 small", "99 tenant tokens day budget 1", "2 tenant tokens minute rate 0")
+    count(counting, *USED, "2 tenant requests day rate 3 small", "99 tenant tokens day budget 1", "2 tenant tokens day rate 0")
     everything = [
         ("organisation", "nordbank", "micro-dollars", "budget", None, 4000000), ("tenant", "nordbank/retail", "requests", "rate", "small", 3),
         ("tenant", "nordbank/retail", "tokens", "budget", None, 1500), ("tenant", "uid 99", "tokens", "budget", None, 1),
         ("app", "nordbank/retail/chat", "tokens", "shadow", None, 999), ("key", "nordbank/retail/chat/one", "micro-dollars", "budget", None, 123),
         ("key", "nordbank/retail/chat/two", "micro-dollars", "budget", None, 7)]
     assert usage(counting) == everything
-    assert usage(counting, "--all") == everything[:2] + [("tenant", "nordbank/retail", "tokens", "rate", None, 0)] + everything[2:]
+    assert usage(counting, "--all") == everything[:3] + [("tenant", "nordbank/retail", "tokens", "rate", None, 0)] + everything[3:]
     assert usage(counting, "nordbank/retail") == [row for row in everything if row[1].startswith("nordbank/retail")]
     assert usage(counting, "nordbank/retail/chat/two") == everything[-1:]
     assert usage(counting, "nordbank/ret") == []

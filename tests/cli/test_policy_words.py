@@ -173,7 +173,7 @@ def check(text, documents):
 
 
 def show(directory, *arguments):
-    done = subprocess.run([GATEHOUSE, "policy", "show", str(directory), *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([GATEHOUSE, "policy", "show", str(directory), *arguments], capture_output=True, text=True, timeout=300)
     return done
 
 
