@@ -22,6 +22,7 @@ TOKENS = ("input", "output", "tokens", "micro-dollars")
 RETURNS = ("in-flight", "streams")
 EXACT = ("budget", "rate")           # classes that refuse; shadow ones count only
 LATER = 0.005                        # seconds between two lines' stamps that say nothing about their order
+TURN = 0.1                           # likewise of two workers, each of which stamps a line with the time at which its turn began: a busy machine may stop one in its middle
 BYTES_A_TOKEN = 4                    # of the documented estimate
 
 
@@ -433,7 +434,7 @@ class History:
                 if counter[4] not in EXACT or counter[2] in RETURNS or limit is None:
                     continue
                 amount = one.most[key] if counter[2] in TOKENS else least
-                taken = sum(least for then, least in before[key] if then < moment - LATER)
+                taken = sum(least for then, least in before[key] if then < moment - TURN)
                 if amount + taken > limit:
                     say("I3", f"{amount} of {counter} were admitted where {taken} of {limit} were taken")
                 before[key].append((moment, min(least, amount)))

@@ -283,7 +283,7 @@ def test_a_basis_that_is_damaged(tmp_path):
     writer.add("decision", 1, id=request_id(1), org="nordbank", tenant="retail", app="chat", key="main", verdict="allow", basis=[1])
     writer.add("outcome", 2, id=request_id(1), status=200, end="complete", attempts=[{"deployment": "se"}], bytes_out=3)
     writer.request(10, t=5).seal()
-    done = subprocess.run([COMMAND, "audit", "show", tmp_path / "audit", "--type", "decision", "--json"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([COMMAND, "audit", "show", tmp_path / "audit", "--type", "decision", "--json"], capture_output=True, text=True, timeout=120)
     shown = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0 and [one["id"] for one in shown] == [request_id(1), request_id(10)] and "route" not in shown[0]
     assert "2 lines are shown without what stands once for many" in done.stderr

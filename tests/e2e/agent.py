@@ -17,7 +17,7 @@ class Agent:
         self.environment = {**gateway.environment, **(environment or {})}
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind("\0" + f"{gateway.prefix}/notify"[1:] + str(id(self)))
-        self.notify.settimeout(10 * SLOW)
+        self.notify.settimeout(60 * SLOW)
 
     def start(self, ready=True):
         self.environment["NOTIFY_SOCKET"] = "@" + self.notify.getsockname()[1:].decode()
@@ -41,7 +41,7 @@ class Agent:
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(15 * SLOW) == 0, self.path.read_text()
+            assert self.process.wait(60 * SLOW) == 0, self.path.read_text()
 
     def close(self):
         self.stop()
@@ -53,7 +53,7 @@ class Agent:
         return [line for line in found if what is None or line["what"] == what]
 
 
-def until(condition, seconds=10, every=0.02):
+def until(condition, seconds=60, every=0.02):
     end = time.monotonic() + seconds * SLOW
     while not condition():
         assert time.monotonic() < end, "it did not come true"

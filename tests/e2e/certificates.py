@@ -20,7 +20,7 @@ class Authority:
 
     def issue(self, *names, expired=False):
         """(certificate, key) for these DNS names or addresses; an expired one ended yesterday."""
-        stem = names[0].replace("*", "star") + ("-expired" if expired else "")
+        stem = "-".join(names).replace("*", "star") + ("-expired" if expired else "")
         certificate, key, request = (self.directory / f"{stem}.{end}" for end in ("pem", "key", "csr"))
         if certificate.exists():
             return str(certificate), str(key)

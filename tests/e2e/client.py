@@ -61,7 +61,7 @@ def body_of(model="m", text="hello", **more):
     return json.dumps({"model": model, "messages": [{"role": "user", "content": text}], **more}).encode()
 
 
-def until(true, seconds=8):
+def until(true, seconds=60):
     """Looks again and again; fails when it does not become true."""
     end = time.monotonic() + seconds
     while not true():
@@ -72,7 +72,7 @@ def until(true, seconds=8):
 class Client:
     """One HTTP/1.1 connection; `tls`: an SSLContext."""
 
-    def __init__(self, port, tls=None, timeout=15, name="gateway.test", receive_buffer=None, source=None):
+    def __init__(self, port, tls=None, timeout=60, name="gateway.test", receive_buffer=None, source=None):
         self.sock = socket.socket()
         if source:
             self.sock.bind((source, 0))
@@ -199,7 +199,7 @@ def events(body):
 class Http2:
     """One HTTP/2 connection over TLS; single-threaded, as many streams as asked for."""
 
-    def __init__(self, port, tls, name="gateway.test", timeout=15):
+    def __init__(self, port, tls, name="gateway.test", timeout=60):
         tls.set_alpn_protocols(["h2"])
         self.sock = tls.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout), server_hostname=name)
         assert self.sock.selected_alpn_protocol() == "h2"
@@ -270,7 +270,7 @@ class Http2:
                 self.closed = True
         self.flush()
 
-    def answer(self, stream, seconds=15):
+    def answer(self, stream, seconds=60):
         end = time.monotonic() + seconds
         while not self.answers[stream].whole and stream not in self.resets and not self.closed and time.monotonic() < end:
             self.receive()

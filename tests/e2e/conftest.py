@@ -19,6 +19,7 @@ from certificates import Authority                  # noqa: E402
 from client import tls_context                      # noqa: E402
 from gateway import SLOW, Backend, Gateway                # noqa: E402
 from mock_backend import MockBackend                # noqa: E402
+from timely import not_around_midnight              # noqa: E402
 
 COUNTED = collections.Counter()                     # by the auditor, of every process of tests
 RUNNING = []                                        # gateways whose error.log is read after every test
@@ -95,7 +96,10 @@ def server_certificate(authority):
 
 
 class World:
-    """A gateway and its mock backends. `route("b1", "b2")` makes that the order for model m, with nothing remembered from before."""
+    """
+    A gateway and its mock backends. `route("b1", "b2")` makes that the order for model m, with nothing remembered from before. "b1-silent" is b1 as well, for
+    tests where it says nothing: it is given up after 2 s.
+    """
 
     def __init__(self, gateway, mocks):
         self.gateway, self.mocks, self.turn = gateway, mocks, 0
@@ -119,13 +123,15 @@ class World:
 @pytest.fixture(scope="session")
 def shared_world(auditor, server_certificate):
     mocks = {f"b{i}": MockBackend(f"127.0.0.{i + 1}", name=f"b{i}") for i in range(1, 5)}
-    gateway = Gateway([Backend(name, mock, credential=f"secret-of-{name}") for name, mock in mocks.items()], certificate=server_certificate,
-                      servers=["gatehouse_route_timeout 1500ms;", "gatehouse_commit_size 2k; gatehouse_commit_time 300ms;",
-                               "gatehouse_drain_time 700ms; gatehouse_drain_size 64k;", "gatehouse_tries 1;"])
+    backends = [Backend(name, mock, credential=f"secret-of-{name}") for name, mock in mocks.items()]
+    backends += [Backend(f"{name}-silent", mock, credential=f"secret-of-{name}", read="2s") for name, mock in mocks.items() if name in ("b1", "b2")]
+    gateway = Gateway(backends, certificate=server_certificate,
+                      servers=["gatehouse_route_timeout 4s;", "gatehouse_commit_size 2k; gatehouse_commit_time 300ms;",
+                               "gatehouse_drain_time 700ms; gatehouse_drain_size 64k;", "gatehouse_tries 1;", "client_body_timeout 2s;"])
     gateway.init().apply()
     RUNNING.append(gateway)
     gateway.start()
-    gateway.deadline_port, gateway.commit_port, gateway.drain_port, gateway.single_port = gateway.server_ports
+    gateway.deadline_port, gateway.commit_port, gateway.drain_port, gateway.single_port, gateway.hasty_port = gateway.server_ports
     yield World(gateway, mocks)
     RUNNING.remove(gateway)
     gateway.remove()
@@ -187,13 +193,14 @@ def mock():
 
 
 def too_long(_signal, _frame):
-    raise TimeoutError("the test took more than a minute")
+    raise TimeoutError("the test took more than four minutes")
 
 
 @pytest.fixture(autouse=True)
 def clean_log(request, auditor):
+    not_around_midnight()
     signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(60 * SLOW)
+    signal.alarm(240 * SLOW)
     yield
     signal.alarm(0)
     for gateway in RUNNING:

@@ -14,6 +14,7 @@ import time
 
 import client
 import documents
+import ledger
 import records
 import trail
 from mock_backend import MockBackend
@@ -37,10 +38,13 @@ def nginx_version():
 
 
 class Backend:
-    """A gatehouse_backend and its upstream group. `peer`: a MockBackend or "address:port"; `resolve`: NAME:PORT instead."""
+    """
+    A gatehouse_backend and its upstream group. `peer`: a MockBackend or "address:port"; `resolve`: NAME:PORT instead. Its times are longer than a busy machine
+    makes a mock backend wait: a test of a silent one gives shorter ones.
+    """
 
     def __init__(self, name, peer=None, tls=None, credential=None, resolve=None, keepalive=4, group=None, ca=None, lines=(),
-                 connect="500ms", read="2s"):
+                 connect="10s", read="40s"):
         self.peer = peer if credential and hasattr(peer, "callers") else None
         if self.peer and not self.peer.callers:
             self.peer.callers = Callers(lines)
@@ -48,7 +52,7 @@ class Backend:
         self.address = None if resolve else getattr(peer, "address", peer)       # None: whatever the name stands for
         source = f"gatehouse_resolve {resolve};" if resolve else f"server {getattr(peer, 'address', peer)};"
         self.upstream = f"upstream {self.group} {{ {source} " + (f"keepalive {keepalive};" if keepalive else "") + " }"
-        inner = [f"upstream {self.group};", f"connect_timeout {connect};", f"read_timeout {read};", "send_timeout 5s;", *lines]
+        inner = [f"upstream {self.group};", f"connect_timeout {connect};", f"read_timeout {read};", "send_timeout 40s;", *lines]
         if tls:
             inner.append(f"tls {tls};")
         if ca:
@@ -60,14 +64,14 @@ class Backend:
 
 class Gateway:
     def __init__(self, backends, workers=1, http="", location="", body_buffer="16k", body_limit="4m", node="node-1", certificate=None,
-                 audit=None, servers=(), shutdown="5s", user="www-data"):
+                 audit=None, servers=(), shutdown="5s", user="www-data", body_timeout="40s"):
         self.root = os.geteuid() == 0
         self.prefix = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-e2e-", dir="/tmp"))
         self.prefix.chmod(0o755)
         (self.prefix / "logs").mkdir()      # some builds of nginx open logs/error.log before they read a word
         self.backends, self.workers, self.http, self.location = list(backends), workers, http, location
         self.body_buffer, self.body_limit, self.node, self.servers = body_buffer, body_limit, node, servers
-        self.certificate, self.shutdown, self.user = certificate, shutdown, user
+        self.certificate, self.shutdown, self.user, self.body_timeout = certificate, shutdown, user, body_timeout
         self.port, self.tls_port = free_port(), free_port()
         self.server_ports = [free_port() for _ in servers]
         self.home, self.secrets = self.prefix / "home", self.prefix / "secrets"
@@ -91,7 +95,7 @@ class Gateway:
         self.limited |= any('limits"' in one["text"] for one in seen.get("documents", ()))
         begin = time.time()
         done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=self.environment,
-                              timeout=60, cwd=self.prefix, **more)
+                              timeout=180, cwd=self.prefix, **more)
         if edit:
             self.trail.write("edit", command=edit, argv=arguments, begin=begin, end=time.time(), exit=done.returncode,
                              out=done.stdout[:4000] + done.stderr[:4000], **seen)
@@ -175,8 +179,8 @@ access_log {self.prefix}/access.log e2e;
 {temporary}
 client_max_body_size {self.body_limit};
 client_body_buffer_size {self.body_buffer};
-client_body_timeout 2s;
-client_header_timeout 5s;
+client_body_timeout {self.body_timeout};
+client_header_timeout 40s;
 underscores_in_headers on;
 gatehouse_home {self.home};
 gatehouse_secrets {self.secrets};
@@ -224,7 +228,7 @@ server {{
         self.write(text)
         environment = {**self.environment, **self._sanitizer()}
         return subprocess.run([NGINX, "-t", "-p", str(self.prefix), "-c", str(self.conf)], capture_output=True, text=True,
-                              timeout=30, env=environment)
+                              timeout=120, env=environment)
 
     def _sanitizer(self):
         if not PRELOAD:
@@ -237,7 +241,7 @@ server {{
         self.stderr = open(self.prefix / "stderr.log", "ab")
         self.process = subprocess.Popen([NGINX, "-p", str(self.prefix), "-c", str(self.conf), "-g", "daemon off;"], stdin=subprocess.DEVNULL,
                                         stdout=self.stderr, stderr=self.stderr, env={**self.environment, **self._sanitizer()})
-        end = time.monotonic() + 10 * SLOW
+        end = time.monotonic() + 60 * SLOW
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 break
@@ -249,6 +253,12 @@ server {{
                 pass
             time.sleep(0.01)
         raise AssertionError("nginx did not start:\n" + (self.prefix / "stderr.log").read_text() + self.errors())
+
+    def all_there(self):
+        """Waits until each worker that runs has its slot in the ledger: an edit waits for those that have one, and counts them."""
+        slots = ledger.Slots(self)
+        client.until(lambda: len(slots.alive()) >= self.workers)
+        return self
 
     def worker_pids(self):
         """Workers that run now, old generations included: those that the log says were started and that still exist."""
@@ -267,7 +277,11 @@ server {{
         event loop it connects many times and backends are ahead of it.
         """
         worker = self.worker_pids()[-1]
+        count = lambda: len(os.listdir(f"/proc/{worker}/fd"))
+        before, end = count(), time.monotonic() + 2
         clients = [client.Client(port or self.port) for _ in bodies]
+        while count() < before + len(bodies) and time.monotonic() < end:       # until it has taken them: one at a time
+            time.sleep(0.005)
         os.kill(worker, signal.SIGSTOP)
         try:
             for one, body in zip(clients, bodies):
@@ -284,7 +298,7 @@ server {{
     def reload(self, wait=True):
         before = set(self.worker_pids())
         self.process.send_signal(signal.SIGHUP)
-        end = time.monotonic() + 10 * SLOW
+        end = time.monotonic() + 60 * SLOW
         while wait and time.monotonic() < end:
             now = set(self.worker_pids())
             if len(now - before) >= self.workers:
@@ -297,7 +311,7 @@ server {{
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT if graceful else signal.SIGTERM)
             try:
-                self.process.wait(15 * SLOW)
+                self.process.wait(60 * SLOW)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -337,16 +351,22 @@ server {{
                if BAD_LINE.search(line) and not any(one.search(line) for one in self.expected)]
         assert not bad, "error.log: " + "\n".join(bad[:20])
 
-    def record(self, request_id=None, kinds=("outcome",), seconds=3):
-        """The lines of one request in the order of the record (all lines without an id), once all `kinds` are there."""
+    def record(self, request_id=None, kinds=("outcome",), seconds=30):
+        """The lines of one request in the order of the record (all lines without an id), once all `kinds` are there, or nothing more can come of it."""
         end = time.monotonic() + seconds * SLOW
         while True:
             lines = [line for line in records.lines(self.audit) if request_id in (None, line.get("id"))]
-            if {*kinds} <= {line["type"] for line in lines} or time.monotonic() > end:
+            over = request_id is not None and any(line["type"] == "lost" or line["type"] == "decision" and line["verdict"] == "deny" for line in lines)
+            if {*kinds} <= {line["type"] for line in lines} or over or time.monotonic() > end:
                 return lines
             time.sleep(0.02)
 
-    def outcome(self, request_id, seconds=10):
-        found = [line for line in self.record(request_id, seconds=seconds) if line["type"] == "outcome"]
+    def logged(self, *answers):
+        """Waits until these are in the access log, which a worker writes once the client has the last byte: who kills it earlier leaves no trace of them there."""
+        path = self.prefix / "access.log"
+        client.until(lambda: {one.id for one in answers} <= {words[2] for words in map(str.split, path.read_text().splitlines()) if len(words) > 2})
+
+    def outcome(self, request_id):
+        found = [line for line in self.record(request_id) if line["type"] == "outcome"]
         assert len(found) == 1, f"{len(found)} outcome lines of {request_id}"
         return found[0]

@@ -1,4 +1,5 @@
 """Reads a ledger's file by its documented layout (policy/ledger/ledger_format.h), sharing no code with the gateway."""
+import fcntl
 import hashlib
 import mmap
 import struct
@@ -10,6 +11,8 @@ CLASSES = ("", "budget", "rate", "shadow")
 EXTENTS, EXTENT_COUNT, RESERVATIONS_USED = 152, 1472, 1600     # offsets in the header
 UNIT, PAGE, RESERVATION, ENTRY = 64, 4096, 1216, 48
 NOTHING = bytes(1 << 16)
+LOCK = "hhqqi4x"                    # struct flock
+SLOTS, SLOT, HEADER = 1024, 128, 4096
 FREE = 0                                            # phase of a reservation
 EMPTY = (0, 2 ** 64 - 1)                            # first words of a counter's identity: never used, free again
 
@@ -47,3 +50,25 @@ def read(path):
                 held.append({"phase": state & 7, "id": bytes(data[at + 16:at + 32]).hex(), "expires": expires,
                              "items": [{**_identity(one[0], one[1]), "reserved": one[2], "window": one[6]} for one in entries]})
     return counters, held
+
+
+class Slots:
+    """The ledger's slots as anybody may see them."""
+
+    def __init__(self, gateway):
+        self.file = open(gateway.home / "ledger", "r+b")
+        self.map = mmap.mmap(self.file.fileno(), 0)
+
+    def held(self, number):
+        asked = struct.pack(LOCK, fcntl.F_WRLCK, 0, HEADER + number * SLOT, 1, 0)
+        return struct.unpack(LOCK, fcntl.fcntl(self.file, fcntl.F_OFD_GETLK, asked))[0] != fcntl.F_UNLCK
+
+    def words(self, number):
+        at = HEADER + number * SLOT
+        window, = struct.unpack_from("<Q", self.map, at)
+        pid, generation, start, inode, swept, running, cut, finishing = struct.unpack_from("<IIQQQIII", self.map, at + 64)
+        return {"window": window, "pid": pid, "generation": generation, "inode": inode, "swept": swept, "running": running, "cut": cut,
+                "finishing": finishing}
+
+    def alive(self):
+        return {n: self.words(n) for n in range(SLOTS) if self.held(n)}

@@ -99,7 +99,7 @@ class Tenant:
                                     "micro-dollars": micro_dollars, "in-flight": 0, **({"streams": 0} if "streams" in self.used(found) else {})}
 
 
-def settled(gateway, seconds=3, of=None):
+def settled(gateway, seconds=60, of=None):
     """Nothing is held any more, and what is in flight is 0 everywhere; `of`: a request's id, nothing is held by it."""
     end = time.monotonic() + seconds * SLOW
     while True:
@@ -112,7 +112,7 @@ def settled(gateway, seconds=3, of=None):
         time.sleep(0.02)
 
 
-def not_at_the_end_of(seconds, room=3):
+def not_at_the_end_of(seconds, room=15):
     """Waits when the window of so many seconds ends within `room`."""
     left = seconds - time.time() % seconds
     if left < room:

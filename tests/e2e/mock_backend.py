@@ -116,7 +116,7 @@ def pause(seconds):
     return lambda exchange: exchange.backend.stopping.wait(seconds)
 
 
-def wait(event, seconds=10):
+def wait(event, seconds=60):
     return lambda exchange: event.wait(seconds)
 
 
@@ -145,7 +145,7 @@ def pieces(data, *cuts, gap=0.003):
     return step
 
 
-def hang(seconds=20):
+def hang(seconds=120):
     """Says nothing until the peer closes, the backend stops or the time is over."""
     def step(exchange):
         exchange.sock.settimeout(0.1)
@@ -329,7 +329,7 @@ class MockBackend:
             self.bytes = 0
         return self
 
-    def wait_requests(self, count, seconds=5):
+    def wait_requests(self, count, seconds=60):
         end = time.monotonic() + seconds
         while time.monotonic() < end and len([r for r in self.requests if r.complete]) < count:
             time.sleep(0.005)
@@ -401,7 +401,7 @@ class MockBackend:
         sock = plain = raw
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            raw.settimeout(60)
+            raw.settimeout(240)
             self.stopping.wait(self.delay())
             if not self.tls:
                 sock = trail.Watched(raw, self.trail, number)

@@ -48,7 +48,7 @@ def held(gateway, count):
     gate = threading.Event()
     clients = []
     for _ in range(count):
-        gateway.one.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(gate, 20), send(chunk(DONE) + LAST_CHUNK)))
+        gateway.one.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(gate, 60), send(chunk(DONE) + LAST_CHUNK)))
         one = Client(gateway.port)
         one.request(body=STREAM, key=gateway.key())
         assert one.head().status == 200
@@ -132,7 +132,7 @@ def test_an_agent_of_another_record_leaves_it_to_the_workers(plant, agents, wron
     gate, clients = held(plant, 2)
     seen = {request.id for request in plant.one.requests}
     victims = kill_workers(plant)
-    until(lambda: len(lines_of(plant, "lost")) >= len(seen), 20)
+    until(lambda: len(lines_of(plant, "lost")) >= len(seen))
     gate.set()
     for one in clients:
         one.leave()
@@ -204,7 +204,7 @@ def test_reading_again_keeps_it_from_nothing(plant, agents):
                 for _ in range(200):
                     agent.process.send_signal(signal.SIGHUP)
                 return modified(path) != was
-            until(later, 20)
+            until(later)
     assert agent.process.poll() is None and len(agent.lines("everything is read again")) > 4
 
 
@@ -235,11 +235,11 @@ def test_killed_at_random_under_load(plant, agents):
         agent.kill()
         plant.key(name=f"k{turn}")
         agent.start()
+    until(lambda: answers.count(200) > 50)
     stop.set()
     for one in runners:
         one.join()
-    assert answers.count(200) > 50
-    until(lambda: all(any(f"k{turn}" in str(line) for line in lines_of(plant, "change")) for turn in range(6)), 15)
+    until(lambda: all(any(f"k{turn}" in str(line) for line in lines_of(plant, "change")) for turn in range(6)))
     numbers = [line["number"] for line in lines_of(plant, "change")]
     assert len(numbers) == len(set(numbers)), "an edit was copied twice"
 
@@ -247,7 +247,7 @@ def test_killed_at_random_under_load(plant, agents):
         lines = records.lines(plant.audit)
         ended = {line["id"] for line in lines if line["type"] in ("outcome", "lost")}
         return {line["id"] for line in lines if line["type"] == "decision" and line.get("verdict") == "allow"} - ended
-    until(lambda: not owed(), 15)
+    until(lambda: not owed())
     ends = [line["id"] for line in records.lines(plant.audit) if line["type"] in ("outcome", "lost")]
     assert len(ends) == len(set(ends)), "a request ended twice"
     agent.stop()
@@ -258,7 +258,7 @@ def test_killed_at_random_under_load(plant, agents):
 def test_one_agent_and_its_checkpoints(plant, agents):
     """A second one is refused; counters are copied while it runs and at its end; `ledger checkpoint --every` leaves the work to it."""
     agent = agents(plant, "--checkpoint", "100ms").start()
-    second = subprocess.run([COMMAND, "agent", "--node", "node-1"], env=plant.environment, capture_output=True, text=True, timeout=20)
+    second = subprocess.run([COMMAND, "agent", "--node", "node-1"], env=plant.environment, capture_output=True, text=True, timeout=120)
     assert second.returncode == 1 and "another agent of this home is running" in second.stderr, second
     checkpoint = plant.home / "ledger.ckpt"
     until(lambda: modified(checkpoint))
@@ -278,7 +278,7 @@ def test_one_agent_and_its_checkpoints(plant, agents):
     before = modified(checkpoint)
     agent.process.send_signal(signal.SIGTERM)
     agent.told("STOPPING=1")
-    assert agent.process.wait(15) == 0 and modified(checkpoint) != before
+    assert agent.process.wait(60) == 0 and modified(checkpoint) != before
     assert json.loads(plant.command("ledger", "show", "--json").stdout)["agent"] == {"runs": False}
     assert agent.lines("everything is read again") and all({"t", "level", "what"} <= set(line) for line in agent.lines())
 

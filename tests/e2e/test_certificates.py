@@ -322,7 +322,7 @@ def test_sessions_of_openssls_own_client(world, authority, mesh, foreign, tmp_pa
         body = body_of()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {name}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.tls_port}", "-servername", name, "-CAfile", str(authority.certificate), "-ign_eof", *more],
-                              input=head.encode() + body, capture_output=True, timeout=30).stdout
+                              input=head.encode() + body, capture_output=True, timeout=120).stdout
 
     for version in ("-tls1_2", "-tls1_3"):
         session = str(tmp_path / f"session{version}")

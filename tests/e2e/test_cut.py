@@ -22,7 +22,7 @@ STAGES = ["waiting", "head", "held", "stream", "whole"]
 def one(make_gateway, mock, server_certificate):
     """A gateway with a backend in the US and one in Sweden, whose record is checked at the end."""
     mocks = [mock(f"127.0.0.{61 + i}", name=name) for i, name in enumerate(("us", "se"))]
-    gateway = make_gateway([Backend(m.name, m, read="20s") for m in mocks], certificate=server_certificate, http="gatehouse_commit_time 20s;")
+    gateway = make_gateway([Backend(m.name, m, read="60s") for m in mocks], certificate=server_certificate, http="gatehouse_commit_time 60s;")
     gateway.us, gateway.se = mocks
     yield gateway
     for line in gateway.record(kinds=()):
@@ -51,14 +51,14 @@ class Running:
                  "whole": [send(head(200, [("Content-Type", "application/json"), ("Content-Length", 20)]) + b'{"half":')]}[stage]
         end = chunk(delta("last")) + chunk(usage_event()) + chunk(DONE) + LAST_CHUNK
         rest = {"waiting": STREAM_HEAD + end, "head": STREAM_HEAD[30:] + end, "whole": b'"an answer"}'}.get(stage, end)
-        gateway.us.play(Script(*begun, wait(self.go, 20), send(rest)))
+        gateway.us.play(Script(*begun, wait(self.go, 60), send(rest)))
         self.body = body_of(stream=stage != "whole")
         seen = len(gateway.us.requests)
         self.http2, self.client = http2, None
         if http2:
             self.stream = http2.request(self.body, key or gateway.key())
         else:
-            self.client = Client(gateway.port, timeout=30)
+            self.client = Client(gateway.port, timeout=60)
             self.client.request(body=self.body, key=key or gateway.key())
         gateway.us.wait_requests(seen + 1)
         self.id = gateway.us.requests[seen].id
@@ -116,7 +116,7 @@ def test_edit_that_forbids_nothing_that_runs(one):
     permit(one, "se", "us")
     one.start()
     one.se.play(Script(send(STREAM_HEAD + chunk(role())), wait(go := threading.Event(), 20), send(chunk(DONE) + LAST_CHUNK)))
-    with Client(one.port, timeout=30) as client:
+    with Client(one.port, timeout=60) as client:
         client.request(body=body_of(stream=True), key=one.key())
         one.se.wait_requests(1)
         time.sleep(0.15)
@@ -241,8 +241,8 @@ def test_client_that_does_not_read(one):
     permit(one)
     one.start()
     go = threading.Event()
-    one.us.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x" * 8000)) * 4000), wait(go, 20)))
-    client = Client(one.port, timeout=30)
+    one.us.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x" * 8000)) * 4000), wait(go, 60)))
+    client = Client(one.port, timeout=60)
     client.request(body=body_of(stream=True), key=one.key())
     one.us.wait_requests(1)
     time.sleep(0.5)
@@ -260,11 +260,11 @@ def test_fifty_at_once(one):
     runs = [Running(one, ["waiting", "stream"][i % 2]) for i in range(4)]
     go = threading.Event()
     for _ in range(46):
-        one.us.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("first"))), wait(go, 20)))
-    clients = [Client(one.port, timeout=30) for _ in range(46)]
+        one.us.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("first"))), wait(go, 60)))
+    clients = [Client(one.port, timeout=60) for _ in range(46)]
     for client in clients:
         client.request(body=body_of(stream=True), key=one.key())
-    one.us.wait_requests(50, 15)
+    one.us.wait_requests(50)
     time.sleep(0.3)
     assert "50 dispatches cut, 0 left to finish" in forbid_us(one, "--cut").stdout
     assert all(b"residency_denied" in client.answer().body for client in clients)
@@ -327,7 +327,7 @@ def test_let_finish_is_not_for_a_retry(one):
     permit(one, "us", "se")
     one.start()
     one.us.play(Script(wait(go := threading.Event(), 20), send(b"HTTP/1.1 503 x\r\nContent-Length: 2\r\n\r\n{}")))
-    with Client(one.port, timeout=30) as client:
+    with Client(one.port, timeout=60) as client:
         client.request(body=body_of(), key=one.key())
         one.us.wait_requests(1)
         time.sleep(0.1)
@@ -344,7 +344,7 @@ def test_let_finish_ends_with_its_attempt(one):
     one.start()
     one.us.play(Script(wait(fail := threading.Event(), 20), send(b"HTTP/1.1 503 x\r\nContent-Length: 2\r\n\r\n{}")))
     one.se.play(Script(wait(go := threading.Event(), 20), send(STREAM_HEAD + chunk(role()) + chunk(DONE) + LAST_CHUNK)))
-    with Client(one.port, timeout=30) as client:
+    with Client(one.port, timeout=60) as client:
         client.request(body=body_of(stream=True), key=one.key())
         one.us.wait_requests(1)
         time.sleep(0.15)

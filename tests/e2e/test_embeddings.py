@@ -29,7 +29,7 @@ def use(world, *models):
 
 
 def sdk(world):
-    return openai.OpenAI(api_key=world.gateway.key(), base_url=f"http://127.0.0.1:{world.gateway.port}/v1", max_retries=0, timeout=15)
+    return openai.OpenAI(api_key=world.gateway.key(), base_url=f"http://127.0.0.1:{world.gateway.port}/v1", max_retries=0, timeout=60)
 
 
 def titan(tokens=5):

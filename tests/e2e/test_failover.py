@@ -3,8 +3,9 @@ import time
 
 import pytest
 
-from client import Client, ask, body_of, expect_error
+from client import Client, ask, body_of, expect_error, until
 from mock_backend import (LAST_CHUNK, Script, answer, chunk, close, completion, hang, head, pause, plain, provider_error, reset, send)
+from timely import windows
 
 pytestmark = pytest.mark.sanitizer
 
@@ -55,6 +56,8 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_next_backend_after_broken(world, name):
+    if name == "silent":
+        world.route("b1-silent", "b2")
     world.b1.play(BROKEN[name])
     found = ask(world.gateway)
     assert found.status == 200 and world.contacted()[-1] == "b2", found
@@ -133,7 +136,7 @@ def test_everybody_is_broken(world):
 
 
 def test_everybody_is_silent(world):
-    world.route("b1")
+    world.route("b1-silent")
     world.b1.always(Script(hang()))
     found = ask(world.gateway)
     expect_error(found, 503, "no_healthy_backend")
@@ -154,13 +157,13 @@ def test_a_single_try(world):
 
 
 def test_deadline_of_the_route(world):
-    """1.5 s in all at this port, though each of three silent backends may take 2 s."""
+    """4 s in all at this port, though each of three silent backends may take longer."""
     for mock in world.mocks.values():
         mock.always(Script(hang()))
     begun = time.monotonic()
     found = ask(world.gateway, port=world.gateway.deadline_port)
     taken = time.monotonic() - begun
-    assert 1.3 < taken < 2.6, (taken, found)
+    assert 3.8 < taken < 35, (taken, found)            # far less than the 40 s that one of them may take
     expect_error(found, 503, "no_healthy_backend")
 
 
@@ -194,35 +197,41 @@ def test_each_backend_gets_its_own_credential(world):
 
 
 def test_changed_credential_without_reload(world):
-    ask(world.gateway)
+    def sent():
+        ask(world.gateway)
+        return world.b1.requests[-1].header("authorization")
+    assert sent() == "Bearer secret-of-b1"
     world.gateway.credential("b1", "rotated")
-    time.sleep(1.2)
-    ask(world.gateway)
+    until(lambda: sent() == "Bearer rotated")       # looked at once a second
     world.gateway.credential("b1", "secret-of-b1")
-    time.sleep(1.2)
-    assert [r.header("authorization") for r in world.b1.requests] == ["Bearer secret-of-b1", "Bearer rotated"]
+    until(lambda: sent() == "Bearer secret-of-b1")
 
 
 def test_missing_credential_is_no_dispatch(world):
     path = world.gateway.home / "cred" / "b1"
     kept = path.read_text().strip()
     path.unlink()
-    time.sleep(1.2)
     try:
+        until(lambda: ask(world.gateway).status == 200 and world.contacted()[-1] == "b2")
+        asked = len(world.b1.requests)
         assert ask(world.gateway).status == 200
-        assert world.contacted() == ["b2"]
+        assert world.contacted()[-1] == "b2" and len(world.b1.requests) == asked
     finally:
         world.gateway.credential("b1", kept)
-        time.sleep(1.2)
+        until(lambda: ask(world.gateway).status == 200 and world.contacted()[-1] == "b1")
 
 
 # ---- Retry-After ----
 
 def test_retry_after_is_obeyed_by_later_requests(world):
-    world.b1.play(provider_error(429, "wait", [("Retry-After", "1")]))
-    assert ask(world.gateway).status == 200
-    assert ask(world.gateway).status == 200
-    assert world.contacted() == ["b1", "b2", "b2"]
+    for window in windows(0.9):
+        with window:
+            world.route()
+            world.b1.play(provider_error(429, "wait", [("Retry-After", "1")]))
+            window.begin()
+            assert ask(world.gateway).status == 200
+            assert ask(world.gateway).status == 200
+            assert world.contacted() == ["b1", "b2", "b2"]
     time.sleep(1.2)
     assert ask(world.gateway).status == 200
     assert world.contacted() == ["b1", "b2", "b2", "b1"]
@@ -230,9 +239,14 @@ def test_retry_after_is_obeyed_by_later_requests(world):
 
 @pytest.mark.parametrize("headers", [[("retry-after-ms", "900")], [("Retry-After", "0.9")], [("retry-after-ms", "900"), ("Retry-After", "60")]])
 def test_spellings_of_retry_after(world, headers):
-    world.b1.play(provider_error(503, "wait", headers))
-    ask(world.gateway)
-    ask(world.gateway)
+    for window in windows(0.8):
+        with window:
+            world.route()
+            world.b1.play(provider_error(503, "wait", headers))
+            window.begin()
+            ask(world.gateway)
+            ask(world.gateway)
+            assert world.contacted() == ["b1", "b2", "b2"]
     time.sleep(1.0)
     ask(world.gateway)
     assert world.contacted() == ["b1", "b2", "b2", "b1"]
@@ -240,7 +254,7 @@ def test_spellings_of_retry_after(world, headers):
 
 def test_retry_after_as_a_date(world):
     from email.utils import formatdate
-    world.b1.play(provider_error(503, "wait", [("Retry-After", formatdate(time.time() + 30, usegmt=True))]))
+    world.b1.play(provider_error(503, "wait", [("Retry-After", formatdate(time.time() + 300, usegmt=True))]))
     ask(world.gateway)
     ask(world.gateway)
     assert world.contacted() == ["b1", "b2", "b2"]
@@ -258,12 +272,12 @@ def test_absurd_retry_after_breaks_nothing(world, value):
 
 def test_request_never_waits_for_retry_after(world):
     world.route("b1")
-    world.b1.play(provider_error(429, "wait", [("Retry-After", "12")]))
+    world.b1.play(provider_error(429, "wait", [("Retry-After", "120")]))
     first = ask(world.gateway)
-    assert first.status == 429 and first.header("retry-after") == "12"
+    assert first.status == 429 and first.header("retry-after") == "120"
     begun = time.monotonic()
     second = expect_error(ask(world.gateway), 503, "no_healthy_backend")
-    assert time.monotonic() - begun < 10 and world.contacted() == ["b1"]
+    assert time.monotonic() - begun < 60 and world.contacted() == ["b1"]
     assert world.gateway.outcome(second.id)["status"] == 503
 
 

@@ -51,7 +51,7 @@ def test_behind_the_final_chunk_while_an_http2_client_is_slow(world, authority, 
     world.b1.play(Script(send(JSON_HEAD + chunk(body)), pause(0.15), send(LAST_CHUNK), pause(0.15), send(BEHIND[name]), pause(0.1), signal(said)))
     with Http2(world.gateway.tls_port, tls_context(authority)) as client:
         stream = client.request(body_of(), world.gateway.key())
-        assert said.wait(10)
+        assert said.wait(60)
         found = client.answer(stream)
     assert found.status == 200 and found.whole and found.body == body, (found.status, found.whole, len(found.body), found.body[-40:])
     expect_own_answer_on_a_new_connection(world, world.gateway.key("acme/blue/app"))
@@ -65,7 +65,7 @@ def test_behind_the_final_chunk_of_a_stream_while_an_http2_client_is_slow(world,
                          send(BEHIND["event"]), pause(0.1), signal(said)))
     with Http2(world.gateway.tls_port, tls_context(authority)) as client:
         stream = client.request(body_of(stream=True), world.gateway.key())
-        assert said.wait(10)
+        assert said.wait(60)
         found = client.answer(stream)
     assert found.whole and found.body == role() + long + sent[1] + DONE, (found.whole, found.body[-200:])
     expect_own_answer_on_a_new_connection(world, world.gateway.key("acme/blue/app"))
@@ -103,9 +103,11 @@ def test_more_than_the_content_length(world, surplus, gap):
     this one ended) and the next request at the backend.
     """
     asked = plain(200, b"0123456789")
-    world.b1.play(Script(pieces(asked + surplus, len(asked), gap=gap) if gap else send(asked + surplus)))
+    said = threading.Event()
+    world.b1.play(Script(pieces(asked + surplus, len(asked), gap=gap) if gap else send(asked + surplus), signal(said)))
     with Client(world.gateway.port) as client:
         first = client.request(body=body_of(), key=world.gateway.key()).answer()
+        assert said.wait(60)
         time.sleep(gap + 0.03)
         second = client.request(body=body_of(text="mine"), key=world.gateway.key()).answer()
     assert first.status == 200 and first.whole and first.body == b"0123456789", first
@@ -131,7 +133,7 @@ def test_more_than_the_content_length_while_an_http2_client_is_slow(world, autho
     world.b1.play(Script(send(whole[:-1]), pause(0.15), send(whole[-1:] + FOREIGN), pause(0.1), signal(said)))
     with Http2(world.gateway.tls_port, tls_context(authority)) as client:
         stream = client.request(body_of(), world.gateway.key())
-        assert said.wait(10)
+        assert said.wait(60)
         found = client.answer(stream)
     assert found.whole and found.body == body, (found.whole, len(found.body), found.body[-40:])
     expect_own_answer_on_a_new_connection(world)

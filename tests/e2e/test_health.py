@@ -8,10 +8,11 @@ import time
 
 import documents
 import limits
-from client import Client, ask, body_of, expect_error
-from gateway import SLOW, Backend
+from client import Client, ask, body_of, expect_error, until
+from gateway import Backend
 from mock_backend import (DONE, LAST_CHUNK, STREAM_HEAD, Script, chunk, close, completion, delta, pause, plain, provider_error, reset, send, signal as tell,
                           usage_event, wait)
+from timely import windows
 
 FAILURES, OPEN_S = 5, 2.0
 
@@ -42,7 +43,7 @@ def last_error(gateway, found):
 
 def test_the_faster_backend_is_preferred_and_changes(world):
     equals(world, "b1", "b2")
-    world.b1.always(slow(0.06))
+    world.b1.always(slow(0.6))
     world.b2.always(slow(0.002))
     for _ in range(10):                                     # five each, in turns: nothing is known of them
         assert ask(world.gateway).status == 200
@@ -52,10 +53,10 @@ def test_the_faster_backend_is_preferred_and_changes(world):
     assert world.contacted()[10:] == ["b2"] * 4
     assert "It comes out as recorded." in world.gateway.command("explain", found.id, "--again").stdout
     known = status(world.gateway, f"b1-{world.turn}")
-    assert known["samples"] == 5 and 55000 < known["first_byte_us"] < 60000 + 200000 * SLOW
+    assert known["samples"] == 5 and 550000 < known["first_byte_us"] < 60000000
     # they swap: the average of the one that is asked grows above the other's
     world.b1.always(slow(0.002))
-    world.b2.always(slow(0.4))
+    world.b2.always(slow(3))
     for _ in range(6):
         found = ask(world.gateway)
     assert world.contacted()[-1] == "b1"
@@ -77,27 +78,33 @@ def test_cost_asks_nobody_else(world):
 def test_a_streams_tokens_are_timed(world):
     equals(world, "b1")
     rest = b"".join(chunk(delta(f"word {i}")) for i in range(20)) + chunk(usage_event(completion=21)) + chunk(DONE) + LAST_CHUNK
+    longest = 0
     for _ in range(6):
         world.b1.play(Script(send(STREAM_HEAD), pause(0.02), send(chunk(delta("word"))), pause(0.1), send(rest)))
+        begun = time.monotonic()
         assert ask(world.gateway, body=body_of(stream=True)).status == 200
+        longest = max(longest, (time.monotonic() - begun) * 1000000)
     known = status(world.gateway, f"b1-{world.turn}")
-    assert 20000 <= known["first_byte_us"] < 20000 + 80000 * SLOW and 5000 <= known["token_us"] < 5000 + 10000 * SLOW
+    assert 20000 <= known["first_byte_us"] < longest and 5000 <= known["token_us"] < longest / 20
 
 
 # ---- the breaker ----
 
 def test_it_opens_on_refused_connections_and_a_probe_closes_it(world):
-    world.route("b1", "b2")
-    world.b1.refuse()
-    try:
-        for _ in range(FAILURES):
-            assert last_error(world.gateway, ask(world.gateway)) == [("b1", "refused"), ("b2", None)]
-        opened = time.monotonic()
-        assert status(world.gateway, f"b1-{world.turn}")["breaker"] == "open"
-        assert last_error(world.gateway, ask(world.gateway)) == [("b2", None)]      # it is last now
-    finally:
-        world.b1.listen()
-    assert world.contacted() == ["b2"] * (FAILURES + 1)
+    for window in windows(OPEN_S):
+        with window:
+            world.route("b1", "b2")
+            world.b1.refuse()
+            try:
+                for _ in range(FAILURES):
+                    window.begin()
+                    assert last_error(world.gateway, ask(world.gateway)) == [("b1", "refused"), ("b2", None)]
+                opened = time.monotonic()
+                assert status(world.gateway, f"b1-{world.turn}")["breaker"] == "open"
+                assert last_error(world.gateway, ask(world.gateway)) == [("b2", None)]      # it is last now
+            finally:
+                world.b1.listen()
+            assert world.contacted() == ["b2"] * (FAILURES + 1)
     while time.monotonic() < opened + OPEN_S:
         time.sleep(0.05)
     assert last_error(world.gateway, ask(world.gateway)) == [("b1", None)]
@@ -105,19 +112,22 @@ def test_it_opens_on_refused_connections_and_a_probe_closes_it(world):
 
 
 def test_one_tenants_errors_open_nothing(world):
-    world.route("b1", "b2")
     blue = world.gateway.key("acme/blue/app")
-    world.b1.always(provider_error(500, "bad"))
-    for _ in range(3 * FAILURES):
-        assert ask(world.gateway).status == 200
-    assert world.contacted().count("b1") == 3 * FAILURES and status(world.gateway, f"b1-{world.turn}")["breaker"] == "closed"
-    world.b1.always(Script(reset()))
-    ask(world.gateway, key=blue)
-    assert status(world.gateway, f"b1-{world.turn}")["breaker"] == "closed"
-    ask(world.gateway, key=blue)
-    assert status(world.gateway, f"b1-{world.turn}")["breaker"] == "open"
-    reached = len(world.b1.requests)
-    assert ask(world.gateway).status == 200 and len(world.b1.requests) == reached
+    for window in windows(OPEN_S):
+        with window:
+            world.route("b1", "b2")
+            world.b1.always(provider_error(500, "bad"))
+            for _ in range(3 * FAILURES):
+                assert ask(world.gateway).status == 200
+            assert world.contacted().count("b1") == 3 * FAILURES and status(world.gateway, f"b1-{world.turn}")["breaker"] == "closed"
+            world.b1.always(Script(reset()))
+            ask(world.gateway, key=blue)
+            assert status(world.gateway, f"b1-{world.turn}")["breaker"] == "closed"
+            window.begin()
+            ask(world.gateway, key=blue)
+            assert status(world.gateway, f"b1-{world.turn}")["breaker"] == "open"
+            reached = len(world.b1.requests)
+            assert ask(world.gateway).status == 200 and len(world.b1.requests) == reached
 
 
 def test_an_answer_to_anybody_begins_the_count_anew(world):
@@ -142,7 +152,7 @@ def test_half_open_lets_one_probe_through(world):
     world.b1.play(Script(tell(arrived), wait(go), send(plain(200, completion("probe")))))
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         probe = pool.submit(ask, world.gateway)
-        assert arrived.wait(5 * SLOW)
+        assert arrived.wait(60)
         for key in (None, world.gateway.key("acme/blue/app")) * 2:
             assert ask(world.gateway, key=key).status == 200
         assert len(world.b1.requests) == 1
@@ -169,24 +179,27 @@ def test_a_limit_that_passes_it_over_leaves_the_probe_to_others(world):
     world.b2.play(Script(tell(arrived), wait(go), send(plain(200, completion()))))
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         passed_over = pool.submit(ask, world.gateway, body)
-        assert arrived.wait(5 * SLOW)
+        assert arrived.wait(60)
         assert ask(world.gateway, body, blue).status == 200 and len(world.b1.requests) == 1
         go.set()
         assert last_error(world.gateway, passed_over.result())[0] == ("b1", "insufficient_quota")
 
 
 def test_when_all_are_open_the_client_is_told_when(world):
-    world.route("b1")
-    world.b1.refuse()
-    try:
-        for failure in range(FAILURES):                      # the last of them opens it
-            told = expect_error(ask(world.gateway), 503, "no_healthy_backend").header("retry-after")
-            assert told == ("2" if failure == FAILURES - 1 else None)
-        found = expect_error(ask(world.gateway), 503, "no_healthy_backend")
-        assert 0 < int(found.header("retry-after-ms")) <= OPEN_S * 1000 and found.header("retry-after") in ("1", "2")
-        assert last_error(world.gateway, found) == [("b1", "breaker_open")]
-    finally:
-        world.b1.listen()
+    for window in windows(OPEN_S):
+        with window:
+            world.route("b1")
+            world.b1.refuse()
+            try:
+                for failure in range(FAILURES):                      # the last of them opens it
+                    window.begin()
+                    told = expect_error(ask(world.gateway), 503, "no_healthy_backend").header("retry-after")
+                    assert told == ("2" if failure == FAILURES - 1 else None)
+                found = expect_error(ask(world.gateway), 503, "no_healthy_backend")
+                assert 0 < int(found.header("retry-after-ms")) <= OPEN_S * 1000 and found.header("retry-after") in ("1", "2")
+                assert last_error(world.gateway, found) == [("b1", "breaker_open")]
+            finally:
+                world.b1.listen()
 
 
 def test_a_client_that_leaves_returns_the_probe(world):
@@ -200,7 +213,7 @@ def test_a_client_that_leaves_returns_the_probe(world):
     world.b1.play(Script(tell(arrived), wait(left), pause(0.2), close()))
     with Client(world.gateway.port) as client:
         client.request(body=body_of(), key=world.gateway.key())
-        assert arrived.wait(5 * SLOW)
+        assert arrived.wait(60)
         client.leave(reset=True)
     left.set()
     assert world.gateway.outcome(world.b1.requests[0].id)["end"] == "client_left"
@@ -229,9 +242,7 @@ def test_all_workers_know_through_reloads_and_deaths(make_gateway, mock):
             before = set(gateway.worker_pids())
             for pid in before:
                 os.kill(pid, signal.SIGKILL)
-            end = time.monotonic() + 10 * SLOW
-            while len(set(gateway.worker_pids()) - before) < 2 and time.monotonic() < end:
-                time.sleep(0.02)
+            until(lambda: len(set(gateway.worker_pids()) - before) >= 2)
         assert all(found.status == 200 for found in many(gateway, 6)), change
         assert len(b1.requests) == 1, change
     assert status(gateway, "b1")["wait_ms"] > 500000 and status(gateway, "b2")["samples"] >= 18
@@ -243,13 +254,11 @@ def test_in_flight_comes_back_after_a_kill(make_gateway, mock):
     gateway.apply()
     gateway.start()
     arrived = threading.Event()
-    b1.play(Script(tell(arrived), pause(20)))
+    b1.play(Script(tell(arrived), pause(120)))
     with Client(gateway.port) as client:
         client.request(body=body_of(), key=gateway.key())
-        assert arrived.wait(5 * SLOW) and status(gateway, "b1")["in_flight"] == 1
+        assert arrived.wait(60) and status(gateway, "b1")["in_flight"] == 1
         gateway.expect_log("exited on signal 9")
         os.kill(gateway.worker_pids()[0], signal.SIGKILL)
-        end = time.monotonic() + 10 * SLOW
-        while status(gateway, "b1")["in_flight"] and time.monotonic() < end:
-            time.sleep(0.1)
+        until(lambda: not status(gateway, "b1")["in_flight"])
     assert status(gateway, "b1")["in_flight"] == 0

@@ -303,7 +303,7 @@ def test_openai_sdk_goes_on_from_audio(chats, authority):
     chats.b1.play(answer(body=json.dumps({**CHAT, "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": None, "audio": AUDIO}}]}).encode()),
                   answer(body=json.dumps(completion()).encode()), stream(role(), event({**completion(), "object": "chat.completion.chunk", "choices": [
                       {"index": 0, "delta": {"audio": {"id": "audio_AUD1", "transcript": "hel"}}, "finish_reason": None}]}), delta("", "stop"), DONE), answer(body=json.dumps(completion()).encode()))
-    sdk = openai.OpenAI(base_url=f"https://127.0.0.1:{chats.gateway.tls_port}/v1", api_key=chats.gateway.key(), max_retries=0, timeout=15, default_headers={"x-gatehouse-session-id": "one"},
+    sdk = openai.OpenAI(base_url=f"https://127.0.0.1:{chats.gateway.tls_port}/v1", api_key=chats.gateway.key(), max_retries=0, timeout=60, default_headers={"x-gatehouse-session-id": "one"},
                         http_client=httpx2.Client(verify=tls_context(authority)))
     asked = dict(model="m", modalities=["text", "audio"], audio={"voice": "alloy", "format": "wav"})
     first = sdk.chat.completions.create(messages=HI, **asked).choices[0].message

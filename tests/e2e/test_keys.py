@@ -68,12 +68,15 @@ def test_rotation_under_load(site):
     until(lambda: status(site, site.issuer.token("a")) == 200)
     stop, refused, served, current = threading.Event(), [], [], ["a"]
 
-    def load():
+    turns = [0, 0]
+
+    def load(number):
         while not stop.is_set():
             answer = ask(site, key=site.issuer.token(current[0]))
             (served if answer.status == 200 else refused).append(answer.status)
+            turns[number] += 1
             time.sleep(0.01)
-    runners = [threading.Thread(target=load) for _ in range(2)]
+    runners = [threading.Thread(target=load, args=(number,)) for number in range(2)]
     for one in runners:
         one.start()
     for turn in range(3):
@@ -81,7 +84,8 @@ def test_rotation_under_load(site):
         site.agent.process.send_signal(1)                       # in place of a minute's wait
         until(lambda: status(site, site.issuer.token(fresh)) == 200)
         current[0] = fresh
-        time.sleep(0.3)                                         # what was signed with the last one is through
+        begun = list(turns)
+        until(lambda: all(now >= then + 2 for now, then in zip(turns, begun)))      # what was signed with the last one is through
         site.issuer.published.remove(old)
         site.agent.process.send_signal(1)
         until(lambda: status(site, site.issuer.token(old)) == 401)
@@ -99,13 +103,13 @@ def test_an_unknown_key_is_asked_for(site):
     site.agent.start()
     until(lambda: status(site, site.issuer.token("a")) == 200)
     site.issuer.make("b")
-    until(lambda: status(site, site.issuer.token("b")) == 200, 15)
+    until(lambda: status(site, site.issuer.token("b")) == 200)
     site.issuer.make("rogue", publish=False)
-    before = len(site.issuer.asked)
+    before, begun = len(site.issuer.asked), time.monotonic()
     for turn in range(40):
         assert status(site, site.issuer.token("rogue", jti=str(turn))) == 401
     time.sleep(0.5)
-    assert len(site.issuer.asked) - before <= 1
+    assert len(site.issuer.asked) - before <= 1 + (time.monotonic() - begun) // 5
 
 
 def test_what_is_no_set_of_keys_changes_nothing(site):

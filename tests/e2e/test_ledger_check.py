@@ -3,13 +3,13 @@ import json
 import os
 import signal
 import threading
-import time
 
 import pytest
 
 import documents
+import ledger
 import records
-from client import Client, ask, body_of
+from client import Client, ask, body_of, until
 from gateway import Backend
 from limits import observed, priced, settled
 from mock_backend import DONE, LAST_CHUNK, STREAM_HEAD, Script, chunk, delta, provider_error, role, send, wait
@@ -20,7 +20,7 @@ STREAM = body_of(stream=True)
 @pytest.fixture
 def plant(make_gateway, mock):
     one, two = mock("127.0.0.36", name="one"), mock("127.0.0.37", name="two")
-    gateway = make_gateway([Backend("one", one), Backend("two", two)], workers=2, shutdown="20s")
+    gateway = make_gateway([Backend("one", one), Backend("two", two)], workers=2, shutdown="60s", body_timeout="4s")
     made = documents.tenants("red", red={"limits": observed(), "apps": [{"id": "app", "limits": observed(tokens=10 ** 9)}]})
     fleet = documents.fleet(*(documents.deployment(f"{name}-1", name, priority=number, models={"m": priced()})
                               for number, name in enumerate(("one", "two"), 1)))
@@ -61,8 +61,9 @@ def test_what_ends_before_it_is_decided_has_a_line_too(plant):
     for reset in (False, True):
         client = Client(plant.port)
         client.request(body=STREAM[:20], key=key, length=len(STREAM))
-        time.sleep(0.1)
+        until(lambda: ledger.read(plant.home / "ledger")[1])             # it is admitted
         client.leave(reset=reset)
+        settled(plant)
     assert ask(plant, body_of(), key).status == 200
     settled(plant)
     found = check(plant, "--exact")
@@ -92,7 +93,7 @@ def test_killed_workers_charge_no_less_than_is_recorded(plant):
     for _ in range(6):
         assert ask(plant, body_of(), plant.key()).status == 200
     gate = threading.Event()
-    held = Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(gate, 10), send(chunk(DONE) + LAST_CHUNK))
+    held = Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(gate, 60), send(chunk(DONE) + LAST_CHUNK))
     clients = []
     for _ in range(6):
         plant.one.play(held)
@@ -102,11 +103,9 @@ def test_killed_workers_charge_no_less_than_is_recorded(plant):
     assert check(plant)["record"]["running"] == 6
     for pid in plant.worker_pids():
         os.kill(pid, signal.SIGKILL)
-    end = time.monotonic() + 10
-    while check(plant)["record"]["running"] and time.monotonic() < end:
-        time.sleep(0.1)
+    until(lambda: not check(plant)["record"]["running"])
     gate.set()
-    settled(plant, 10)
+    settled(plant)
     found = check(plant, "--exact")
     assert found["orphans"] == 0 and found["record"]["running"] == 0 and found["record"]["requests"] == 12
 

@@ -6,7 +6,7 @@ import time
 import openai
 import pytest
 
-from client import ask, body_of, expect_error, get
+from client import ask, body_of, expect_error, get, until
 from documents import deployment, fleet, residency
 from gateway import Backend
 from limits import FREE, PRICE, Tenant, cost, limit, not_at_the_end_of, observed, priced, settled, small
@@ -24,7 +24,7 @@ def nothing_left(world):
 
 
 def client_of(tenant, **more):
-    return openai.OpenAI(api_key=tenant.key, base_url=f"http://127.0.0.1:{tenant.gateway.port}/v1", timeout=15, **{"max_retries": 0, **more})
+    return openai.OpenAI(api_key=tenant.key, base_url=f"http://127.0.0.1:{tenant.gateway.port}/v1", timeout=60, **{"max_retries": 0, **more})
 
 
 HOLDS = {}
@@ -75,12 +75,12 @@ def test_requests_a_second(world):
     """The window ends: the SDK waits as long as it is told, and no longer. Until two requests came within one second, which a busy machine may keep them from."""
     tenant = Tenant(world, limit("requests", 1, "rate", "second"))
     sdk = client_of(tenant, max_retries=2)
-    for _ in range(10):
+    for _ in range(60):
         not_at_the_end_of(1, 0.5)
         begin = time.monotonic()
         for _ in range(2):
             assert sdk.chat.completions.create(model="m", messages=HELLO).choices
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30
         lines = [line for line in tenant.gateway.record() if line["type"] == "decision" and line["tenant"] == tenant.name]
         seconds = [line["t"] // 1000 for line in lines if line["verdict"] == "allow"]
         assert len(set(seconds)) == len(seconds)
@@ -96,14 +96,12 @@ def test_at_a_time(world, dimension):
     streamed = dimension == "streams"
 
     def held(request):
-        assert request.json["messages"][0]["content"] == "passes" or go.wait(10)
+        assert request.json["messages"][0]["content"] == "passes" or go.wait(60)
         return shaped("plain", prompt=9)(request)
     world.b1.always(held)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(tenant.ask, small(stream=streamed)) for _ in range(8)]
-        end = time.monotonic() + 5
-        while sum(one.done() for one in asked) < 5 and time.monotonic() < end:
-            time.sleep(0.01)
+        until(lambda: sum(one.done() for one in asked) >= 5)
         refused = [one.result() for one in asked if one.done()]
         assert len(refused) == 5 and len(world.b1.wait_requests(3)) == 3
         if streamed:
@@ -157,6 +155,7 @@ def test_shadow(world):
 
 def test_all_or_none(world):
     """What the last of them refuses is charged to none."""
+    not_at_the_end_of(60)
     tenant = Tenant(world, limit("requests", 10), limit("in-flight", 5, "rate"), limit("input", 1000), limit("tokens", 200, "budget", "minute"))
     seen = tenant.ask(small("x", max_completion_tokens=1))
     assert seen.status == 200
@@ -178,7 +177,7 @@ def test_full_with_nothing_spent(world):
     """Held is not spent: what runs fills the budget, and gives back what it did not use."""
     hold = hold_of(world, "micro-dollars", "budget")
     tenant, go = Tenant(world, limit("micro-dollars", hold + hold // 2)), threading.Event()
-    world.b1.play(lambda request: answer(200, completion("x")) if go.wait(5) else None)
+    world.b1.play(lambda request: answer(200, completion("x")) if go.wait(60) else None)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         runs = pool.submit(tenant.ask, small())
         world.b1.wait_requests(1)

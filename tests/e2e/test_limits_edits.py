@@ -55,7 +55,7 @@ def test_what_runs_is_settled_on_what_it_was_admitted_by(world):
     tenant, go = Tenant(world, *observed()), threading.Event()
 
     def held(request):
-        assert go.wait(10)
+        assert go.wait(60)
         return shaped("plain", prompt=50, completion=9)(request)
     world.b1.always(held)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -86,7 +86,7 @@ def test_the_command_says_what_is_used_while_it_is(world):
     assert left() == {"tokens": (118, 882), "in-flight": (0, 4), "requests": (2, 3)}
 
     def held(request):
-        assert go.wait(10)
+        assert go.wait(60)
         return shaped("plain", prompt=50, completion=9)(request)
     world.b1.always(held)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

@@ -65,7 +65,7 @@ class Counted:
 def test_the_end_of_a_month(plant):
     """What began before it is of the old month, whenever it ends; the new one begins at nothing."""
     go = threading.Event()
-    plant.backend.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(go, 10),
+    plant.backend.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(go, 60),
                               send(chunk(delta("x")) + chunk(usage_event(prompt=60)) + chunk(DONE) + LAST_CHUNK)))
     with Client(plant.port) as client:
         client.request(body=small(stream=True), key=plant.key())

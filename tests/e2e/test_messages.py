@@ -61,7 +61,7 @@ def expect_error(found, status, kind, code):
 
 
 def claude(world, authority, **more):
-    return anthropic.Anthropic(base_url=f"https://127.0.0.1:{world.gateway.tls_port}", max_retries=0, timeout=15,
+    return anthropic.Anthropic(base_url=f"https://127.0.0.1:{world.gateway.tls_port}", max_retries=0, timeout=60,
                                http_client=httpx2.Client(verify=tls_context(authority)), **more)
 
 

@@ -36,7 +36,7 @@ def why():
         stamp = FOLDER / "stamp"
         if not stamp.exists() or stamp.read_text() != " ".join(PINS):
             try:
-                done = subprocess.run(["npm", "install", "--prefix", FOLDER, "--no-audit", "--no-fund", "--silent", *PINS], capture_output=True, text=True, timeout=50)
+                done = subprocess.run(["npm", "install", "--prefix", FOLDER, "--no-audit", "--no-fund", "--silent", *PINS], capture_output=True, text=True, timeout=100)
             except subprocess.TimeoutExpired:
                 return "npm could not install them in time"
             if done.returncode != 0:

@@ -14,10 +14,10 @@ import pytest
 
 import records
 from conftest import audited
-from client import Answer, Client, ask, body_of, events, expect_error
+from client import Answer, Client, ask, body_of, events, expect_error, until
 from documents import deployment, fleet, forbid, residency, tenants
 from gateway import Backend
-from mock_backend import (DONE, LAST_CHUNK, STREAM_HEAD, Script, chunk, delta, hang, pause, plain, provider_error, reset, role, send, stream,
+from mock_backend import (DONE, LAST_CHUNK, STREAM_HEAD, Script, chunk, close, delta, hang, pause, plain, provider_error, reset, role, send, stream,
                           usage_event, wait)
 
 STREAM = body_of(stream=True)
@@ -33,13 +33,13 @@ def plant(make_gateway, mock):
     return gateway.start()
 
 
-def settle(gateway, seconds=5):
-    """Every decision has its outcome, or the time is over."""
+def settle(gateway, seconds=60):
+    """Every decision has its outcome or is said to be lost, or the time is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         lines = gateway.record()
         allowed = {line["id"] for line in lines if line["type"] == "decision" and line["verdict"] == "allow"}
-        if allowed <= {line["id"] for line in lines if line["type"] == "outcome"}:
+        if allowed <= {line["id"] for line in lines if line["type"] in ("outcome", "lost")}:
             return
         time.sleep(0.05)
 
@@ -91,7 +91,7 @@ def test_record_of_one_request(plant):
 @pytest.mark.sanitizer
 def test_chains_hold_whatever_clients_and_backends_do(plant):
     scripts = [provider_error(503), Script(reset()), Script(send(STREAM_HEAD + chunk(delta("x"))), reset()), stream(role(), delta("x"), usage_event(), DONE),
-               Script(hang(0.3)), provider_error(400)]
+               Script(hang(0.3), close()), provider_error(400)]
     for number in range(24):
         plant.one.play(scripts[number % len(scripts)])
         body = body_of(text=f"n{number}", stream=bool(number % 2))
@@ -116,8 +116,7 @@ def test_chains_hold_whatever_clients_and_backends_do(plant):
 @pytest.mark.sanitizer
 def test_access_log_variables(plant):
     answer = ask(plant)
-    plant.outcome(answer.id)
-    time.sleep(0.05)
+    plant.logged(answer)
     line = [text for text in plant.prefix.joinpath("access.log").read_text().splitlines() if answer.id in text][0].split()
     assert line[1:10] == ["200", answer.id, "acme/red/app", "m", "one", "1", "11", "7", "allow"], line
 
@@ -163,9 +162,8 @@ def test_full_disk_refuses_before_dispatch(make_gateway, mock, auditor):
         assert {r.id for r in backend.requests} <= written and len(backend.requests) == 1 + len(answers) - len(refused)
         filler.close()
         (disk / "filler").unlink()
-        time.sleep(0.15)      # a segment that could not be begun is not tried again at once
-        assert ask(gateway).status == 200
-        time.sleep(0.2)
+        until(lambda: ask(gateway).status == 200)      # a segment that could not be begun is not tried again at once
+        settle(gateway)
         for path in records.files(gateway.audit):
             records.check_chain(path)
     finally:
@@ -406,11 +404,10 @@ def test_reload_under_load(plant):
         for _ in range(4):
             time.sleep(0.15)
             plant.reload()
-        time.sleep(0.2)
-    assert load.count > 50
+        until(lambda: load.count > 50)
     # a connection that was accepted by no worker when its listener closed is reset; nothing else may go wrong
     assert not [one for one in load.wrong if not isinstance(one[1], str)], load.wrong[:3]
-    assert len(load.wrong) <= load.count // 50, load.wrong[:3]
+    assert len(load.wrong) <= 4 * len(load.threads), load.wrong[:3]
     settle(plant)
     records.check_all(plant.audit)
 
@@ -422,7 +419,8 @@ def test_apply_under_load(plant):
         for turn in range(20):
             plant.apply(fleet(deployment("one", priority=1 + turn % 2), deployment("two", priority=2 - turn % 2)), residency(), tenants())
             expected[plant.revision] = ["two", "one"] if turn % 2 else ["one", "two"]
-    assert load.count > 50 and not load.wrong, load.wrong[:3]
+        until(lambda: load.count > 50)
+    assert not load.wrong, load.wrong[:3]
     settle(plant)
     records.check_all(plant.audit)
     for line in plant.record():
@@ -433,7 +431,7 @@ def test_apply_under_load(plant):
 def test_reload_keeps_streams(plant):
     """A stream of an old worker goes on to its end."""
     gate = threading.Event()
-    plant.one.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("before"))), wait(gate, 10), send(chunk(delta("after")) + chunk(usage_event()) + chunk(DONE) + LAST_CHUNK)))
+    plant.one.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("before"))), wait(gate, 60), send(chunk(delta("after")) + chunk(usage_event()) + chunk(DONE) + LAST_CHUNK)))
     with Client(plant.port) as client:
         client.request(body=STREAM, key=plant.key())
         head = client.head()
@@ -449,7 +447,7 @@ def test_reload_keeps_streams(plant):
 def test_draining_worker_obeys_new_policy(plant):
     """An old generation's next dispatch is judged by the newest revision."""
     gate = threading.Event()
-    plant.one.play(Script(wait(gate, 10), send(plain(503))))
+    plant.one.play(Script(wait(gate, 60), send(plain(503))))
     with Client(plant.port) as client:
         client.request(body=body_of(), key=plant.key())
         plant.one.wait_requests(1)
@@ -464,7 +462,7 @@ def test_broken_configuration_is_not_loaded(plant):
     plant.expect_log(r"\[emerg\]")
     plant.write(plant.configuration().replace("gatehouse on;", "gatehouse maybe;", 1))
     plant.process.send_signal(signal.SIGHUP)
-    time.sleep(0.3)
+    until(lambda: "[emerg]" in plant.errors())
     assert ask(plant).status == 200
     plant.write()
 
@@ -472,10 +470,10 @@ def test_broken_configuration_is_not_loaded(plant):
 # ---- kill -9 ----
 
 def test_worker_killed(plant):
-    """Its streams break, everybody else goes on, a new one takes its place within 5 s, and every chain holds."""
+    """Its streams break, everybody else goes on, a new one takes its place, and every chain holds."""
     plant.expect_log(r"\[alert\].*worker process \d+ exited on signal 9")
     gate = threading.Event()
-    held = Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(gate, 10), send(chunk(usage_event()) + chunk(DONE) + LAST_CHUNK))
+    held = Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(gate, 60), send(chunk(usage_event()) + chunk(DONE) + LAST_CHUNK))
     clients = []
     for _ in range(12):
         plant.one.play(held)
@@ -486,10 +484,7 @@ def test_worker_killed(plant):
     running = {r.id for r in plant.one.requests}
     victim = plant.worker_pids()[0]
     os.kill(victim, signal.SIGKILL)
-    end = time.monotonic() + 5
-    while time.monotonic() < end and (victim in plant.worker_pids() or len(plant.worker_pids()) < 2):
-        time.sleep(0.01)
-    assert len(plant.worker_pids()) == 2 and victim not in plant.worker_pids()
+    until(lambda: len(plant.worker_pids()) == 2 and victim not in plant.worker_pids())
     time.sleep(0.1)
     assert all(ask(plant).status == 200 for _ in range(12))
     gate.set()
@@ -501,7 +496,7 @@ def test_worker_killed(plant):
         except OSError:
             pass
         client.leave()
-    settle(plant, 1)
+    settle(plant)
     finished = {line["id"] for line in plant.record() if line["type"] == "outcome"}
     assert whole == len(finished & running)
     records.check_all(plant.audit, running=running - finished)
@@ -519,6 +514,7 @@ def test_worker_killed_under_load_many_times(plant):
     assert not [one for one in load.wrong if not isinstance(one[1], str) and one[1].status not in (0, 200)], load.wrong[:3]
     assert ask(plant).status == 200
     assert plant.apply().returncode == 0, "a dead reader must not block the editor"
+    settle(plant)
     lines = plant.record()
     ended = {line["id"] for line in lines if line["type"] == "outcome"}
     records.check_all(plant.audit, running={line["id"] for line in lines if line["type"] == "decision"} - ended)
@@ -531,7 +527,7 @@ def test_master_stops_gracefully(plant):
         head = client.head()
         plant.process.send_signal(signal.SIGQUIT)
         assert b"".join(client.parts(head)).endswith(DONE)
-    assert plant.process.wait(5) == 0
+    assert plant.process.wait(60) == 0
     records.check_all(plant.audit)
 
 
@@ -549,6 +545,5 @@ def test_many_requests_leave_nothing_behind(plant):
     before = measure()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: ask(plant, body_of(text="x" * 30000, stream=bool(i % 2))), range(600)))
-    time.sleep(0.3)
-    after = measure()
-    assert after[0] <= before[0] + 8 and after[1] <= before[1] + 8192, (before, after)
+    until(lambda: measure()[0] <= before[0] + 8)
+    assert measure()[1] <= before[1] + 8192, (before, measure())

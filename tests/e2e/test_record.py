@@ -22,11 +22,23 @@ def lines_of(gateway, kind):
     return [line for line in records.lines(gateway.audit) if line["type"] == kind]
 
 
-def until(condition, seconds=8):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
     assert condition()
+
+
+def ids(kind, directories):
+    return {line["id"] for directory in directories for line in records.lines(directory) if line["type"] == kind}
+
+
+def decided(*directories):
+    return ids("decision", directories)
+
+
+def ended(*directories):
+    return ids("outcome", directories)
 
 
 @pytest.fixture
@@ -43,7 +55,7 @@ def test_requests_of_a_killed_worker_are_lost_once(plant):
     """Every id that a backend saw has a decision, and an outcome or a lost line; the dead worker's file ends in a seal."""
     plant.expect_log(r"\[alert\].*worker process \d+ exited on signal 9")
     gate = threading.Event()
-    held = Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(gate, 10), send(chunk(DONE) + LAST_CHUNK))
+    held = Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("x"))), wait(gate, 60), send(chunk(DONE) + LAST_CHUNK))
     clients = []
     for _ in range(12):
         plant.one.play(held)
@@ -77,7 +89,7 @@ def test_nobody_was_there_to_name_what_was_lost(plant):
     """Master and workers die together; the next start finishes their record."""
     plant.expect_log(r".")
     gate = threading.Event()
-    plant.one.play(Script(send(STREAM_HEAD + chunk(delta("x"))), wait(gate, 10)))
+    plant.one.play(Script(send(STREAM_HEAD + chunk(delta("x"))), wait(gate, 60)))
     client = Client(plant.port)
     client.request(body=STREAM, key=plant.key())
     assert client.head().status == 200
@@ -109,13 +121,11 @@ def test_segments_roll_by_age(make_gateway, mock):
     gateway.audit_options = "segment=256k roll=1s"
     gateway.apply()
     gateway.start()
-    end = time.monotonic() + 3
-    while time.monotonic() < end:
-        assert ask(gateway).status == 200
-        time.sleep(0.05)
-    time.sleep(0.2)
-    rolled = [path for path in records.files(gateway.audit) if not path.name.startswith("node-1-0-0-")]
-    assert len(rolled) >= 3
+    def by_workers():
+        return [path for path in records.files(gateway.audit) if not path.name.startswith("node-1-0-0-")]
+    until(lambda: (ask(gateway).status == 200, len(by_workers()) >= 3)[1])
+    until(lambda: decided(gateway.audit) <= ended(gateway.audit))
+    rolled = by_workers()
     for path in rolled[:-1]:
         assert records.check_chain(path)[-1]["next_file"] in [one.name for one in rolled]
     records.check_all(gateway.audit)
@@ -149,8 +159,8 @@ def test_second_directory_takes_over(make_gateway, mock, auditor):
         assert [ask(gateway).status for _ in range(5)] == [200] * 5
         assert not list((gateway.audit / "open").glob("*.jsonl")) and len(list((second / "open").glob("node-1-1*.jsonl"))) == 1
         (disk / "filler").unlink()
-        until(lambda: (time.sleep(0.3), ask(gateway).status == 200, list((gateway.audit / "open").glob("node-1-1*.jsonl")))[2], 15)
-        time.sleep(0.2)
+        until(lambda: (time.sleep(0.3), ask(gateway).status == 200, list((gateway.audit / "open").glob("node-1-1*.jsonl")))[2])
+        until(lambda: decided(gateway.audit, second) <= ended(gateway.audit, second))
         for directory in (gateway.audit, second):
             for path in records.files(directory):
                 records.check_chain(path)

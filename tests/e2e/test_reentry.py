@@ -98,7 +98,7 @@ def test_error_page_with_a_status_of_its_own(site, target):
     """An error_page that would make a 200 of a failure: the error stands here too, and the client is told at once, not left to wait."""
     gateway = site(f"gatehouse_tries 1; error_page 502 503 {target}; }} location @again {{ gatehouse on;")
     gateway.one.play(Script(lambda exchange: exchange.close()))
-    with Client(gateway.port, timeout=10) as client:
+    with Client(gateway.port, timeout=60) as client:
         found = expect_error(client.request(body=body_of(), key=gateway.key()).answer(), 503, "no_healthy_backend")
     expect_one_decision(gateway, found, 1)
 
@@ -112,7 +112,7 @@ def test_error_page_for_a_refusal_before_the_body(site, target):
     gateway = site(f"error_page 401 {target}; }} location @again {{ gatehouse on;")
     inner = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(body_of())
     inner += b"Authorization: Bearer " + gateway.key().encode() + b"\r\n\r\n" + body_of()
-    with Client(gateway.port, timeout=10) as client:
+    with Client(gateway.port, timeout=60) as client:
         expect_error(client.request(body=inner, key="gh_nobody").answer(), 401, "invalid_api_key")
     assert not gateway.one.requests + gateway.two.requests, "a body was taken for a request"
     records.check_all(gateway.audit)

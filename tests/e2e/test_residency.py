@@ -274,7 +274,7 @@ def test_new_key_works_at_once(crowd):
 
 
 def test_retry_after_is_shared_by_workers(crowd):
-    crowd.one.play(provider_error(429, "wait", [("Retry-After", "2")]))
+    crowd.one.play(provider_error(429, "wait", [("Retry-After", "300")]))
     key = crowd.key()
     assert all(ask(crowd, key=key).status == 200 for _ in range(24))
     assert len(crowd.one.requests) == 1 and len(crowd.two.requests) == 24
@@ -287,7 +287,7 @@ def test_edit_between_two_attempts(pair):
     gateway.apply(both, residency(), tenants())
     gateway.start()
     gate = threading.Event()
-    gateway.inside.play(Script(wait(gate, 5), send(b"HTTP/1.1 503 x\r\nContent-Length: 2\r\n\r\n{}")))
+    gateway.inside.play(Script(wait(gate, 60), send(b"HTTP/1.1 503 x\r\nContent-Length: 2\r\n\r\n{}")))
     with Client(gateway.port) as client:
         client.request(body=body_of(), key=gateway.key())
         gateway.inside.wait_requests(1)
@@ -304,11 +304,11 @@ def test_edit_during_a_long_upload(pair):
     gateway = pair
     gateway.apply(fleet(deployment("outside")), residency(), tenants())
     gateway.start()
-    stalled, ended = threading.Event(), threading.Event()
+    stalled, edited, ended = threading.Event(), threading.Event(), threading.Event()
 
     def stall(exchange):
         stalled.set()
-        time.sleep(1.0)
+        edited.wait(60)
         got = 0
         exchange.sock.settimeout(1.0)
         try:
@@ -322,12 +322,13 @@ def test_edit_during_a_long_upload(pair):
     gateway.outside.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     with Client(gateway.port) as client:
         client.request(body=body_of(text="x" * 16000000), key=gateway.key())
-        assert stalled.wait(5)
+        assert stalled.wait(60)
         time.sleep(0.2)
         gateway.apply(fleet(deployment("outside")), residency(forbids=[forbid("never-se", process=["SE"])]), tenants())
+        edited.set()
         found = client.answer()
     expect_error(found, 403, "residency_denied")
-    assert ended.wait(10) and gateway.outside.requests[0].late < 4 << 20      # what the kernels already held may still arrive
+    assert ended.wait(60) and gateway.outside.requests[0].late < 4 << 20      # what the kernels already held may still arrive
     assert gateway.outcome(gateway.outside.requests[0].id)["end"] == "denied_late"
 
 
@@ -337,7 +338,7 @@ def test_revoked_key_between_two_attempts(pair):
     gateway.apply(fleet(deployment("inside"), deployment("outside", priority=2)), residency(), tenants())
     gateway.start()
     key, gate = gateway.key(name="doomed"), threading.Event()
-    gateway.inside.play(Script(wait(gate, 5), send(b"HTTP/1.1 503 x\r\nContent-Length: 2\r\n\r\n{}")))
+    gateway.inside.play(Script(wait(gate, 60), send(b"HTTP/1.1 503 x\r\nContent-Length: 2\r\n\r\n{}")))
     with Client(gateway.port) as client:
         client.request(body=body_of(), key=key)
         gateway.inside.wait_requests(1)

@@ -73,7 +73,7 @@ def decision(world, found):
 
 def sdk_of(world, authority, key=None):
     import httpx2
-    return openai.OpenAI(base_url=f"https://127.0.0.1:{world.gateway.tls_port}/v1", api_key=key or world.gateway.key(), max_retries=0, timeout=15,
+    return openai.OpenAI(base_url=f"https://127.0.0.1:{world.gateway.tls_port}/v1", api_key=key or world.gateway.key(), max_retries=0, timeout=60,
                          http_client=httpx2.Client(verify=tls_context(authority)))
 
 

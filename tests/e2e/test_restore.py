@@ -8,7 +8,7 @@ import time
 import pytest
 
 import records
-from client import Client, ask, body_of, events, expect_error
+from client import Client, ask, body_of, events, expect_error, until
 from documents import deployment, fleet, forbid, residency, tenants
 from gateway import Backend
 from mock_backend import DONE, LAST_CHUNK, STREAM_HEAD, Script, chunk, delta, role, send, wait
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.sanitizer
 def two(make_gateway, mock):
     """A gateway with two workers and a backend in the US."""
     backend = mock("127.0.0.61", name="us")
-    gateway = make_gateway([Backend("us", backend, read="20s")], workers=2)
+    gateway = make_gateway([Backend("us", backend, read="60s")], workers=2)
     gateway.us = backend
     gateway.expect_log("policy store")
     yield gateway
@@ -51,6 +51,10 @@ def served(gateway, key=None):
     return found.pop()
 
 
+def all_are(gateway, status):
+    return {ask(gateway).status for _ in range(8)} == {status}
+
+
 # ---- round trip ----
 
 def test_round_trip(two):
@@ -58,7 +62,7 @@ def test_round_trip(two):
     permit(two)
     saved = backup(two)
     forbid_us(two)
-    two.start()
+    two.start().all_there()
     assert served(two) == 403
     done = two.command("restore", saved, "--reason", "it was better")
     assert "revision 3: the policy of revision 1 again; history and keys of the present store kept, revocations too" in done.stdout
@@ -107,8 +111,8 @@ def test_running_dispatches(two):
     permit(two)
     two.start()
     go = threading.Event()
-    two.us.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("first"))), wait(go, 20), send(chunk(DONE) + LAST_CHUNK)))
-    with Client(two.port, timeout=30) as client:
+    two.us.play(Script(send(STREAM_HEAD + chunk(role()) + chunk(delta("first"))), wait(go, 60), send(chunk(DONE) + LAST_CHUNK)))
+    with Client(two.port, timeout=60) as client:
         client.request(body=body_of(stream=True), key=two.key())
         two.us.wait_requests(1)
         time.sleep(0.2)
@@ -149,10 +153,11 @@ def test_while_it_is_in_use(two):
         assert "revision " in two.command("backup", path, "--check").stdout
     two.command("restore", paths[0])
     assert served(two) == 200
-    time.sleep(0.2)
-    lines = two.record(kinds=())
-    decided, ended = ([line["id"] for line in lines if line["type"] == kind] for kind in ("decision", "outcome"))
-    assert sorted(decided) == sorted(ended) and len(set(ended)) == len(ended)
+
+    def ids(kind):
+        return [line["id"] for line in two.record(kinds=()) if line["type"] == kind]
+    until(lambda: sorted(ids("decision")) == sorted(ids("outcome")))
+    assert len(set(ids("outcome"))) == len(ids("outcome"))
 
 
 # ---- the file ----
@@ -251,14 +256,14 @@ def test_replaced_store(two, how, sentence, when):
     permit(two)
     saved = backup(two)
     if when == "running":
-        two.start()
+        two.start().all_there()
         assert served(two) == 200
     replace(two, how, old)
     if when == "stopped":
-        two.start()
+        two.start().all_there()
     else:
         time.sleep(1.2)                          # the path is looked at once a second
-    assert served(two) == 503
+    until(lambda: all_are(two, 503))
     named = [line for line in two.errors().splitlines() if "policy store: " in line]
     assert [line for line in named if sentence in line or how == "older in place"], named      # that one is shorter, or begins otherwise
     done = two.command("policy", "rollback", "1", "--reason", "tests", check=False)
@@ -267,8 +272,7 @@ def test_replaced_store(two, how, sentence, when):
     assert done.returncode == 1 and "say --keys-as-saved" in done.stderr
     done = two.command("restore", saved, "--keys-as-saved")
     assert "revision 3" in done.stdout and "obeyed by 2 workers" in done.stdout and "revoked after it was made" in done.stderr
-    time.sleep(1.1)                              # a worker tries to open it once a second
-    assert served(two) == 200
+    until(lambda: all_are(two, 200))             # a worker tries to open it once a second
     assert "exited on signal" not in two.errors()
 
 

@@ -17,7 +17,7 @@ def sdk(request, world, authority):
     http = httpx2.Client(verify=tls_context(authority), http2=request.param == "HTTP/2",
                          event_hooks={"response": [lambda answer: seen.append(answer.http_version)]})
     client = openai.OpenAI(api_key=world.gateway.key(), base_url=f"https://127.0.0.1:{world.gateway.tls_port}/v1", http_client=http,
-                           max_retries=0, timeout=15)
+                           max_retries=0, timeout=60)
     yield client
     assert seen and set(seen) == {request.param}
     http.close()

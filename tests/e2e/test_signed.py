@@ -61,7 +61,7 @@ def plain_session():
 def boto(session, gateway, keys, retries=0):
     return session.create_client(
         "bedrock-runtime", region_name="eu-central-1", endpoint_url=f"http://127.0.0.1:{gateway.port}", aws_access_key_id=keys[0], aws_secret_access_key=keys[1],
-        config=botocore.config.Config(retries={"total_max_attempts": retries + 1}, read_timeout=15))
+        config=botocore.config.Config(retries={"total_max_attempts": retries + 1}, read_timeout=60))
 
 
 def signature_of(keys, body=BODY, path=PATH, headers=(), service="bedrock", region="eu-central-1", at=None, token=None, method="POST"):
@@ -137,7 +137,7 @@ def test_boto3_fails_over_and_names_with_colons(world, keys, plain_session):
 
 def test_anthropic_sdk_signs(world, keys):
     client = anthropic.AnthropicBedrock(aws_access_key=keys[0], aws_secret_key=keys[1], aws_region="eu-west-3", base_url=f"http://127.0.0.1:{world.gateway.port}",
-                                        max_retries=0, timeout=15)
+                                        max_retries=0, timeout=60)
     world.b1.play(answer(body=shapes.message()), shapes.aws_stream(*invoked("one ", "two")))
     ask_for = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
     assert client.messages.create(**ask_for).content[0].text == "hello"

@@ -197,6 +197,7 @@ def test_broken_before_the_first_event_fails_over(world, name):
 
 def test_silent_after_the_head_fails_over(world):
     """The read timeout (2 s) ends the wait for a first event... but the commit time (5 s) has not come."""
+    world.route("b1-silent", "b2")
     world.b1.play(Script(send(STREAM_HEAD), hang()))
     found = ask(world.gateway, STREAM)
     assert found.status == 200 and world.contacted() == ["b1", "b2"]
@@ -225,8 +226,8 @@ def test_commit_by_size(world):
     """2 KiB of comments at this port: the head is given up and what was held goes out first."""
     comments = b": padding padding padding padding\n\n" * 200
     more = threading.Event()
-    world.b1.play(Script(send(STREAM_HEAD + chunk(comments)), wait(more, 12), send(chunk(delta("x")) + chunk(DONE) + LAST_CHUNK)))
-    with Client(world.gateway.commit_port, timeout=10) as client:
+    world.b1.play(Script(send(STREAM_HEAD + chunk(comments)), wait(more, 60), send(chunk(delta("x")) + chunk(DONE) + LAST_CHUNK)))
+    with Client(world.gateway.commit_port, timeout=50) as client:
         client.request(body=STREAM, key=world.gateway.key())
         found = client.head()
         assert found.status == 200
@@ -237,9 +238,9 @@ def test_commit_by_size(world):
 def test_commit_by_time(world):
     """300 ms at this port: with one comment come, the head goes out before the first event."""
     more = threading.Event()
-    world.b1.play(Script(send(STREAM_HEAD + chunk(b": wait\n\n")), wait(more, 12), send(chunk(delta("x")) + chunk(DONE) + LAST_CHUNK)))
+    world.b1.play(Script(send(STREAM_HEAD + chunk(b": wait\n\n")), wait(more, 60), send(chunk(delta("x")) + chunk(DONE) + LAST_CHUNK)))
     begun = time.monotonic()
-    with Client(world.gateway.commit_port, timeout=10) as client:
+    with Client(world.gateway.commit_port, timeout=50) as client:
         client.request(body=STREAM, key=world.gateway.key())
         found = client.head()
         assert found.status == 200 and time.monotonic() - begun > 0.2
@@ -250,13 +251,13 @@ def test_commit_by_time(world):
 def test_not_committed_before_the_first_event(world):
     """While held, the client has not one byte."""
     more = threading.Event()
-    world.b1.play(Script(send(STREAM_HEAD + chunk(b": wait\n\n")), wait(more, 3), send(chunk(delta("x")) + chunk(DONE) + LAST_CHUNK)))
+    world.b1.play(Script(send(STREAM_HEAD + chunk(b": wait\n\n")), wait(more, 60), send(chunk(delta("x")) + chunk(DONE) + LAST_CHUNK)))
     with Client(world.gateway.port) as client:
         client.request(body=STREAM, key=world.gateway.key())
         client.sock.settimeout(0.4)
         with pytest.raises(TimeoutError):
             client.sock.recv(1)
-        client.sock.settimeout(5)
+        client.sock.settimeout(60)
         more.set()
         assert client.answer().body == b": wait\n\n" + delta("x") + DONE
 
@@ -276,6 +277,8 @@ def expect_broken_stream(found, *before):
 @pytest.mark.parametrize("name", ["reset", "closed", "inside a chunk", "inside an event", "silent"])
 def test_cut_after_the_commit(world, name):
     """No other backend is asked; the client is told in words."""
+    if name == "silent":
+        world.route("b1-silent", "b2")
     begin = STREAM_HEAD + chunk(role()) + chunk(delta("par"))
     world.b1.play({"reset": Script(send(begin), pause(0.05), reset()), "closed": Script(send(begin), close()), "silent": Script(send(begin), hang()),
                    "inside a chunk": Script(send(begin + b"1000\r\ndata: "), close()),
@@ -351,7 +354,7 @@ def test_client_that_does_not_read_blocks_nobody(world):
         time.sleep(0.3)
         begun = time.monotonic()
         assert all(ask(world.gateway).status == 200 for _ in range(5))
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 35           # of the 40 s that a backend may take
         assert len(b"".join(client.parts(client.head()))) == len(data_of(flood(3000) + [DONE]))
 
 
@@ -373,7 +376,7 @@ LEAVING = itertools.count()
 
 def drained(world, request, usage=7):
     """The outcome of a request whose client left: the usage the backend went on to report."""
-    outcome = world.gateway.outcome(request.id, seconds=6)
+    outcome = world.gateway.outcome(request.id)
     assert outcome["end"] == "client_left", outcome
     assert outcome["usage"]["source"] == "reported" and outcome["usage"]["output"] == usage, outcome
     return outcome
@@ -388,11 +391,11 @@ def test_client_leaves_a_stream(world, stage, abrupt):
         "before the head": (b"", STREAM_HEAD + chunk(role()) + chunk(delta(text))), "held": (STREAM_HEAD + chunk(b": hi\n\n"), chunk(role()) + chunk(delta(text))),
         "first event": (STREAM_HEAD + chunk(role()) + chunk(delta("n")), chunk(delta(text))), "middle": (STREAM_HEAD + chunk(role()) + chunk(delta(text)), chunk(delta("more")))}[stage]
     arrived = threading.Event()
-    world.b1.play(Script(send(early), signal(arrived), wait(left, 5), pause(0.1), send(late), pause(0.05), send(chunk(delta("", "stop")) + chunk(usage_event())),
+    world.b1.play(Script(send(early), signal(arrived), wait(left, 60), pause(0.1), send(late), pause(0.05), send(chunk(delta("", "stop")) + chunk(usage_event())),
                          send(chunk(DONE) + LAST_CHUNK)))
     client = Client(world.gateway.port)
     client.request(body=STREAM, key=world.gateway.key())
-    assert arrived.wait(5)
+    assert arrived.wait(60)
     if stage in ("first event", "middle"):
         assert client.head().status == 200
     time.sleep(0.05)
@@ -406,7 +409,7 @@ def test_client_leaves_a_stream(world, stage, abrupt):
 
 def test_client_leaves_a_plain_answer(world):
     left = threading.Event()
-    world.b1.play(Script(wait(left, 5), pause(0.1), send(plain(200, completion("x" * 50000)))))
+    world.b1.play(Script(wait(left, 60), pause(0.1), send(plain(200, completion("x" * 50000)))))
     client = Client(world.gateway.port)
     client.request(body=body_of(), key=world.gateway.key())
     world.b1.wait_requests(1)
@@ -417,7 +420,7 @@ def test_client_leaves_a_plain_answer(world):
 
 def test_client_cancels_an_http2_stream(world, authority):
     left = threading.Event()
-    world.b1.play(Script(send(STREAM_HEAD + chunk(delta("y"))), wait(left, 5), pause(0.1), send(chunk(delta("x")) + chunk(usage_event()) + chunk(DONE) + LAST_CHUNK)))
+    world.b1.play(Script(send(STREAM_HEAD + chunk(delta("y"))), wait(left, 60), pause(0.1), send(chunk(delta("x")) + chunk(usage_event()) + chunk(DONE) + LAST_CHUNK)))
     with Http2(world.gateway.tls_port, tls_context(authority)) as client:
         number = client.request(STREAM, world.gateway.key())
         while not client.answers[number].body:
@@ -432,7 +435,7 @@ def test_client_cancels_an_http2_stream(world, authority):
 def test_nobody_is_asked_for_a_client_that_left(world):
     """It left while the first backend failed: no second dispatch is for anybody."""
     left = threading.Event()
-    world.b1.play(Script(wait(left, 5), pause(0.2), send(plain(503, b"{}"))))
+    world.b1.play(Script(wait(left, 60), pause(0.2), send(plain(503, b"{}"))))
     client = Client(world.gateway.port)
     client.request(body=body_of(), key=world.gateway.key())
     world.b1.wait_requests(1)
@@ -449,7 +452,7 @@ def test_draining_ends_in_time(world):
     def drip(exchange):
         try:
             exchange.send(STREAM_HEAD + chunk(role()))
-            for _ in range(600):
+            for _ in range(6000):
                 exchange.send(chunk(delta("x")))
                 time.sleep(0.02)
         finally:
@@ -460,7 +463,7 @@ def test_draining_ends_in_time(world):
     client.head()
     begun = time.monotonic()
     client.leave(reset=True)
-    assert ended.wait(10) and 0.4 < time.monotonic() - begun < 10
+    assert ended.wait(60) and 0.4 < time.monotonic() - begun < 60
     outcome = world.gateway.outcome(world.b1.requests[0].id)
     assert outcome["end"] == "client_left" and outcome.get("usage", {}).get("source") != "reported"
 

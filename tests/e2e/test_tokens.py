@@ -112,7 +112,7 @@ def test_claims_add_classes(login):
 
 
 def test_a_token_ends_when_it_expires(login):
-    short = token(seconds=3)
+    short = token(seconds=6)
     assert ask(login, key=short).status == 200
     until(lambda: ask(login, key=short).status == 401)
 

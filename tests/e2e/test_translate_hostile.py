@@ -138,7 +138,7 @@ def test_clients_that_leave(world, side):
     for parts, wait in (((), 0), ((begin,), 0), ((begin, word), 10)):
         held = threading.Event()
         world.b1.play(Script(send(head(200, [("Content-Type", kind), ("Transfer-Encoding", "chunked")])), *(send(chunk(part)) for part in parts),
-                             lambda _: held.wait(5), send(chunk(word * 50)), send(chunk(idle)), close()))
+                             lambda _: held.wait(60), send(chunk(word * 50)), send(chunk(idle)), close()))
         with Client(world.gateway.port) as client:
             client.request(path, asked(path), world.gateway.key())
             world.b1.wait_requests(1)

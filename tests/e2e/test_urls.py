@@ -17,7 +17,7 @@ VERSION = "?api-version=2024-10-21"
 
 def azure(world, authority, **more):
     """Azure's SDK with nothing but its endpoint and key changed."""
-    return openai.AzureOpenAI(azure_endpoint=f"https://127.0.0.1:{world.gateway.tls_port}", api_version="2024-10-21", max_retries=0, timeout=15,
+    return openai.AzureOpenAI(azure_endpoint=f"https://127.0.0.1:{world.gateway.tls_port}", api_version="2024-10-21", max_retries=0, timeout=60,
                               http_client=httpx2.Client(verify=tls_context(authority)), **more)
 
 
@@ -90,7 +90,7 @@ def test_models(world):
 
 def test_models_in_anthropics_words(world):
     world.route("b1", models={"a": "1", "b": "2", "c": "3"}, tenants=tenants(models=["a", "b", "c"]))
-    sdk = anthropic.Anthropic(base_url=f"http://127.0.0.1:{world.gateway.port}", auth_token=world.gateway.key(), max_retries=0, timeout=15)
+    sdk = anthropic.Anthropic(base_url=f"http://127.0.0.1:{world.gateway.port}", auth_token=world.gateway.key(), max_retries=0, timeout=60)
     assert [(one.id, one.type, one.display_name, one.created_at.year) for one in sdk.models.list()] == [(name, "model", name, 1970) for name in "abc"]
     page = sdk.models.list(limit=2)
     assert ([one.id for one in page.data], page.has_more, page.first_id, page.last_id) == (["a", "b"], True, "a", "b")

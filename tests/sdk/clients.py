@@ -71,7 +71,7 @@ class Chat(Python):
     dialect = "chat"
 
     def __init__(self, base, key, retries=0):
-        self.sdk = openai.OpenAI(base_url=base + "/v1", api_key=key, max_retries=retries, timeout=20)
+        self.sdk = openai.OpenAI(base_url=base + "/v1", api_key=key, max_retries=retries, timeout=60)
 
     def call(self, body):
         method = self.sdk.chat.completions.create
@@ -91,13 +91,13 @@ class Chat(Python):
 class Azure(Chat):
     """The class for Azure OpenAI: api-key, its paths."""
     def __init__(self, base, key, retries=0):
-        self.sdk = openai.AzureOpenAI(azure_endpoint=base, api_key=key, api_version="2024-10-21", max_retries=retries, timeout=20)
+        self.sdk = openai.AzureOpenAI(azure_endpoint=base, api_key=key, api_version="2024-10-21", max_retries=retries, timeout=60)
 
 
 class AzureV1(Chat):
     """The plain class at the form of URLs that has no version."""
     def __init__(self, base, key, retries=0):
-        self.sdk = openai.OpenAI(base_url=base + "/openai/v1", api_key=key, max_retries=retries, timeout=20)
+        self.sdk = openai.OpenAI(base_url=base + "/openai/v1", api_key=key, max_retries=retries, timeout=60)
 
 
 class Responses(Chat):
@@ -121,7 +121,7 @@ class Messages(Python):
     dialect, library = "messages", anthropic
 
     def __init__(self, base, key, retries=0):
-        self.sdk = anthropic.Anthropic(base_url=base, api_key=key, max_retries=retries, timeout=20)
+        self.sdk = anthropic.Anthropic(base_url=base, api_key=key, max_retries=retries, timeout=60)
 
     def call(self, body):
         method = self.sdk.messages.create
@@ -143,13 +143,13 @@ class Invoke(Messages):
 
     def __init__(self, base, key, retries=0):
         named = {"api_key": key} if isinstance(key, str) else dict(zip(("aws_access_key", "aws_secret_key", "aws_session_token"), key))
-        self.sdk = anthropic.AnthropicBedrock(base_url=base, aws_region="eu-central-1", max_retries=retries, timeout=20, **named)
+        self.sdk = anthropic.AnthropicBedrock(base_url=base, aws_region="eu-central-1", max_retries=retries, timeout=60, **named)
 
 
 class Boto:
     """boto3's bedrock-runtime. key: of the gateway, as a Bedrock API key, or (access key id, secret, session token) to sign with."""
     def __init__(self, base, key, retries=0, authority=None):
-        config = botocore.config.Config(retries={"total_max_attempts": retries + 1}, read_timeout=20, connect_timeout=5)
+        config = botocore.config.Config(retries={"total_max_attempts": retries + 1}, read_timeout=60, connect_timeout=60)
         named = {"endpoint_url": base, "region_name": "eu-central-1", "config": config, "verify": authority}
         self.key = key
         with self.credential():
