@@ -8,6 +8,7 @@ refuses is refused, what the gateway takes Python takes.
 """
 import argparse
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -292,7 +293,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tool", default=str(root / "build/tests/tools/wire_intake"))
     parser.add_argument("--count", type=int, default=30000)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--seed", default=os.environ.get("SEED") or str(random.randrange(1 << 30)))
     args = parser.parse_args()
 
     tool, rng = Tool(args.tool), random.Random(args.seed)
