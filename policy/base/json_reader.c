@@ -56,8 +56,8 @@ json_unexpected(gh_json_reader_t *reader, const char *at)
     return json_fail(reader, at, at < reader->end ? "unexpected byte" : "unexpected end");
 }
 
-static void
-json_space(gh_json_reader_t *reader)
+static __attribute__((noinline)) void
+json_spaces(gh_json_reader_t *reader)
 {
     const char *p = reader->pos, *end = reader->end;
 
@@ -67,6 +67,15 @@ json_space(gh_json_reader_t *reader)
 
     reader->spare += (uint64_t) (p - reader->pos);
     reader->pos = p;
+}
+
+/* Between most tokens there is none. */
+static inline void
+json_space(gh_json_reader_t *reader)
+{
+    if (reader->pos == reader->end || (unsigned char) *reader->pos <= ' ') {
+        json_spaces(reader);
+    }
 }
 
 #ifdef __SSE2__
@@ -116,6 +125,15 @@ json_plain(const char *p, const char *end)
 #ifdef __SSE2__
     __m128i found;
     int     mask;
+
+    /* names and words end within a few bytes */
+    if (end - p >= 16) {
+        mask = _mm_movemask_epi8(json_marks(p));
+        if (mask != 0) {
+            return p + __builtin_ctz((unsigned) mask);
+        }
+        p += 16;
+    }
 
     if (end - p >= 256 && __builtin_cpu_supports("avx2")) {
         p = json_wide_plain(p, end);

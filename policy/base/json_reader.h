@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "policy/base/error.h"
 #include "policy/base/str.h"
@@ -70,7 +71,7 @@ int gh_json_skip(gh_json_reader_t *reader);
 int gh_json_skip_rest(gh_json_reader_t *reader);
 
 /* Token compared decoded with UTF-8 text, so that "mod\u0065l" equals "model". */
-bool gh_json_token_is(const gh_json_reader_t *reader, gh_str_t text);
+static inline bool gh_json_token_is(const gh_json_reader_t *reader, gh_str_t text);
 
 /*
  * Decodes the token into buffer (size bytes). The result borrows the original when nothing is escaped, else buffer.
@@ -98,5 +99,20 @@ void gh_json_seen_init(gh_json_seen_t *seen);
 
 /* For the reader's current KEY: GH_OK, or GH_ERROR with reader->error_code "duplicate key" or "too many keys". */
 int gh_json_seen_add(gh_json_seen_t *seen, gh_json_reader_t *reader);
+
+/* ---- what has to be seen to be inlined ---- */
+
+bool gh_json_token_is_escaped(const gh_json_reader_t *reader, gh_str_t text);   /* private */
+
+/* The length of a literal is known then, and its comparison a few words. */
+static inline __attribute__((always_inline)) bool
+gh_json_token_is(const gh_json_reader_t *reader, gh_str_t text)
+{
+    if (__builtin_expect(reader->escaped, 0)) {
+        return gh_json_token_is_escaped(reader, text);
+    }
+
+    return reader->token.len == text.len && (text.len == 0 || memcmp(reader->token.data, text.data, text.len) == 0);
+}
 
 #endif

@@ -87,15 +87,11 @@ token_piece(const char **p, const char *end, char scratch[4])
 }
 
 bool
-gh_json_token_is(const gh_json_reader_t *reader, gh_str_t text)
+gh_json_token_is_escaped(const gh_json_reader_t *reader, gh_str_t text)
 {
     const char *p = reader->token.data, *end = p + reader->token.len;
     char        scratch[4];
     gh_str_t    piece;
-
-    if (!reader->escaped) {
-        return gh_str_eq(reader->token, text);
-    }
 
     while (p < end) {
         piece = token_piece(&p, end, scratch);

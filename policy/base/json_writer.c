@@ -2,6 +2,10 @@
 
 #include <stdio.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 void
 gh_json_writer_init(gh_json_writer_t *w, char *buffer, size_t size)
 {
@@ -115,12 +119,44 @@ load(const char *at, size_t len)
     return word;
 }
 
+#ifdef __SSE2__
+/* Sixteen of them: all ones where a byte does not stand as itself. The comparison is signed: bytes above 0x7f are below 0x20, too. */
+static inline __m128i
+odd_wide(__m128i bytes)
+{
+    return _mm_or_si128(_mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))),
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+}
+
+/* Of 16 bytes or more; the last ones overlap those before them. */
+static bool
+copy_wide(char *to, const char *from, size_t len)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *) (from + len - 16)), odd = odd_wide(bytes);
+
+    _mm_storeu_si128((__m128i *) (to + len - 16), bytes);
+    for (size_t at = 0; at + 16 < len; at += 16) {
+        bytes = _mm_loadu_si128((const __m128i *) (from + at));
+        odd = _mm_or_si128(odd, odd_wide(bytes));
+        _mm_storeu_si128((__m128i *) (to + at), bytes);
+    }
+
+    return _mm_movemask_epi8(odd) == 0;
+}
+#endif
+
 /* Copies what most strings are: bytes that stand as themselves. false: they do not, and what was copied is not the string. Never overlapping. */
 static bool
 copy_plain(char *to, const char *from, size_t len)
 {
     uint64_t odd = 0, word;
     size_t   at;
+
+#ifdef __SSE2__
+    if (len >= 16) {
+        return copy_wide(to, from, len);
+    }
+#endif
 
     if (len >= 8) {
         for (at = 0; at + 8 <= len; at += 8) {

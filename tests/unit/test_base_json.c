@@ -494,7 +494,8 @@ static void
 test_writer_every_byte(void)
 {
     static const char *const short_ones[0x20] = { ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r" };
-    char             text[20], expected[64], buffer[64], one[8];
+    static const char as[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    char             text[sizeof(as) - 1], expected[128], buffer[128], one[8];
     gh_json_writer_t w;
     unsigned         c, at, len;
     bool             good = true;
@@ -512,8 +513,7 @@ test_writer_every_byte(void)
             } else {
                 snprintf(one, sizeof(one), "%c", (int) c);
             }
-            snprintf(expected, sizeof(expected), "\"%.*s%s%.*s\"", (int) at, "aaaaaaaaaaaaaaaaaaaa", one,
-                (int) (len - 1 - at), "aaaaaaaaaaaaaaaaaaaa");
+            snprintf(expected, sizeof(expected), "\"%.*s%s%.*s\"", (int) at, as, one, (int) (len - 1 - at), as);
             gh_json_writer_init(&w, buffer, sizeof(buffer));
             gh_json_string(&w, (gh_str_t) { text, len });
             good &= gh_json_writer_ok(&w) && w.len == strlen(expected) && memcmp(buffer, expected, w.len) == 0;
