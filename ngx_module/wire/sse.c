@@ -55,7 +55,7 @@ gh_sse_end(gh_str_t text)
 }
 
 /* "name: value": the value when the line has that name, a space after the colon removed. */
-static bool
+static inline __attribute__((always_inline)) bool
 field_value(gh_str_t line, gh_str_t name, gh_str_t *value)
 {
     if (line.len < name.len || memcmp(line.data, name.data, name.len) != 0) {
@@ -80,6 +80,21 @@ field_value(gh_str_t line, gh_str_t name, gh_str_t *value)
     return true;
 }
 
+/* One line of data and a blank one, as almost all events are. false: it has to be read line by line. */
+static bool
+one_line(const char *p, const char *end, gh_str_t *value)
+{
+    const char *lf;
+
+    if (end - p < 2 || end[-1] != '\n' || end[-2] != '\n') {
+        return false;
+    }
+    lf = end - 2;
+
+    return field_value((gh_str_t) { p, (size_t) (lf - p) }, GH_STR("data"), value) && memchr(p, '\n', (size_t) (lf - p)) == NULL
+        && memchr(p, '\r', (size_t) (lf - p)) == NULL;
+}
+
 void
 gh_sse_read(gh_str_t event, bool first, char *scratch, gh_sse_event_t *out)
 {
@@ -92,6 +107,12 @@ gh_sse_read(gh_str_t event, bool first, char *scratch, gh_sse_event_t *out)
     if (first && event.len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
         p += 3;
     }
+
+    if (one_line(p, end, &out->data)) {
+        out->has_data = true;
+        return;
+    }
+    out->data = (gh_str_t) { NULL, 0 };
 
     while (event.len != 0 && line_next(&p, end, &line)) {
         if (field_value(line, GH_STR("data"), &value)) {

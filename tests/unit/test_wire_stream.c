@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 
+#include "ngx_module/wire/sse.h"
 #include "ngx_module/wire/wire.h"
 #include "tests/unit/check.h"
 
@@ -452,9 +453,59 @@ test_partial(void)
     }
 }
 
+/* The data of an event that ends in a blank line, by the letter of WHATWG HTML 9.2.6: lines end in CRLF, LF or CR, those named "data" are joined. */
+static bool
+data_by_letter(const char *event, char *out)
+{
+    bool has = false;
+
+    while (*event != '\0') {
+        size_t      len = strcspn(event, "\r\n"), name = strcspn(event, ":\r\n");
+        const char *value = event + name + (event[name] == ':'), *end = event + len;
+
+        value += value < end && *value == ' ';
+        if (name == 4 && strncmp(event, "data", 4) == 0) {
+            *out = '\n';
+            out += has;
+            memcpy(out, value, (size_t) (end - value));
+            out += end - value;
+            has = true;
+        }
+        event = end + (strncmp(end, "\r\n", 2) == 0 ? 2 : *end != '\0');
+    }
+    *out = '\0';
+
+    return has;
+}
+
+/* Events of one line and of two, however they end. */
+static void
+test_event_lines(void)
+{
+    static const char *const lines[] = { "data: a", "data:b", "data:  c", "data", "data:", "data: {\"x\":1}", "dataset: d", "dat: e", "id: 1", ": f", "event: g", "" };
+    static const char *const ends[] = { "\n", "\r", "\r\n" };
+    enum { LINES = sizeof(lines) / sizeof(lines[0]), ENDS = sizeof(ends) / sizeof(ends[0]) };
+
+    for (unsigned i = 0; i < LINES * LINES * ENDS * ENDS * ENDS; i++) {
+        unsigned       first = i % LINES, second = i / LINES % LINES, at = i / LINES / LINES;
+        char           event[64], expected[64], scratch[64];
+        gh_sse_event_t read;
+        bool           has;
+
+        snprintf(event, sizeof(event), "%s%s%s%s%s", lines[first], ends[at % ENDS], lines[second], second != LINES - 1 ? ends[at / ENDS % ENDS] : "",
+            ends[at / ENDS / ENDS]);
+        has = data_by_letter(event, expected);
+        gh_sse_read(gh_str_from(event), true, scratch, &read);
+        if (!CHECK(read.has_data == has && (!has || gh_str_is(read.data, expected)) && !read.is_error)) {
+            fprintf(stderr, "    %s", event);
+        }
+    }
+}
+
 int
 main(void)
 {
+    test_event_lines();
     test_partial();
     test_shapes();
     test_carry_edge();
