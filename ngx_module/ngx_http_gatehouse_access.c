@@ -406,10 +406,17 @@ ngx_http_gatehouse_media_type(ngx_http_request_t *r,
 }
 
 
-/* Of the same length. Names that are asked for are in lower case mostly, and nginx keeps that of headers. */
+/*
+ * Of the same length, above 0. Names that are asked for are in lower case mostly, and nginx keeps that of headers. Letters that are the same but for their
+ * case differ in one bit: most others end here.
+ */
 static ngx_inline ngx_uint_t
 ngx_http_gatehouse_header_is(ngx_table_elt_t *h, gh_str_t name)
 {
+    if ((h->key.data[0] ^ (u_char) name.data[0]) & ~0x20) {
+        return 0;
+    }
+
     return (h->lowcase_key
             && ngx_memcmp(h->lowcase_key, name.data, name.len) == 0)
            || ngx_strncasecmp(h->key.data, (u_char *) name.data, name.len)

@@ -48,7 +48,8 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
     gh_image_t                 *image;
     gh_error_t                  error;
     gh_identity_t               identity;
-    gh_decision_t               decision;
+    gh_decision_t               again;
+    const gh_decision_t        *decision;
     const gh_target_verdict_t  *verdict;
 
     now = ngx_http_gatehouse_now_ms();
@@ -68,8 +69,8 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
             return NGX_ERROR;
         }
 
-        decision = ctx->decision;
-        ngx_http_gatehouse_take_verdict(ctx, attempt, ctx->image, &decision,
+        decision = &ctx->decision;
+        ngx_http_gatehouse_take_verdict(ctx, attempt, ctx->image, decision,
                                         verdict);
 
     } else {
@@ -86,7 +87,7 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
 
         verdict = ngx_http_gatehouse_decide_again(ctx, attempt, image,
                                                   &ctx->arena, &identity, now,
-                                                  &decision, 0);
+                                                  &again, 0);
         if (verdict == NULL) {
             ctx->late = "residency_denied";
             ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
@@ -96,13 +97,14 @@ ngx_http_gatehouse_adopt(ngx_http_gatehouse_ctx_t *ctx,
             return NGX_ERROR;
         }
 
-        ngx_http_gatehouse_take_verdict(ctx, attempt, image, &decision,
+        decision = &again;
+        ngx_http_gatehouse_take_verdict(ctx, attempt, image, decision,
                                         verdict);
     }
 
     /* whatever the attempt before it was excused for */
     ngx_http_gatehouse_finishing(ctx, 0);
-    ngx_http_gatehouse_checked(ctx, image, &decision);
+    ngx_http_gatehouse_checked(ctx, image, decision);
 
     return NGX_OK;
 }

@@ -595,7 +595,7 @@ gh_intake_header(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t
     }
 
     for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        if (gh_str_eq_nocase(name, headers[i].name)) {
+        if (name.len == headers[i].name.len && gh_str_eq_nocase(name, headers[i].name)) {
             if (value.len == 0) {
                 return false;   /* turns nothing on, so it need not be sent */
             }

@@ -182,7 +182,7 @@ gh_session_header(gh_arena_t *arena, gh_session_label_t *best, gh_str_t name, gh
     if (name.len == 0 || name.len > 24 || (LENGTHS >> name.len & 1) == 0 || (LETTERS >> (name.data[0] & 31) & 1) == 0) {
         return false;
     }
-    for (i = 0; i < sizeof(headers) / sizeof(headers[0]) && !gh_str_eq_nocase(name, headers[i].name); i++) { }
+    for (i = 0; i < sizeof(headers) / sizeof(headers[0]) && (name.len != headers[i].name.len || !gh_str_eq_nocase(name, headers[i].name)); i++) { }
     if (i == sizeof(headers) / sizeof(headers[0])) {
         return false;
     }
