@@ -4,7 +4,7 @@ the translator, and without their SDKs, which are too slow for so many (test_ans
 
     {"parts": [...], "finish", "stop", "usage", "tier"}
 
-    parts    text (text, tokens, cited: [(start, end, url, title)]), refusal (text), reasoning (text, signature), redacted (data), call (id, name, input),
+    parts    text (text, tokens, cited: [(start, end, url, title)], sources: as conversations.Maker.source has them), refusal (text), reasoning (text, signature), redacted (data), call (id, name, input),
              text_call (id, name, text)
     finish   stop, tools, length, refused
     stop     the stop sequence that ended it, or None
@@ -13,7 +13,7 @@ the translator, and without their SDKs, which are too slow for so many (test_ans
 import base64
 import json
 
-from conversations import Maker
+from conversations import Maker, converse_source, messages_source
 
 OPENAI = ("chat", "responses")
 ANTHROPIC = ("messages", "invoke")
@@ -42,11 +42,21 @@ class AnswerMaker(Maker):
         return made
 
     def told_text(self):
-        part = {"kind": "text", "text": self.words(), "tokens": [], "cited": []}
+        part = {"kind": "text", "text": self.words(), "tokens": [], "cited": [], "sources": []}
+        if self.backend not in OPENAI:
+            return self.cited_text(part)
         if self.backend in OPENAI and self.chance(0.3):
             part["tokens"] = self.tokens(part["text"])
         if self.backend in OPENAI and self.chance(0.3):
             part["cited"] = [(0, self.random.randrange(1, len(part["text"]) + 1), "https://example.com/" + self.word(), self.text(5)) for _ in range(1 + self.chance(0.3))]
+        return part
+
+    def cited_text(self, part):
+        """Where all of a text cites what it cites."""
+        if self.chance(0.3):
+            part["sources"] = [{**self.source(), "cited": self.words()} for _ in range(1 + self.chance(0.3))]
+        if self.chance(0.15):
+            part["cited"] = [(0, len(part["text"]), "https://example.com/" + self.word(), self.words())]
         return part
 
     def call(self):
@@ -225,10 +235,15 @@ def messages_usage(made):
             **({"service_tier": STANDARD[made["tier"]]} if made["tier"] else {})}
 
 
+def messages_citations(part):
+    return [messages_source(one) for one in part["sources"]] + [
+        {"type": "web_search_result_location", "cited_text": "c", "url": url, "title": title, "encrypted_index": "ZQ=="} for _, _, url, title in part["cited"]]
+
+
 def messages_block(part):
     kind = part["kind"]
     if kind == "text":
-        return {"type": "text", "text": part["text"]}
+        return {"type": "text", "text": part["text"], "citations": messages_citations(part) or None}
     if kind == "reasoning":
         return {"type": "thinking", "thinking": part["text"], "signature": part["signature"]}
     if kind == "redacted":
@@ -250,12 +265,13 @@ def messages_events(made, maker):
                                                 "stop_sequence": None, "usage": {**messages_usage(made), "output_tokens": 1}}}
     for index, part in enumerate(made["parts"]):
         kind = part["kind"]
-        start = {**messages_block(part), **({"text": ""} if kind == "text" else {"thinking": "", "signature": ""} if kind == "reasoning" else {"input": {}} if kind == "call" else {})}
+        start = {**messages_block(part), **({"text": "", "citations": []} if kind == "text" else {"thinking": "", "signature": ""} if kind == "reasoning" else {"input": {}} if kind == "call" else {})}
         yield {"type": "content_block_start", "index": index, "content_block": start}
         if maker.chance(0.1):
             yield {"type": "ping"}
         if kind == "text":
             deltas = [{"type": "text_delta", "text": piece} for piece in maker.pieces(part["text"])]
+            deltas += [{"type": "citations_delta", "citation": one} for one in messages_citations(part)]
         elif kind == "reasoning":
             deltas = [{"type": "thinking_delta", "thinking": piece} for piece in maker.pieces(part["text"])]
             deltas += [{"type": "signature_delta", "signature": part["signature"]}] if part["signature"] else []
@@ -297,10 +313,28 @@ def converse_usage(made):
             **({"serviceTier": {"type": made["tier"]}} if made["tier"] else {})}
 
 
-def converse_block(part):
+def converse_citations(part, maker):
+    """The text of a source is sometimes in two pieces."""
+    made = [converse_source(one) for one in part["sources"]]
+    for one in made:
+        words = one["sourceContent"][0]["text"]
+        at = maker.random.randrange(len(words) + 1) if maker.chance(0.3) else 0
+        one["sourceContent"] = [{"text": words[:at]}, {"text": words[at:]}] if at else [{"text": words}]
+    return made + [{"title": title, "location": {"web": {"url": url, "domain": "example.com"}}} for _, _, url, title in part["cited"]]
+
+
+def converse_text(part, maker):
+    """A text that cites is sometimes in two pieces, too."""
+    if not part["sources"] and not part["cited"]:
+        return {"text": part["text"]}
+    at = maker.random.randrange(len(part["text"])) if maker.chance(0.3) else 0
+    return {"citationsContent": {"content": [{"text": words} for words in (part["text"][:at], part["text"][at:]) if words], "citations": converse_citations(part, maker)}}
+
+
+def converse_block(part, maker):
     kind = part["kind"]
     if kind == "text":
-        return {"text": part["text"]}
+        return converse_text(part, maker)
     if kind == "reasoning":
         return {"reasoningContent": {"reasoningText": {"text": part["text"], **({"signature": part["signature"]} if part["signature"] else {})}}}
     if kind == "redacted":
@@ -309,7 +343,7 @@ def converse_block(part):
 
 
 def converse_plain(made, maker):
-    return dumped({"output": {"message": {"role": "assistant", "content": [converse_block(part) for part in made["parts"]]}},
+    return dumped({"output": {"message": {"role": "assistant", "content": [converse_block(part, maker) for part in made["parts"]]}},
                    "stopReason": CONVERSE_FINISH[made["finish"]], **converse_usage(made)}).encode()
 
 
@@ -321,7 +355,7 @@ def converse_stream(made, maker):
             events.append(("contentBlockStart", {"start": {"toolUse": {"toolUseId": part["id"], "name": part["name"]}}, "contentBlockIndex": index}))
             deltas = [{"toolUse": {"input": piece}} for piece in maker.pieces(dumped(part["input"]))]
         elif kind == "text":
-            deltas = [{"text": piece} for piece in maker.pieces(part["text"])]
+            deltas = [{"text": piece} for piece in maker.pieces(part["text"])] + [{"citation": one} for one in converse_citations(part, maker)]
         elif kind == "redacted":
             deltas = [{"reasoningContent": {"redactedContent": part["data"]}}]
         else:

@@ -51,15 +51,20 @@ class Expected:
         kind = part["kind"]
         if kind == "text":
             return ("text", mended(part["text"]), self.told("log probabilities of a text", clean(part["tokens"]), []),
-                    self.told("web pages that a text cites", [(start, end, url, title) for start, end, url, title in part["cited"]], []))
+                    self.told("web pages that a text cites", self.pages(part), []),
+                    self.told("documents and search results that a text cites", [source(one) for one in part["sources"]], []))
         if kind == "refusal":
             as_text = self.says("a refusal") == "as text"
-            return ("text", mended(part["text"]), [], []) if as_text else ("refusal", mended(part["text"]))
+            return ("text", mended(part["text"]), [], [], []) if as_text else ("refusal", mended(part["text"]))
         if kind == "reasoning":
             return ("reasoning", mended(part["text"]), part["signature"])
         if kind == "redacted":
             return ("redacted", part["data"])
         return (kind, native(self.client, part["id"], self.passes), part["name"], part["input"] if kind == "call" else mended(part["text"]))
+
+    def pages(self, part):
+        placed = part["cited"] and self.says("which of a text's characters cite a page") == "told"
+        return [(start if placed else None, end if placed else None, url, mended(title)) for start, end, url, title in part["cited"]]
 
     def answer(self):
         made = self.made
@@ -79,6 +84,11 @@ class Expected:
         return "text_call" in kinds and self.says("calls of tools that take text") == "an error"
 
 
+def source(one):
+    """What a text cites, as the reader has it."""
+    return (one["at"], one["index"], one["start"], one["end"], one["title"], mended(one["cited"]), one.get("source"))
+
+
 def clean(tokens):
     return json.loads(json.dumps(tokens), object_hook=lambda one: {name: mended(value) if isinstance(value, str) else value for name, value in one.items()})
 
@@ -89,12 +99,13 @@ def grouped(parts):
         return [part for part in parts if part[0] in kinds]
     thought = of("reasoning")
     made = {"reasoning": "".join(part[1] for part in thought), "signatures": [part[2] for part in thought if part[2]],
-            "redacted": [part[1] for part in of("redacted")], "text": "".join(part[1] for part in of("text")), "tokens": [], "cited": [],
+            "redacted": [part[1] for part in of("redacted")], "text": "".join(part[1] for part in of("text")), "tokens": [], "cited": [], "sources": [],
             "refusal": "".join(part[1] for part in of("refusal")), "calls": of("call", "text_call")}
     before = 0
-    for _, text, tokens, cited in of("text"):
+    for _, text, tokens, cited, sources in of("text"):
         made["tokens"] += tokens
         made["cited"] += [(start + before, end + before, url, title) for start, end, url, title in cited]
+        made["sources"] += sources
         before += len(text)
     return made
 
@@ -103,8 +114,12 @@ def grouped(parts):
 
 def mended_parts(found):
     """Events that pass have halves of pairs as the backend wrote them."""
-    found["parts"] = [(part[0], mended(part[1]), *part[2:]) if part[0] in ("text", "reasoning") else part for part in found["parts"]]
+    found["parts"] = [(part[0], mended(part[1]), *part[2:3], *(whole(cited) for cited in part[3:])) if part[0] in ("text", "reasoning") else part for part in found["parts"]]
     return found
+
+
+def whole(cited):
+    return [tuple(mended(value) if isinstance(value, str) else value for value in one) for one in cited]
 
 
 def same_ids(found, wanted):
@@ -155,7 +170,7 @@ def chat_message(message, tokens, finish, body):
              ("text_call", call["id"], call["custom"]["name"], call["custom"]["input"]) for call in message.get("tool_calls", [])]
     parts = {"reasoning": said, "signatures": [one["signature"] for one in details if one.get("signature")],
              "redacted": [one["data"] for one in details if one["type"] == "reasoning.encrypted"], "text": message.get("content") or "", "tokens": tokens or [],
-             "cited": [page(one["url_citation"]) for one in message.get("annotations", [])], "refusal": message.get("refusal") or "", "calls": calls}
+             "cited": [page(one["url_citation"]) for one in message.get("annotations", [])], "sources": [], "refusal": message.get("refusal") or "", "calls": calls}
     return {"parts": parts, "finish": CHAT_FINISH[finish], "stop": None, "tier": body.get("service_tier"),
             "usage": {"input": usage["prompt_tokens"], "output": usage["completion_tokens"], "cached": usage["prompt_tokens_details"]["cached_tokens"],
                       "written": usage["prompt_tokens_details"]["cache_write_tokens"], "reasoning": usage["completion_tokens_details"]["reasoning_tokens"]}}
@@ -200,10 +215,29 @@ def messages_usage(usage):
             "reasoning": usage.get("output_tokens_details", {}).get("thinking_tokens", 0)}
 
 
+MESSAGES_PLACES = {"char_location": ("chars", "document_index", "start_char_index", "end_char_index", "document_title"),
+                   "page_location": ("pages", "document_index", "start_page_number", "end_page_number", "document_title"),
+                   "content_block_location": ("blocks", "document_index", "start_block_index", "end_block_index", "document_title"),
+                   "search_result_location": ("result", "search_result_index", "start_block_index", "end_block_index", "title")}
+
+
+def messages_cited(block):
+    """(pages, sources)"""
+    pages, sources = [], []
+    for one in block.get("citations") or []:
+        if one["type"] == "web_search_result_location":
+            assert isinstance(one["cited_text"], str) and isinstance(one["encrypted_index"], str)
+            pages.append((None, None, one["url"], one["title"]))
+        else:
+            at, *names = MESSAGES_PLACES[one["type"]]
+            sources.append((at, *(one[name] for name in names), one["cited_text"], one["source"] if at == "result" else None))
+    return pages, sources
+
+
 def messages_part(block):
     kind = block["type"]
     if kind == "text":
-        return ("text", block["text"], [], [])
+        return ("text", block["text"], [], *messages_cited(block))
     if kind == "thinking":
         return ("reasoning", block["thinking"], block["signature"])
     if kind == "redacted_thinking":
@@ -229,6 +263,9 @@ def messages_events(events):
             blocks.append({**event["content_block"], **({"input": ""} if event["content_block"]["type"] == "tool_use" else {})})
         elif kind == "content_block_delta":
             assert event["index"] == open_block
+            if event["delta"]["type"] == "citations_delta":
+                blocks[open_block]["citations"] = (blocks[open_block].get("citations") or []) + [event["delta"]["citation"]]
+                continue
             field = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature", "input_json_delta": "partial_json"}[event["delta"]["type"]]
             blocks[open_block]["input" if field == "partial_json" else field] += event["delta"][field]
         elif kind == "content_block_stop":
@@ -259,11 +296,32 @@ def invoke_stream(body):
 CONVERSE_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tools", "max_tokens": "length", "content_filtered": "refused"}
 
 
+CONVERSE_PLACES = {"documentChar": ("chars", "documentIndex"), "documentPage": ("pages", "documentIndex"), "documentChunk": ("blocks", "documentIndex"),
+                   "searchResultLocation": ("result", "searchResultIndex")}
+
+
+def converse_cited(citations):
+    """(pages, sources)"""
+    pages, sources = [], []
+    for one in citations:
+        ((member, place),) = one["location"].items()
+        if member == "web":
+            pages.append((None, None, place["url"], one["title"]))
+        else:
+            at, index = CONVERSE_PLACES[member]
+            sources.append((at, place[index], place["start"], place["end"], one.get("title"), "".join(piece["text"] for piece in one["sourceContent"]), one.get("source")))
+    return pages, sources
+
+
 def converse_told(blocks, reason, rest):
     parts = []
     for block in blocks:
-        if "text" in block:
-            parts.append(("text", block["text"], [], []))
+        if "citationsContent" in block:
+            cited = block["citationsContent"]
+            assert cited["citations"]
+            parts.append(("text", "".join(one["text"] for one in cited["content"]), [], *converse_cited(cited["citations"])))
+        elif "text" in block:
+            parts.append(("text", block["text"], [], *converse_cited(block.get("citations", []))))
         elif "toolUse" in block:
             parts.append(("call", block["toolUse"]["toolUseId"], block["toolUse"]["name"], block["toolUse"]["input"]))
         elif "redactedContent" in block["reasoningContent"]:
@@ -300,10 +358,12 @@ def converse_stream(body):
             delta = event["delta"]
             inner = delta.get("reasoningContent", {})
             if index == len(blocks):
-                blocks.append({"text": ""} if "text" in delta else {"reasoningContent": inner} if "redactedContent" in inner else
+                blocks.append({"text": "", "citations": []} if "text" in delta or "citation" in delta else {"reasoningContent": inner} if "redactedContent" in inner else
                               {"reasoningContent": {"reasoningText": {"text": ""}}})
             if "text" in delta:
                 blocks[index]["text"] += delta["text"]
+            elif "citation" in delta:
+                blocks[index]["citations"].append(delta["citation"])
             elif "toolUse" in delta:
                 blocks[index]["toolUse"]["input"] += delta["toolUse"]["input"]
             elif "redactedContent" not in inner:
@@ -320,7 +380,7 @@ def responses_part(item):
         (content,) = item["content"]
         if content["type"] == "refusal":
             return ("refusal", content["refusal"])
-        return ("text", content["text"], content["logprobs"], [page(one) for one in content["annotations"]])
+        return ("text", content["text"], content["logprobs"], [page(one) for one in content["annotations"]], [])
     if kind == "reasoning" and item["id"].startswith("rr_gh_"):
         return ("redacted", item["encrypted_content"])
     if kind == "reasoning":

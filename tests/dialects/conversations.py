@@ -14,6 +14,7 @@ ANTHROPIC = {"messages", "invoke"}
 CONVERSE = {"converse", "converse-anthropic", "converse-nova", "converse-gpt-oss"}
 NATIVE = ANTHROPIC | CONVERSE
 CHAT = {"chat", "chat-open"}
+CITING = ANTHROPIC | {"converse", "converse-anthropic"}
 EVERY = set(DIALECTS) | CHAT | CONVERSE
 
 # What not every dialect can say.
@@ -27,6 +28,7 @@ CAN = {
     "custom": {"chat", "responses"}, "some": {"chat", "responses"}, "logprobs": CHAT | {"responses"},
     "file": CONVERSE | {"chat", "responses"}, "other_file": {"chat", "responses"},
     "n": CHAT, "seed": CHAT, "penalties": CHAT, "developer": CHAT | {"responses"}, "audio": CHAT | CONVERSE,
+    "citing": CITING, "blocks": CITING, "search": CITING, "sources": CITING,
 }
 
 WORD, EXCEL = (f"application/vnd.openxmlformats-officedocument.{kind}" for kind in ("wordprocessingml.document", "spreadsheetml.sheet"))
@@ -83,8 +85,29 @@ class Maker:
             part["cache"] = self.random.choice(["default", "1h"])
         return part
 
+    def title(self):
+        return self.word().replace("_", "-") + "x"
+
+    def cites(self, part):
+        """The answer is to cite it."""
+        return {**part, "cites": True} if self.maybe("citing", 0.3) else part
+
+    def search_result(self):
+        return self.cites({"kind": "search", "source": "https://example.com/" + self.word(), "title": self.text(), "texts": [self.text() for _ in range(self.random.randrange(1, 4))]})
+
+    def source(self):
+        """What an earlier answer cites, as the provider said it: at is what its place counts."""
+        start = self.random.randrange(1, 100)
+        made = {"at": self.random.choice(["chars", "pages", "blocks", "result"]), "index": self.random.randrange(5), "start": start,
+                "end": start + self.random.randrange(1, 9), "title": self.random.choice([None, self.text()]), "cited": self.text()}
+        return {**made, "source": self.word()} if made["at"] == "result" else made
+
     def user_part(self):
         kind = self.random.randrange(6)
+        if self.maybe("search", 0.1):
+            return self.cached(self.search_result())
+        if self.maybe("blocks", 0.1):
+            return self.cached(self.cites({"kind": "blocks", "title": self.title(), "texts": [self.text() for _ in range(self.random.randrange(1, 4))]}))
         if self.maybe("audio", 0.1):
             return {"kind": "audio", "format": self.random.choice(["wav", "mp3"]), "data": self.data()}
         if self.maybe("file", 0.1):
@@ -97,9 +120,9 @@ class Maker:
         if kind == 1 and "image_url" in self.can:
             return {"kind": "image_url", "url": "https://example.com/" + self.word() + ".png"}
         if kind == 2:
-            return {"kind": "pdf", "data": self.data(), "title": self.word().replace("_", "-") + "x"}
+            return self.cites({"kind": "pdf", "data": self.data(), "title": self.title()})
         if kind == 3 and "plain_document" in self.can:
-            return {"kind": "plain", "text": self.text(), "title": self.word().replace("_", "-") + "x"}
+            return self.cites({"kind": "plain", "text": self.text(), "title": self.title()})
         return self.cached({"kind": "text", "text": self.text()})
 
     def assistant(self):
@@ -109,7 +132,8 @@ class Maker:
         if self.maybe("redacted", 0.1):
             parts.append({"kind": "redacted", "data": self.data()})
         if self.chance(0.7):
-            parts.append({"kind": "text", "text": self.text(), **({"cited": self.word()} if self.maybe("cited", 0.2) else {})})
+            parts.append({"kind": "text", "text": self.text(), **({"cited": self.word()} if self.maybe("cited", 0.2) else {}),
+                          **({"sources": [self.source() for _ in range(self.random.randrange(1, 4))]} if self.maybe("sources", 0.2) else {})})
         if self.chance(0.5) or not any(part["kind"] == "text" for part in parts):
             for _ in range(self.random.choice([1, 1, 2, 3])):
                 self.calls += 1
@@ -121,6 +145,8 @@ class Maker:
         parts = [{"kind": "text", "text": self.text(30)}]
         if self.maybe("result_image", 0.2):
             parts.append({"kind": "image", "media": "image/png", "data": self.data()})
+        if self.maybe("search", 0.2):
+            parts.append(self.search_result())
         return {"kind": "result", "id": call["id"], "parts": parts, "failed": self.maybe("failed", 0.2), "to_text": call["kind"] == "text_call"}
 
     def tool(self, number):
@@ -292,12 +318,35 @@ def chat(made, is_open=False):
 
 # ---- Anthropic Messages ----
 
+PLACES = {"chars": ("char_location", "start_char_index", "end_char_index"), "pages": ("page_location", "start_page_number", "end_page_number"),
+          "blocks": ("content_block_location", "start_block_index", "end_block_index"), "result": ("search_result_location", "start_block_index", "end_block_index")}
+
+
+def messages_source(one):
+    kind, start, end = PLACES[one["at"]]
+    place = {"type": kind, "cited_text": one["cited"], start: one["start"], end: one["end"]}
+    if one["at"] == "result":
+        return {**place, "search_result_index": one["index"], "title": one["title"], "source": one["source"]}
+    return {**place, "document_index": one["index"], "document_title": one["title"]}
+
+
+def messages_texts(part):
+    return [{"type": "text", "text": words} for words in part["texts"]]
+
+
+def messages_citations(part):
+    page = [{"type": "web_search_result_location", "cited_text": "", "url": "https://example.com/", "title": part["cited"], "encrypted_index": "e"}] if "cited" in part else []
+    return [messages_source(one) for one in part.get("sources", [])] + page
+
+
 def messages_part(part):
     kind = part["kind"]
     if kind == "text":
-        block = {"type": "text", "text": part["text"]}
-        if "cited" in part:
-            block["citations"] = [{"type": "char_location", "cited_text": part["cited"], "document_index": 0, "document_title": None, "start_char_index": 0, "end_char_index": 3}]
+        block = {"type": "text", "text": part["text"], **({"citations": messages_citations(part)} if messages_citations(part) else {})}
+    elif kind == "search":
+        block = {"type": "search_result", "source": part["source"], "title": part["title"], "content": messages_texts(part)}
+    elif kind == "blocks":
+        block = {"type": "document", "source": {"type": "content", "content": messages_texts(part)}, "title": part["title"]}
     elif kind == "image":
         block = {"type": "image", "source": {"type": "base64", "media_type": part["media"], "data": part["data"]}}
     elif kind == "image_url":
@@ -316,6 +365,8 @@ def messages_part(part):
         block = {"type": "tool_result", "tool_use_id": part["id"], "content": [messages_part(inner) for inner in part["parts"]]}
         if part["failed"]:
             block["is_error"] = True
+    if "cites" in part:
+        block["citations"] = {"enabled": True}
     if "cache" in part:
         block["cache_control"] = {"type": "ephemeral", **({"ttl": "1h"} if part["cache"] == "1h" else {})}
     return block
@@ -355,12 +406,32 @@ def cache_point(part):
     return [{"cachePoint": {"type": "default", **({"ttl": "1h"} if part["cache"] == "1h" else {})}}] if "cache" in part else []
 
 
+def converse_source(one):
+    member = {"chars": "documentChar", "pages": "documentPage", "blocks": "documentChunk", "result": "searchResultLocation"}[one["at"]]
+    place = {"searchResultIndex" if one["at"] == "result" else "documentIndex": one["index"], "start": one["start"], "end": one["end"]}
+    return without({"title": one["title"], "source": one.get("source"), "sourceContent": [{"text": one["cited"]}], "location": {member: place}})
+
+
+def converse_citations(part):
+    page = [{"title": part["cited"], "location": {"web": {"url": "https://example.com/", "domain": "example.com"}}}] if "cited" in part else []
+    return [converse_source(one) for one in part.get("sources", [])] + page
+
+
+def converse_texts(part):
+    return [{"text": words} for words in part["texts"]]
+
+
 def converse_parts(parts):
     made = []
     for part in parts:
         kind = part["kind"]
-        if kind == "text" and "cited" in part:
-            block = {"citationsContent": {"content": [{"text": part["text"]}], "citations": [{"title": part["cited"], "location": {"web": {"url": "https://example.com/"}}}]}}
+        citing = {"citations": {"enabled": True}} if "cites" in part else {}
+        if kind == "text" and converse_citations(part):
+            block = {"citationsContent": {"content": [{"text": part["text"]}], "citations": converse_citations(part)}}
+        elif kind == "search":
+            block = {"searchResult": {"source": part["source"], "title": part["title"], "content": converse_texts(part), **citing}}
+        elif kind == "blocks":
+            block = {"document": {"format": "txt", "name": part["title"], "source": {"content": converse_texts(part)}, **citing}}
         elif kind == "text":
             block = {"text": part["text"]}
         elif kind == "audio":
@@ -368,9 +439,9 @@ def converse_parts(parts):
         elif kind == "image":
             block = {"image": {"format": part["media"].split("/")[1], "source": {"bytes": part["data"]}}}
         elif kind in ("pdf", "file"):
-            block = {"document": {"format": part.get("format", "pdf"), "name": part["title"], "source": {"bytes": part["data"]}}}
+            block = {"document": {"format": part.get("format", "pdf"), "name": part["title"], "source": {"bytes": part["data"]}, **citing}}
         elif kind == "plain":
-            block = {"document": {"format": "txt", "name": part["title"], "source": {"text": part["text"]}}}
+            block = {"document": {"format": "txt", "name": part["title"], "source": {"text": part["text"]}, **citing}}
         elif kind == "reasoning":
             block = {"reasoningContent": {"reasoningText": {"text": part["text"], "signature": part["signature"]}}}
         elif kind == "redacted":

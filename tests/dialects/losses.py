@@ -33,10 +33,12 @@ MEMBERS = {"top_k": "`top_k`", "stop": "stop sequences", "schema": "an answer by
 KINDS = {"image": "images as data", "image_url": "images by URL", "pdf": "PDF documents as data", "plain": "documents of plain text",
          "file": "text, CSV, HTML, Markdown, Word and Excel files as data", "other_file": "files of other types as data",
          "reasoning": "earlier reasoning with a signature", "redacted": "earlier reasoning that only its provider reads",
-         "text_call": "tools that take text, and their calls", "audio": "audio as data"}
+         "text_call": "tools that take text, and their calls", "audio": "audio as data", "blocks": "documents made of blocks", "search": "search results"}
 EFFORTS = {**dict.fromkeys(("low", "medium", "high"), "`reasoning_effort`, `output_config.effort`: low, medium, high"),
            **dict.fromkeys(("xhigh", "max"), "the same: xhigh, max")}
-CITED = "citations and annotations of earlier answers"
+CITED = "web pages and all else cited in an earlier answer"
+SOURCES = "documents and search results cited in an earlier answer"
+CITING = "citations of documents and search results"
 TIERS = {"default": "service tier: default, standard_only", "flex": "service tier: flex", "priority": "service tier: priority"}
 
 
@@ -63,7 +65,10 @@ def asked(made):
         rows |= {KINDS[part["kind"]]} if part["kind"] in KINDS else set()
         rows |= {"cache points"} if "cache" in part else set()
         rows |= {CITED} if "cited" in part else set()
+        rows |= {SOURCES} if "sources" in part else set()
+        rows |= {CITING} if "cites" in part else set()
         if part["kind"] == "result":
+            rows |= {row for inner in part["parts"] if inner["kind"] == "search" for row in (KINDS["search"], *([CITING] if "cites" in inner else []))}
             rows |= {"`is_error` of a tool's result"} if part["failed"] else set()
             rows |= {"images and documents in a tool's result", "images as data"} if any(inner["kind"] == "image" for inner in part["parts"]) else set()
     return rows
@@ -81,6 +86,8 @@ def less(made, rows):
             part.pop("cache", None)
         if CITED in rows:
             part.pop("cited", None)
+        if SOURCES in rows:
+            part.pop("sources", None)
         if part["kind"] == "result" and "`is_error` of a tool's result" in rows:
             part["failed"] = False
     return made

@@ -84,19 +84,35 @@ SAMPLES = {
         ("responses", responses_part({"type": "input_file", "file_url": "https://e.org/a.pdf"}), "input[0].content[0]"),
         ("messages", messages_block({"type": "document", "source": {"type": "url", "url": "https://e.org/a.pdf"}}),
                           "messages[1].content[0]")],
-    "documents made of blocks": [("messages", messages_block({"type": "document", "source": {"type": "content", "content": "x"}}),
-                                  "messages[1].content[0].source.content")],
+    "documents made of blocks": [
+        ("converse", converse_block({"document": {"name": "n", "source": {"content": [{"text": "x"}]}}}), "messages[1].content[0]"),
+        ("messages", messages_block({"type": "document", "source": {"type": "content", "content": "x"}}), "messages[1].content[0]")],
     "`context` of a document": [("messages", messages_block({"type": "document", "source": PDF, "context": "c"}), "messages[1].content[0]")],
-    "citations of documents, search results": [
+    "images in documents made of blocks": [
+        ("messages", messages_block({"type": "document", "source": {"type": "content", "content": [{"type": "image", "source": PNG}]}}), "messages[1].content[0]")],
+    "citations of documents and search results": [
+        ("converse", converse_block({"document": {"format": "pdf", "name": "n", "source": {"bytes": "AAAA"}, "citations": {"enabled": True}}}),
+         "messages[1].content[0].document.citations.enabled"),
         ("messages", messages_block({"type": "document", "source": PDF, "citations": {"enabled": True}}), "messages[1].content[0].citations.enabled")],
-    "citations and annotations of earlier answers": [
+    "search results": [
+        ("converse", converse_block({"searchResult": {"source": "s", "title": "t", "content": [{"text": "x"}]}}), "messages[1].content[0]"),
+        ("messages", messages_block({"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "x"}]}), "messages[1].content[0]"),
+        ("messages", messages_block({"type": "tool_result", "tool_use_id": "t", "content": [{"type": "search_result", "source": "s", "title": "t", "content": "x"}]}),
+         "messages[1].content[0].content[0]")],
+    "documents and search results cited in an earlier answer": [
+        ("converse", converse_block({"citationsContent": {"content": [{"text": "t"}], "citations": [
+            {"title": "x", "location": {"documentPage": {"documentIndex": 0, "start": 1, "end": 2}}}]}}, "assistant"), "messages[1].content[0].citationsContent.citations"),
+        ("messages", messages_block({"type": "text", "text": "t", "citations": [{"type": "char_location", "cited_text": "c", "document_index": 0, "document_title": None,
+                                                                                 "start_char_index": 0, "end_char_index": 3}]}, "assistant"), "messages[1].content[0].citations")],
+    "web pages and all else cited in an earlier answer": [
         ("responses", {"input": [{"type": "message", "id": "m", "status": "completed", "role": "assistant",
                                    "content": [{"type": "output_text", "text": "t", "annotations": [{"type": "url_citation"}]}]}]},
          "input[0].content[0].annotations"),
         
         ("converse", converse_block({"citationsContent": {"content": [{"text": "t"}], "citations": [{"title": "x"}]}}, "assistant"),
          "messages[1].content[0].citationsContent.citations"),
-        
+        ("messages", messages_block({"type": "text", "text": "t", "citations": [{"type": "web_search_result_location", "cited_text": "c", "url": "https://e.org/", "title": None,
+                                                                                 "encrypted_index": "e"}]}, "assistant"), "messages[1].content[0].citations"),
         ("chat", {"messages": [{"role": "assistant", "content": "a", "annotations": [{"type": "url_citation"}]}]}, "messages[0].annotations")],
     "audio as data": [
         ("converse", converse_block({"audio": {"format": "mp3", "source": {"bytes": "AAAA"}}}), "messages[1].content[0]"),

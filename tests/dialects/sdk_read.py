@@ -1,9 +1,10 @@
 """
 Answers and streams as each provider's SDK reads them, told in one way for all dialects:
 
-    {"text", "reasoning", "signature", "redacted", "calls": [(id, name, input)], "finish", "usage": {input, output, cached, written, reasoning}}
+    {"text", "reasoning", "signature", "redacted", "calls": [(id, name, input)], "cited", "finish", "usage": {input, output, cached, written, reasoning}}
 
-finish: stop, tools, length, refused. usage counts all that belongs to input and output. A stream that ends in an error is {"error": sentence}.
+finish: stop, tools, length, refused. cited: [("page", url, title)] of web pages, [(what a place counts, index, start, end, title, source, text)] of documents and search
+results. usage counts all that belongs to input and output. A stream that ends in an error is {"error": sentence}.
 """
 import base64
 import binascii
@@ -35,9 +36,10 @@ def anthropic_client(body, kind, status=200):
     return anthropic.Anthropic(api_key="k", base_url="http://gateway", max_retries=0, http_client=transport(body, kind, status))
 
 
-def told(text="", reasoning="", signature="", redacted=(), calls=(), finish=None, usage=None):
+def told(text="", reasoning="", signature="", redacted=(), calls=(), finish=None, usage=None, cited=()):
     calls = [(one, name, json.loads(arguments or "{}") if isinstance(arguments, str) else arguments) for one, name, arguments in calls]
-    return {"text": text, "reasoning": reasoning, "signature": signature, "redacted": list(redacted), "calls": calls, "finish": finish, "usage": usage}
+    return {"text": text, "reasoning": reasoning, "signature": signature, "redacted": list(redacted), "calls": calls, "cited": list(cited), "finish": finish,
+            "usage": usage}
 
 
 # ---- chat ----
@@ -50,12 +52,18 @@ def chat_usage(usage):
             "written": prompt and prompt.cache_write_tokens or 0, "reasoning": completion and completion.reasoning_tokens or 0}
 
 
-def chat_told(text, refusal, reasoning, details, calls, finish, usage):
+def pages(annotations):
+    """The openai package has those of a stream's chunks as the server wrote them."""
+    found = [one if isinstance(one, dict) else one.model_dump() for one in annotations or []]
+    return [("page", page["url"], page["title"]) for page in (one.get("url_citation", one) for one in found if one["type"] == "url_citation")]
+
+
+def chat_told(text, refusal, reasoning, details, calls, finish, usage, annotations=()):
     finish = CHAT_FINISH[finish]
     if finish == "stop":
         finish = "tools" if calls else "refused" if refusal else "stop"
     return told(text + refusal, reasoning or "".join(one.get("text", "") for one in details), "".join(one.get("signature", "") for one in details),
-                [one["data"] for one in details if one["type"] == "reasoning.encrypted"], calls, finish, chat_usage(usage))
+                [one["data"] for one in details if one["type"] == "reasoning.encrypted"], calls, finish, chat_usage(usage), pages(annotations))
 
 
 def chat_answer(body):
@@ -68,7 +76,7 @@ def chat_completion(answer):
     return chat_told(message.content or "", message.refusal or "", getattr(message, "reasoning_content", None) or "",
                      getattr(message, "reasoning_details", None) or [],
                      [(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or []],
-                     answer.choices[0].finish_reason, answer.usage)
+                     answer.choices[0].finish_reason, answer.usage, message.annotations)
 
 
 def chat_stream(body):
@@ -81,7 +89,7 @@ def chat_stream(body):
 
 def chat_chunks(chunks):
     text = refusal = reasoning = ""
-    details, calls, finish, usage = [], {}, None, None
+    details, calls, finish, usage, annotations = [], {}, None, None, []
     for chunk in chunks:
         usage = chunk.usage or usage
         if not chunk.choices:
@@ -91,6 +99,7 @@ def chat_chunks(chunks):
         text, refusal = text + (delta.content or ""), refusal + (delta.refusal or "")
         reasoning += getattr(delta, "reasoning_content", None) or ""
         details += getattr(delta, "reasoning_details", None) or []
+        annotations += getattr(delta, "annotations", None) or []
         for call in delta.tool_calls or []:
             if call.id:
                 assert call.index == len(calls)
@@ -98,10 +107,23 @@ def chat_chunks(chunks):
             calls[call.index][2] += call.function.arguments or ""
     if finish is None:
         return {"error": "cut"}
-    return chat_told(text, refusal, reasoning, details, list(calls.values()), finish, usage)
+    return chat_told(text, refusal, reasoning, details, list(calls.values()), finish, usage, annotations)
 
 
 # ---- messages ----
+
+def messages_cited(one):
+    """One of a text's citations, by the types of Anthropic's SDK."""
+    if one.type == "web_search_result_location":
+        return ("page", one.url, one.title)
+    if one.type == "char_location":
+        return ("chars", one.document_index, one.start_char_index, one.end_char_index, one.document_title, None, one.cited_text)
+    if one.type == "page_location":
+        return ("pages", one.document_index, one.start_page_number, one.end_page_number, one.document_title, None, one.cited_text)
+    if one.type == "content_block_location":
+        return ("blocks", one.document_index, one.start_block_index, one.end_block_index, one.document_title, None, one.cited_text)
+    return ("result", one.search_result_index, one.start_block_index, one.end_block_index, one.title, one.source, one.cited_text)
+
 
 def messages_told(message):
     blocks, usage = message.content, message.usage
@@ -111,7 +133,8 @@ def messages_told(message):
                 [block.data for block in blocks if block.type == "redacted_thinking"],
                 [(block.id, block.name, block.input) for block in blocks if block.type == "tool_use"], MESSAGES_FINISH[message.stop_reason],
                 {"input": usage.input_tokens + cached + written, "output": usage.output_tokens, "cached": cached, "written": written,
-                 "reasoning": usage.output_tokens_details and usage.output_tokens_details.thinking_tokens or 0})
+                 "reasoning": usage.output_tokens_details and usage.output_tokens_details.thinking_tokens or 0},
+                [messages_cited(one) for block in blocks if block.type == "text" for one in block.citations or []])
 
 
 def messages_answer(body):
@@ -185,15 +208,37 @@ def converse_answer(body):
     return converse_told(parser.parse({"body": body, "headers": {}, "status_code": 200}, operation("Converse").output_shape))
 
 
+PLACES = {"documentChar": ("chars", "documentIndex"), "documentPage": ("pages", "documentIndex"), "documentChunk": ("blocks", "documentIndex"),
+          "searchResultLocation": ("result", "searchResultIndex")}
+
+
+def converse_cited(citations):
+    """What does not say its place is told to nobody."""
+    return [converse_place(one) for one in citations if "location" in one]
+
+
+def converse_place(one):
+    ((member, place),) = one["location"].items()
+    if member == "web":
+        return ("page", place["url"], one.get("title"))
+    at, index = PLACES[member]
+    return (at, place[index], place["start"], place["end"], one.get("title"), one.get("source"), "".join(piece["text"] for piece in one["sourceContent"]))
+
+
+def converse_words(block):
+    return block.get("text", "") + "".join(one["text"] for one in block.get("citationsContent", {}).get("content", []))
+
+
 def converse_told(answer):
     blocks = answer["output"]["message"]["content"]
     assert answer["output"]["message"]["role"] == "assistant" and answer["metrics"]["latencyMs"] >= 0
     reasoning = [block["reasoningContent"] for block in blocks if "reasoningContent" in block]
-    return told("".join(block.get("text", "") for block in blocks), "".join(one["reasoningText"]["text"] for one in reasoning if "reasoningText" in one),
+    return told("".join(converse_words(block) for block in blocks), "".join(one["reasoningText"]["text"] for one in reasoning if "reasoningText" in one),
                 "".join(one["reasoningText"].get("signature", "") for one in reasoning if "reasoningText" in one),
                 [base64.b64encode(one["redactedContent"]).decode() for one in reasoning if "redactedContent" in one],
                 [(block["toolUse"]["toolUseId"], block["toolUse"]["name"], block["toolUse"]["input"]) for block in blocks if "toolUse" in block],
-                CONVERSE_FINISH[answer["stopReason"]], converse_usage(answer["usage"]))
+                CONVERSE_FINISH[answer["stopReason"]], converse_usage(answer["usage"]),
+                [one for block in blocks for one in converse_cited(block.get("citationsContent", {}).get("citations", []))])
 
 
 def framed(events):
@@ -235,7 +280,7 @@ def converse_stream(body):
 
 
 def converse_events(stream):
-    text, reasoning, signature, redacted, calls, finish, usage, open_block = "", "", "", [], {}, None, None, None
+    text, reasoning, signature, redacted, calls, cited, finish, usage, open_block = "", "", "", [], {}, [], None, None, None
     for event in stream:
         if "contentBlockStart" in event:
             assert open_block is None
@@ -244,6 +289,7 @@ def converse_events(stream):
         elif "contentBlockDelta" in event:
             delta, index = event["contentBlockDelta"]["delta"], event["contentBlockDelta"]["contentBlockIndex"]
             text += delta.get("text", "")
+            cited += converse_cited([delta["citation"]]) if "citation" in delta else []
             if "toolUse" in delta:
                 calls[index][2] += delta["toolUse"]["input"]
             inner = delta.get("reasoningContent", {})
@@ -257,18 +303,19 @@ def converse_events(stream):
             usage = converse_usage(event["metadata"]["usage"])
     if usage is None:
         return {"error": "cut"}
-    return told(text, reasoning, signature, redacted, list(calls.values()), CONVERSE_FINISH[finish], usage)
+    return told(text, reasoning, signature, redacted, list(calls.values()), CONVERSE_FINISH[finish], usage, cited)
 
 
 # ---- responses ----
 
 def responses_told(answer):
-    text, reasoning, signature, redacted, calls, refused = "", "", "", [], [], False
+    text, reasoning, signature, redacted, calls, cited, refused = "", "", "", [], [], [], False
     for item in answer.output:
         if item.type == "message":
             assert item.role == "assistant" and item.status == "completed"
             for content in item.content:
                 text += content.text if content.type == "output_text" else content.refusal
+                cited += pages(content.annotations) if content.type == "output_text" else []
                 refused |= content.type == "refusal"
         elif item.type == "function_call":
             calls.append((item.call_id, item.name, item.arguments))
@@ -287,7 +334,7 @@ def responses_told(answer):
     usage = answer.usage
     return told(text, reasoning, signature, redacted, calls, finish,
                 usage and {"input": usage.input_tokens, "output": usage.output_tokens, "cached": usage.input_tokens_details.cached_tokens,
-                           "written": usage.input_tokens_details.cache_write_tokens, "reasoning": usage.output_tokens_details.reasoning_tokens})
+                           "written": usage.input_tokens_details.cache_write_tokens, "reasoning": usage.output_tokens_details.reasoning_tokens}, cited)
 
 
 def responses_answer(body):

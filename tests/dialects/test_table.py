@@ -89,8 +89,9 @@ def shown(row, source, target, verdict, body, path, text):
 
 
 # Of pairs, what tests/sdk/test_table.py has no row for: test_cells tries each of these cells.
-PAIRED = ("audio as data", "audio answers", "files, images and documents kept by the provider (`file_id`, S3)", "citations of documents, search results",
-          "citations and annotations of earlier answers", "documents made of blocks", "`context` of a document")
+PAIRED = ("audio as data", "audio answers", "files, images and documents kept by the provider (`file_id`, S3)", "citations of documents and search results",
+          "search results", "documents and search results cited in an earlier answer", "web pages and all else cited in an earlier answer", "documents made of blocks",
+          "images in documents made of blocks", "`context` of a document")
 SPEAKERS = ("chat", "converse", "invoke", "messages", "responses")
 SHOWN = {"mapped": "mapped", "dropped": "*dropped*", "refused": "**refused**"}
 # Endpoints that have no conversation in them: (asked, at): what becomes of it, and what holds that.

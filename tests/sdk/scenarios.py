@@ -43,6 +43,9 @@ def talk(*turns, system=(), **more):
             "max_tokens": 200, "tier": None, "stream": False, "schema_name": None, **more}
 
 
+FOUND = {"kind": "search", "source": "https://example.com/sky", "title": "Sky \"today\"", "texts": ["one", "two", "three"], "cites": True}
+EARLIER = [{"at": "pages", "index": 0, "start": 1, "end": 2, "title": "paper", "cited": "Because."},
+           {"at": "result", "index": 0, "start": 1, "end": 3, "title": None, "cited": "Grüße", "source": "https://example.com/sky"}]
 ROWS = {
     "text": dict(asks=talk(), answer="hello"),
     "system messages": dict(asks=talk(system=["Be brief.", "Be kind."])),
@@ -82,6 +85,18 @@ ROWS = {
     "a PDF as data": dict(asks=talk([text("Read this."), {"kind": "pdf", "data": PDF, "title": "paper"}])),
     "a document of plain text": dict(asks=talk([text("Read this."), {"kind": "plain", "text": "words", "title": "paper"}]), only=("messages", "converse"),
                                      lost={"chat": "messages[0].content[1]", "responses": "messages[0].content[1]"}),
+    "citations of a document": dict(asks=talk([text("Why?"), {"kind": "pdf", "data": PDF, "title": "paper", "cites": True}]), answer="cited", only=("messages", "converse"),
+                                    lost=dict.fromkeys(("chat", "responses"), {"messages": "messages[0].content[1].citations.enabled",
+                                                                               "converse": "messages[0].content[1].document.citations.enabled"})),
+    "a document made of blocks": dict(asks=talk([text("Why?"), {"kind": "blocks", "texts": ["one", "two"], "title": "paper", "cites": True}]), answer="cited",
+                                      only=("messages", "converse"), lost={"chat": "messages[0].content[1]", "responses": "messages[0].content[1]"}),
+    "search results": dict(asks=talk([text("Why?"), FOUND]), answer="cited", only=("messages", "converse"),
+                           lost={"chat": "messages[0].content[1]", "responses": "messages[0].content[1]"}),
+    "search results of a tool": dict(asks=talk("And?", [call(1, city="Malmö")], [result(1, text("two"), FOUND)], tools=[WEATHER]), answer="cited",
+                                     only=("messages", "converse"), lost=dict.fromkeys(("chat", "responses"), {
+                                         "messages": "messages[2].content[0].content[1]", "converse": "messages[2].content[0].toolResult.content[1]"})),
+    "what an earlier answer cited": dict(asks=talk([text("Why?"), {"kind": "pdf", "data": PDF, "title": "paper"}], [text("So.", sources=EARLIER)], "More?"),
+                                         answer="hello", only=("messages", "converse"), lost={"chat": "dropped", "responses": "dropped"}),
     "reasoning, with its signature": dict(asks=talk("2+2?"), answer="thought"),
     "earlier reasoning sent back": dict(asks=talk("2+2?", [{"kind": "reasoning", "text": "First.", "signature": "c2lnbmVk"}, text("4"), call(1, city="M")],
                                                   [result(1, text("rain"))], tools=[WEATHER]), only=("messages", "converse"),
@@ -131,7 +146,7 @@ def usage(input, output, cached=0, written=0, reasoning=0):
 
 
 def said(words="", calls=(), finish="stop", reasoning="", signature="", **numbers):
-    return {"text": words, "reasoning": reasoning, "signature": signature, "redacted": [], "calls": list(calls), "finish": finish, "usage": usage(**numbers)}
+    return {"text": words, "reasoning": reasoning, "signature": signature, "redacted": [], "calls": list(calls), "cited": [], "finish": finish, "usage": usage(**numbers)}
 
 
 LOOK = ("call_01", "weather", {"city": "Malmö \"S\"", "days": 2})
@@ -145,10 +160,16 @@ ANSWERS = {
     "refused": said("I cannot help with that.", finish="refused", input=24, output=8),
     "filtered": said("The first of", finish="refused", input=26, output=6),
     "likely": said("hé", input=20, output=1),
+    "cited": {**said("The sky is blue, \"mostly\" 😀.", input=140, output=17), "cited": [
+        ("chars", 0, 0, 17, "Sky", None, "The sky is blue. "), ("pages", 1, 1, 2, None, None, "Blau, größtenteils."), ("blocks", 2, 0, 1, "Blocks", None, "Blue it is."),
+        ("result", 0, 1, 3, "Sky \"today\"", "https://example.com/sky", "Why is it blue?")]},
+    "pages": {**said("Blue, 😀 they say.", input=25, output=9), "cited": [("page", "https://example.com/sky?a=1", "Sky \"today\"")]},
     "counted": {**said("ok", input=120, output=30), "usage": usage(120, 30, 64, 16, 12)},
 }
 
-ONLY_OF = {"likely": ("chat", "chat-open", "responses")}      # backends of the others have no log probabilities to say
+# Backends of the others have no log probabilities to say, no such place, no page but with a search of their own.
+ONLY_OF = {"likely": ("chat", "chat-open", "responses"), "pages": ("chat", "chat-open", "responses"), "cited": ("messages", "converse", "invoke")}
+OPENAI = ("chat", "AzureOpenAI", "responses")
 
 
 def expected(stem, client, backend):
@@ -156,6 +177,8 @@ def expected(stem, client, backend):
     found = copy.deepcopy(ANSWERS[stem])
     if "converse" in (client, backend):
         found["usage"]["reasoning"] = 0                 # it has no such count
+    if client in OPENAI:
+        found["cited"] = [one for one in found["cited"] if one[0] == "page"]
     if stem == "thought" and backend == "responses":
         found["signature"] = ""                         # summaries are not signed
     return found

@@ -35,7 +35,7 @@ int chat_content_part_read(gh_hub_reader_t *r, chat_content_part_t *part);
 /* "thinking" of such a part in a whole message: its texts joined, escaped. *other becomes true where it holds another kind of part. */
 int chat_thinking_read(gh_hub_reader_t *r, gh_str_t *text, bool *other);
 
-/* One of `annotations`; url.data NULL: it is none of a web page. */
+/* One of `annotations`; it cites a web page or nothing. */
 int chat_annotation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation);
 
 /* Of a request: object is it. */
@@ -50,8 +50,8 @@ int chat_request_write(gh_hub_put_t *p, const gh_hub_request_t *request, gh_hub_
  */
 void chat_put_assistant(gh_hub_put_t *p, const gh_hub_part_t *parts, bool reasoning, bool answer);
 
-/* One of `annotations`; before: characters of the message in front of its part. */
-void chat_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation, uint64_t before);
+/* One of `annotations`, of a web page; before: characters of the message in front of its part, all: those of the part as far as they are there. */
+void chat_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation, uint64_t before, uint64_t all);
 
 gh_hub_finish_t chat_finish(gh_str_t reason);
 gh_str_t        chat_finish_name(gh_hub_finish_t finish);

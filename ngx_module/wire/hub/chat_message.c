@@ -420,6 +420,7 @@ chat_annotation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation)
         return GH_ERROR;
     }
     *citation = read.page;
+    citation->kind = citation->url.data != NULL ? GH_HUB_CITES_WEB : GH_HUB_CITES_NOTHING;
 
     return GH_OK;
 }

@@ -142,7 +142,7 @@ tell_citations(gh_hub_stream_t *s, gh_str_t raw)
         if (chat_annotation_read(&r, &citation) != GH_OK) {
             return;
         }
-        if (citation.url.data != NULL && citation.start >= s->before && citation.end >= citation.start) {
+        if (citation.kind == GH_HUB_CITES_WEB && citation.start >= s->before && citation.end >= citation.start) {
             citation.start -= s->before;
             citation.end -= s->before;
             gh_hub_tell_citation(s, &citation);
@@ -558,9 +558,13 @@ write_delta(gh_hub_stream_t *s, const gh_hub_event_t *event)
 static void
 write_citation(gh_hub_stream_t *s, const gh_hub_event_t *event)
 {
+    if (!gh_hub_is_page(event->citation)) {
+        return;
+    }
+
     delta_begin(s);
     GH_HUB_PUT(&s->put, "\"annotations\":[");
-    chat_put_citation(&s->put, event->citation, s->before);
+    chat_put_citation(&s->put, event->citation, s->before, s->chars - s->before);
     GH_HUB_PUT(&s->put, "]");
     delta_end(s, GH_STR(""));
 }

@@ -218,12 +218,12 @@ put_joined(gh_hub_put_t *p, const char *key, const gh_hub_part_t *part, bool (*w
 }
 
 void
-chat_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation, uint64_t before)
+chat_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation, uint64_t before, uint64_t all)
 {
     gh_hub_put_open(p, '{');
     GH_HUB_PUT(p, "\"type\":\"url_citation\",\"url_citation\":{");
     gh_hub_put_kv_u64(p, "start_index", before + citation->start);
-    gh_hub_put_kv_u64(p, "end_index", before + citation->end);
+    gh_hub_put_kv_u64(p, "end_index", before + (citation->all ? all : citation->end));
     gh_hub_put_kv_string(p, "title", citation->title.data != NULL ? citation->title : GH_STR(""));
     gh_hub_put_kv_string(p, "url", citation->url);
     GH_HUB_PUT(p, "}}");
@@ -238,12 +238,15 @@ put_citations(gh_hub_put_t *p, const gh_hub_part_t *part)
 
     for (; part != NULL; part = part->next) {
         for (citation = part->citations; citation != NULL; citation = citation->next) {
+            if (!gh_hub_is_page(citation)) {
+                continue;
+            }
             if (!any) {
                 gh_hub_put_key(p, "annotations");
                 gh_hub_put_open(p, '[');
                 any = true;
             }
-            chat_put_citation(p, citation, before);
+            chat_put_citation(p, citation, before, citation->all ? gh_hub_chars(part->text) : 0);
         }
         before += is_text(part) ? gh_hub_chars(part->text) : 0;
     }

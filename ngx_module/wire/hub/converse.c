@@ -13,6 +13,9 @@
     GH_DROPS(IMAGE_DETAIL), GH_DROPS(CITED), GH_DROPS(REASONING_ITEM), GH_DROPS(CACHE_HINT), GH_DROPS(CACHE_OPTIONS), GH_DROPS(TOOL_OPTIONS), GH_DROPS(USER), \
     GH_DROPS(USER_LONG), GH_DROPS(METADATA), GH_DROPS(PREDICTION), GH_DROPS(STREAM_PADDING), GH_DROPS(INCLUDE), GH_DROPS(CONTEXT_KEPT), GH_DROPS(INFERENCE_GEO)
 
+/* What is documented for Anthropic's models; models whose provider is not known may be those. */
+#define CITING GH_MAPS(DOCUMENT_BLOCKS), GH_MAPS(CITATIONS), GH_MAPS(SEARCH_RESULTS), GH_MAPS(CITED_SOURCE)
+
 #define EVERY \
     .traits = { .framed = true, .chunks_alike = true, .id_header = "x-amzn-requestid", .limits = GH_QUOTA_OPENAI }, \
     .request_read = converse_request_read, .request_write = converse_request_write, .answer_read = converse_answer_read, \
@@ -21,7 +24,7 @@
     .usage_read = gh_hub_counts_read, .shape = { "output", 5, { "text", "toolUse", "reasonin" } }, .chunk_read = gh_chunk_chat
 
 const gh_hub_row_t gh_hub_converse = {
-    .asks = { EVERY_ASKS, GH_DROPS(THINKING), GH_DROPS(BETA) },
+    .asks = { EVERY_ASKS, CITING, GH_DROPS(THINKING), GH_DROPS(BETA) },
     .by_words = {
         [GH_WORDS_ANTHROPIC] = { true, GH_HUB_CONVERSE_ANTHROPIC }, [GH_WORDS_NOVA] = { true, GH_HUB_CONVERSE_NOVA },
         [GH_WORDS_GPT_OSS] = { true, GH_HUB_CONVERSE_GPT_OSS },
@@ -32,7 +35,7 @@ const gh_hub_row_t gh_hub_converse = {
 const gh_hub_row_t gh_hub_converse_anthropic = {
     .model = "Anthropic",
     .asks = {
-        EVERY_ASKS,
+        EVERY_ASKS, CITING,
         GH_MAPS(SYSTEM_LATER), GH_MAPS(TOP_K), GH_MAPS(EFFORT), GH_MAPS(EFFORT_BOUNDED), GH_MAPS(EFFORT_MOST), GH_MAPS(EFFORT_NONE), GH_MAPS(THINKING), GH_MAPS(BETA),
     },
     EVERY
@@ -40,12 +43,12 @@ const gh_hub_row_t gh_hub_converse_anthropic = {
 
 const gh_hub_row_t gh_hub_converse_nova = {
     .model = "Amazon Nova 2",
-    .asks = { EVERY_ASKS, GH_MAPS(TOP_K), GH_MAPS(EFFORT), GH_MAPS(EFFORT_NONE), GH_DROPS(THINKING), GH_DROPS(BETA) },
+    .asks = { EVERY_ASKS, GH_MAPS(TOP_K), GH_MAPS(EFFORT), GH_MAPS(EFFORT_NONE), GH_DROPS(CITED_SOURCE), GH_DROPS(THINKING), GH_DROPS(BETA) },
     EVERY
 };
 
 const gh_hub_row_t gh_hub_converse_gpt_oss = {
     .model = "gpt-oss",
-    .asks = { EVERY_ASKS, GH_MAPS(EFFORT), GH_MAPS(EFFORT_BOUNDED), GH_DROPS(THINKING), GH_DROPS(BETA) },
+    .asks = { EVERY_ASKS, GH_MAPS(EFFORT), GH_MAPS(EFFORT_BOUNDED), GH_DROPS(CITED_SOURCE), GH_DROPS(THINKING), GH_DROPS(BETA) },
     EVERY
 };

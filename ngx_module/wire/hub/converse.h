@@ -7,8 +7,21 @@
 /* An array of blocks; the value's first event has been read. */
 int converse_content_read(gh_hub_reader_t *r, gh_hub_part_t **parts);
 
+/* An array of {"text"}, as parts; the value's first event has been read. All of them as one text, from the arena where there are several. */
+int  converse_texts_read(gh_hub_reader_t *r, gh_hub_part_t **parts);
+int  converse_texts_join(gh_hub_reader_t *r, const gh_hub_part_t *parts, gh_str_t *text);
+/* The same as the member "content". */
+void converse_put_texts(gh_hub_put_t *p, const gh_hub_part_t *parts);
+
+/* A Citation or CitationsDelta, of nothing where it does not say its place; the value's first event has been read. */
+int  converse_citation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation);
+/* One that cites something. */
+void converse_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation);
+/* A text with those of its citations that are written, as the member of a block; false: there are none, and nothing was written. */
+bool converse_put_cited(gh_hub_put_t *p, const gh_hub_part_t *part, gh_hub_writes_t writes);
+
 /* A block, and the cache point behind it. */
-void converse_put_part(gh_hub_put_t *p, const gh_hub_part_t *part);
+void converse_put_part(gh_hub_put_t *p, const gh_hub_part_t *part, gh_hub_writes_t writes);
 
 /* additionalModelRequestFields: object is the request; and as a model of the target's provider takes it, where something is said there. */
 int  converse_model_read(gh_hub_reader_t *r, void *object);

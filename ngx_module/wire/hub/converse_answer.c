@@ -175,7 +175,7 @@ converse_answer_write(gh_hub_put_t *p, const gh_hub_answer_t *answer, const gh_h
     GH_HUB_PUT(p, "{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[");
     for (part = answer->parts; part != NULL; part = part->next) {
         if ((part->kind != GH_HUB_TEXT && part->kind != GH_HUB_REFUSAL) || part->text.len != 0) {
-            converse_put_part(p, part);
+            converse_put_part(p, part, GH_HUB_WRITES_CITED);
         }
     }
     GH_HUB_PUT(p, "]}}");
@@ -206,6 +206,8 @@ typedef struct {
     bool     call;                                        /* a tool's call begins */
     gh_str_t id, name, hosted;
     gh_str_t text, input, reasoning, signature, redacted;
+    bool     cites;
+    gh_hub_citation_t citation;
     gh_str_t stop_reason, usage;
     gh_hub_tier_t tier;
 } event_t;
@@ -255,10 +257,18 @@ read_delta_reasoning(gh_hub_reader_t *r, void *object)
     return GH_HUB_EXPECT_OBJECT(r, delta_reasoning_fields, object);
 }
 
+static int
+read_delta_citation(gh_hub_reader_t *r, void *object)
+{
+    ((event_t *) object)->cites = true;
+    return converse_citation_read(r, &((event_t *) object)->citation);
+}
+
 static const gh_hub_field_t delta_fields[] = {
     GH_HUB_FIELD("text", STRING, GH_ASKS, event_t, text),
     GH_HUB_READS("toolUse", read_delta_use),
     GH_HUB_READS("reasoningContent", read_delta_reasoning),
+    GH_HUB_READS("citation", read_delta_citation),
 };
 
 static int
@@ -283,7 +293,7 @@ static const gh_hub_field_t event_fields[] = {
     GH_HUB_SKIPS("p"), GH_HUB_SKIPS("role"),
 };
 
-/* Texts and reasoning begin without saying so. */
+/* Texts, what they cite, and reasoning begin without saying so. */
 static uint32_t
 part_of(gh_hub_stream_t *s, uint32_t index, gh_hub_kind_t kind)
 {
@@ -299,6 +309,10 @@ tell_delta(gh_hub_stream_t *s, uint32_t index, const event_t *event)
         gh_hub_tell_delta(s, part_of(s, index, GH_HUB_TEXT), GH_HUB_TEXT, event->text, GH_STR(""));
     } else if (event->reasoning.len != 0 || event->signature.len != 0) {
         gh_hub_tell_delta(s, part_of(s, index, GH_HUB_REASONING), GH_HUB_REASONING, event->reasoning, event->signature);
+    } else if (event->cites) {
+        if (part_of(s, index, GH_HUB_TEXT) == s->open) {
+            gh_hub_tell_citation(s, &event->citation);
+        }
     } else if (event->redacted.len != 0) {
         gh_hub_tell_part(s, index, GH_HUB_REDACTED, GH_STR(""), GH_STR(""), event->redacted);
     } else {
@@ -432,6 +446,15 @@ converse_event_write(gh_hub_stream_t *s, const gh_hub_event_t *event)
 
     case GH_HUB_EVENT_DELTA:
         write_delta(s, event);
+        break;
+
+    case GH_HUB_EVENT_CITATION:
+        GH_HUB_PUT(p, "{\"delta\":{\"citation\":");
+        converse_put_citation(p, event->citation);
+        GH_HUB_PUT(p, "}");
+        gh_hub_put_kv_u64(p, "contentBlockIndex", event->part);
+        GH_HUB_PUT(p, "}");
+        gh_hub_message_out(s, "contentBlockDelta", false);
         break;
 
     case GH_HUB_EVENT_PART_END:

@@ -6,20 +6,28 @@
 
 typedef struct {
     int             kind;          /* gh_hub_kind_t; -1: nothing was read that makes a part */
-    gh_str_t        text, format, name, context, bytes, plain, signature, id, input, status;
-    gh_hub_part_t  *content;
+    gh_str_t        text, format, name, context, bytes, plain, signature, id, input, status, source, title;
+    gh_hub_part_t  *content, *texts;
+    gh_hub_citation_t *citations;
     gh_hub_cache_t  cache;
     bool            point;         /* it is a cache point */
-    bool            cited;
+    bool            cites, blocks;
 } block_t;
 
 /* ---- media ---- */
+
+static int
+read_source_content(gh_hub_reader_t *r, void *object)
+{
+    ((block_t *) object)->blocks = true;
+    return converse_texts_read(r, &((block_t *) object)->texts);
+}
 
 static const gh_hub_field_t source_fields[] = {
     GH_HUB_FIELD("bytes", STRING, GH_ASKS, block_t, bytes),
     GH_HUB_FIELD("text", STRING, GH_ASKS, block_t, plain),
     GH_HUB_ASKED("s3Location", PRESENT, GH_ASK_FILE_ID),
-    GH_HUB_ASKED("content", PRESENT, GH_ASK_DOCUMENT_BLOCKS),
+    GH_HUB_READS("content", read_source_content),
 };
 
 static int
@@ -28,15 +36,10 @@ read_source(gh_hub_reader_t *r, void *object)
     return GH_HUB_EXPECT_OBJECT(r, source_fields, object);
 }
 
-static const gh_hub_field_t citations_fields[] = {
-    GH_HUB_ASKED("enabled", TRUE, GH_ASK_CITATIONS),
-};
-
 static int
-read_citations(gh_hub_reader_t *r, void *object)
+read_citing(gh_hub_reader_t *r, void *object)
 {
-    (void) object;
-    return GH_HUB_EXPECT_OBJECT(r, citations_fields, NULL);
+    return gh_hub_read_citing(r, &((block_t *) object)->cites);
 }
 
 static const gh_hub_field_t media_fields[] = {
@@ -44,7 +47,7 @@ static const gh_hub_field_t media_fields[] = {
     GH_HUB_FIELD("name", STRING, GH_ASKS, block_t, name),
     GH_HUB_FIELD("context", STRING, GH_ASKS, block_t, context),
     GH_HUB_READS("source", read_source),
-    GH_HUB_READS("citations", read_citations),
+    GH_HUB_READS("citations", read_citing),
     GH_HUB_SKIPS("error"),
 };
 
@@ -71,6 +74,35 @@ static int
 read_audio(gh_hub_reader_t *r, void *object)
 {
     return read_media(r, object, GH_HUB_AUDIO);
+}
+
+/* ---- search results ---- */
+
+static int
+read_texts(gh_hub_reader_t *r, void *object)
+{
+    return converse_texts_read(r, &((block_t *) object)->texts);
+}
+
+static const gh_hub_field_t search_fields[] = {
+    GH_HUB_FIELD("source", STRING, GH_ASKS, block_t, source),
+    GH_HUB_FIELD("title", STRING, GH_ASKS, block_t, title),
+    GH_HUB_READS("content", read_texts),
+    GH_HUB_READS("citations", read_citing),
+};
+
+static int
+read_search_result(gh_hub_reader_t *r, void *object)
+{
+    block_t *block = object;
+
+    block->kind = GH_HUB_SEARCH_RESULT;
+    if (GH_HUB_EXPECT_OBJECT(r, search_fields, block) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    return block->source.data != NULL && block->title.data != NULL && block->texts != NULL ? GH_OK
+        : gh_hub_invalid(r, "must have a source, a title and a content that is not empty");
 }
 
 /* ---- tools ---- */
@@ -186,17 +218,29 @@ read_point(gh_hub_reader_t *r, void *object)
     return gh_hub_read_cache(r, &((block_t *) object)->cache);
 }
 
-/* Text of an earlier answer with what it cites. */
+static int
+read_citations(gh_hub_reader_t *r, void *object)
+{
+    return gh_hub_citations(r, converse_citation_read, &((block_t *) object)->citations);
+}
+
+/* A text with what it cites: of an answer, and of an earlier one. */
 static const gh_hub_field_t cited_fields[] = {
-    GH_HUB_READS("content", read_result_content),
-    GH_HUB_ASKED("citations", PRESENT, GH_ASK_CITED),
+    GH_HUB_READS("content", read_texts),
+    GH_HUB_READS("citations", read_citations),
 };
 
 static int
 read_cited(gh_hub_reader_t *r, void *object)
 {
-    ((block_t *) object)->cited = true;
-    return GH_HUB_EXPECT_OBJECT(r, cited_fields, object);
+    block_t *block = object;
+
+    if (GH_HUB_EXPECT_OBJECT(r, cited_fields, object) != GH_OK) {
+        return GH_ERROR;
+    }
+
+    block->kind = GH_HUB_TEXT;
+    return converse_texts_join(r, block->texts, &block->text);
 }
 
 static int
@@ -218,7 +262,7 @@ static const gh_hub_field_t block_fields[] = {
     GH_HUB_READS("audio", read_audio),
     GH_HUB_READS("citationsContent", read_cited),
     GH_HUB_ASKED("guardContent", PRESENT, GH_ASK_GUARDED),
-    GH_HUB_ASKED("searchResult", PRESENT, GH_ASK_CITATIONS),
+    GH_HUB_READS("searchResult", read_search_result),
 };
 
 static int
@@ -230,7 +274,12 @@ block_media(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t
     if (part->kind == GH_HUB_DOCUMENT) {
         part->name = read->name;
         part->context = read->context;
-        if (read->plain.data != NULL) {
+        part->cites = read->cites;
+        if (read->blocks) {
+            part->source = GH_HUB_BLOCKS;
+            part->text = GH_STR("");
+            part->parts = read->texts;
+        } else if (read->plain.data != NULL) {
             part->source = GH_HUB_PLAIN;
             part->text = read->plain;
         }
@@ -238,7 +287,7 @@ block_media(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t
 
     if (part->text.data == NULL || (part->source == GH_HUB_DATA && media_type == NULL)) {
         /* kept by the provider, which has been noted, or nothing we know */
-        if (!gh_hub_asks(r->request, GH_ASK_FILE_ID) && !gh_hub_asks(r->request, GH_ASK_DOCUMENT_BLOCKS)) {
+        if (!gh_hub_asks(r->request, GH_ASK_FILE_ID)) {
             gh_hub_ask_at(r, GH_ASK_UNKNOWN, offset);
         }
         part->text = GH_STR("");
@@ -263,6 +312,7 @@ block_part(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t 
     const gh_hub_part_t *inner;
 
     part->text = read->text;
+    part->citations = read->citations;
 
     switch (part->kind) {
 
@@ -292,10 +342,18 @@ block_part(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t 
             gh_hub_ask_at(r, GH_ASK_RESULT_FAILED, offset);
         }
         for (inner = part->parts; inner != NULL; inner = inner->next) {
-            if (inner->kind != GH_HUB_TEXT) {
+            if (inner->kind != GH_HUB_TEXT && inner->kind != GH_HUB_SEARCH_RESULT) {
                 gh_hub_ask_at(r, GH_ASK_RESULT_MEDIA, offset);
             }
         }
+        return GH_OK;
+
+    case GH_HUB_SEARCH_RESULT:
+        part->text = read->source;
+        part->name = read->title;
+        part->parts = read->texts;
+        part->cites = read->cites;
+        gh_hub_ask_at(r, GH_ASK_SEARCH_RESULTS, offset);
         return GH_OK;
 
     default:
@@ -325,11 +383,6 @@ converse_content_read(gh_hub_reader_t *r, gh_hub_part_t **parts)
 
         if (read.point && last != NULL) {
             last->cache = read.cache;
-        }
-        if (read.cited) {
-            for (*tail = read.content; *tail != NULL; tail = &(*tail)->next) {
-                last = *tail;
-            }
         }
         if (read.kind >= 0) {
             last = gh_hub_part_add(r, &tail, (gh_hub_kind_t) read.kind);

@@ -56,7 +56,7 @@ put_name(gh_hub_put_t *p, gh_str_t name, const char *format)
 static void
 put_media(gh_hub_put_t *p, const gh_hub_part_t *part)
 {
-    const char *format = part->source == GH_HUB_PLAIN ? "txt" : gh_hub_media_format(part->kind, part->media_type);
+    const char *format = part->source == GH_HUB_PLAIN || part->source == GH_HUB_BLOCKS ? "txt" : gh_hub_media_format(part->kind, part->media_type);
 
     /* what has no word here was refused */
     format = format != NULL ? format : "txt";
@@ -69,12 +69,18 @@ put_media(gh_hub_put_t *p, const gh_hub_part_t *part)
         gh_hub_put_kv_string(p, "context", part->context);
     }
     GH_HUB_PUT(p, ",\"source\":{");
-    gh_hub_put_kv_string(p, part->source == GH_HUB_PLAIN ? "text" : "bytes", part->text);
-    GH_HUB_PUT(p, "}}");
+    if (part->source == GH_HUB_BLOCKS) {
+        converse_put_texts(p, part->parts);
+    } else {
+        gh_hub_put_kv_string(p, part->source == GH_HUB_PLAIN ? "text" : "bytes", part->text);
+    }
+    GH_HUB_PUT(p, "}");
+    gh_hub_put_citing(p, part);
+    GH_HUB_PUT(p, "}");
 }
 
 static void
-put_block(gh_hub_put_t *p, const gh_hub_part_t *part)
+put_block(gh_hub_put_t *p, const gh_hub_part_t *part, gh_hub_writes_t writes)
 {
     const gh_hub_part_t *inner;
 
@@ -117,7 +123,7 @@ put_block(gh_hub_put_t *p, const gh_hub_part_t *part)
         gh_hub_put_key(p, "content");
         gh_hub_put_open(p, '[');
         for (inner = part->parts; inner != NULL; inner = inner->next) {
-            put_block(p, inner);
+            put_block(p, inner, GH_HUB_WRITES_NONE);
         }
         gh_hub_put_close(p, ']');
         if (part->failed) {
@@ -126,8 +132,19 @@ put_block(gh_hub_put_t *p, const gh_hub_part_t *part)
         GH_HUB_PUT(p, "}");
         break;
 
+    case GH_HUB_SEARCH_RESULT:
+        GH_HUB_PUT(p, "\"searchResult\":{");
+        gh_hub_put_kv_string(p, "source", part->text);
+        gh_hub_put_kv_string(p, "title", part->name);
+        converse_put_texts(p, part->parts);
+        gh_hub_put_citing(p, part);
+        GH_HUB_PUT(p, "}");
+        break;
+
     default:
-        gh_hub_put_kv_string(p, "text", part->text);
+        if (!converse_put_cited(p, part, writes)) {
+            gh_hub_put_kv_string(p, "text", part->text);
+        }
         break;
     }
 
@@ -135,9 +152,9 @@ put_block(gh_hub_put_t *p, const gh_hub_part_t *part)
 }
 
 void
-converse_put_part(gh_hub_put_t *p, const gh_hub_part_t *part)
+converse_put_part(gh_hub_put_t *p, const gh_hub_part_t *part, gh_hub_writes_t writes)
 {
-    put_block(p, part);
+    put_block(p, part, writes);
     put_point(p, part->cache);
 }
 
@@ -150,7 +167,7 @@ is_written(const gh_hub_part_t *part)
 
 /* Of messages from first up to last; false: there is none, and nothing was written. */
 static bool
-put_parts(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, const gh_hub_message_t *last)
+put_content(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, const gh_hub_message_t *last, bool citing)
 {
     const gh_hub_part_t *part;
     size_t               begin = p->len;
@@ -161,7 +178,7 @@ put_parts(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, const
     for (; first != last; first = first->next) {
         for (part = first->parts; part != NULL; part = part->next) {
             if (is_written(part)) {
-                converse_put_part(p, part);
+                converse_put_part(p, part, citing && first->role == GH_HUB_ASSISTANT ? GH_HUB_WRITES_SOURCES : GH_HUB_WRITES_NONE);
                 any = true;
             }
         }
@@ -172,6 +189,18 @@ put_parts(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, const
         p->len = begin;
     }
     return any;
+}
+
+static bool
+put_plain(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, const gh_hub_message_t *last)
+{
+    return put_content(p, key, first, last, false);
+}
+
+static bool
+put_cited(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, const gh_hub_message_t *last)
+{
+    return put_content(p, key, first, last, true);
 }
 
 static void
@@ -262,8 +291,8 @@ converse_request_write(gh_hub_put_t *p, const gh_hub_request_t *request, gh_hub_
     for (message = request->messages; message != NULL && message->role <= GH_HUB_DEVELOPER; message = message->next) { }
 
     gh_hub_put_open(p, '{');
-    gh_hub_put_turns(p, message, put_parts);
-    put_parts(p, "system", request->messages, message);
+    gh_hub_put_turns(p, message, gh_hub_rows[target]->asks[GH_ASK_CITED_SOURCE] == GH_HUB_MAPS ? put_cited : put_plain);
+    put_plain(p, "system", request->messages, message);
     put_inference(p, request, gh_hub_maximum(request, send));
     put_tools(p, request);
 

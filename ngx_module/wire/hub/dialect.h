@@ -138,6 +138,28 @@ unsigned gh_hub_refused(const gh_hub_request_t *request, gh_hub_dialect_t target
 /* An answer that only stopped: its parts say whether to call tools, or refusing. */
 void gh_hub_answer_finish(gh_hub_answer_t *answer);
 
+/* Which citations of a text are written: a request takes those of the documents and search results that it has, an answer those of web pages, too. */
+typedef enum { GH_HUB_WRITES_NONE = 0, GH_HUB_WRITES_SOURCES, GH_HUB_WRITES_CITED } gh_hub_writes_t;
+
+static inline bool
+gh_hub_is_cited(const gh_hub_citation_t *citation, gh_hub_writes_t writes)
+{
+    return citation->kind > GH_HUB_CITES_WEB ? writes != GH_HUB_WRITES_NONE : writes == GH_HUB_WRITES_CITED && citation->kind == GH_HUB_CITES_WEB;
+}
+
+/* Is it one that dialects have that cite web pages alone? */
+static inline bool
+gh_hub_is_page(const gh_hub_citation_t *citation)
+{
+    return citation->kind == GH_HUB_CITES_WEB;
+}
+
+/* key and the text of the source, as one string; empty where none is said. */
+void gh_hub_put_cited(gh_hub_put_t *p, const char *key, const gh_hub_citation_t *citation);
+
+/* A member behind others: {"enabled": true} of a document or a search result, where the answer is to cite it. */
+void gh_hub_put_citing(gh_hub_put_t *p, const gh_hub_part_t *part);
+
 /* Is it a part that such a client can be told of? */
 bool gh_hub_tells(gh_hub_kind_t kind, gh_hub_dialect_t client);
 

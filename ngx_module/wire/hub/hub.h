@@ -35,21 +35,38 @@ typedef enum {
     GH_HUB_AUDIO,
     GH_HUB_TOOL_CALL,
     GH_HUB_TEXT_CALL,      /* of a tool that takes text */
-    GH_HUB_TOOL_RESULT
+    GH_HUB_TOOL_RESULT,
+    GH_HUB_SEARCH_RESULT   /* what the client found, for the model to cite */
 } gh_hub_kind_t;
 
 /* Where an image, a document or a sound is. */
-typedef enum { GH_HUB_DATA = 0 /* base64 */, GH_HUB_URL, GH_HUB_PLAIN /* the document's text */ } gh_hub_source_t;
+typedef enum { GH_HUB_DATA = 0 /* base64 */, GH_HUB_URL, GH_HUB_PLAIN /* the document's text */,
+    GH_HUB_BLOCKS /* its texts: parts */ } gh_hub_source_t;
 
 /* A point up to which the prompt may be cached, by how long at least. */
 typedef enum { GH_HUB_NO_CACHE = 0, GH_HUB_CACHE, GH_HUB_CACHE_5M, GH_HUB_CACHE_30M, GH_HUB_CACHE_1H, GH_HUB_CACHE_12H } gh_hub_cache_t;
 
-/* A web page that a text is drawn from: characters [start, end) of the part. */
+/* What a text is drawn from, and what a place in it counts. Places are [start, end). */
+typedef enum {
+    GH_HUB_CITES_NOTHING = 0,    /* of which it can be told where it stands */
+    GH_HUB_CITES_WEB,            /* a web page: characters of the text that cites it, from 0 */
+    GH_HUB_CITES_CHARS,          /* a document's characters, from 0 */
+    GH_HUB_CITES_PAGES,          /* its pages, from 1 */
+    GH_HUB_CITES_BLOCKS,         /* its blocks, from 0 */
+    GH_HUB_CITES_RESULT          /* a search result's blocks, from 0 */
+} gh_hub_cites_t;
+
 typedef struct gh_hub_citation_s gh_hub_citation_t;
 
 struct gh_hub_citation_s {
+    gh_hub_cites_t     kind;
+    bool               all;       /* of WEB: all of the text cites it, no place is said */
+    uint64_t           index;     /* among the request's documents, or its search results, from 0 */
     uint64_t           start, end;
-    gh_str_t           url, title;    /* escaped */
+    gh_str_t           url;       /* escaped: of WEB; of RESULT what the client called its source */
+    gh_str_t           title;     /* escaped; data NULL: none */
+    gh_str_t           cited;     /* escaped: the source's text; data NULL: not said, or in */
+    gh_str_t           pieces;    /* raw: the same in an array of {"text"} */
     gh_hub_citation_t *next;
 };
 
@@ -61,18 +78,19 @@ struct gh_hub_part_s {
     gh_hub_cache_t  cache;        /* a point behind this part */
     bool            failed;       /* of TOOL_RESULT: the tool says so */
     bool            to_text;      /* of TOOL_RESULT: of a TEXT_CALL */
-    gh_str_t        text;         /* escaped: the text, the data, the URL, what a tool that takes text is given */
+    bool            cites;        /* of DOCUMENT and SEARCH_RESULT: the answer is to cite it */
+    gh_str_t        text;         /* escaped: the text, the data, the URL, a search result's source, what a tool that takes text is given */
     gh_str_t        media_type;   /* escaped: "image/png", "application/pdf", "audio/wav" */
     gh_str_t        id;           /* escaped: of TOOL_CALL and TOOL_RESULT the call's; of REASONING what its provider calls it */
-    gh_str_t        name;         /* escaped: the tool's, the document's title or file name; data NULL: none */
+    gh_str_t        name;         /* escaped: the tool's, the search result's title, the document's or its file name; data NULL: none */
     gh_str_t        context;      /* escaped: what is said about a document; data NULL: nothing */
     gh_str_t        detail;       /* escaped: of IMAGE; data NULL: not said */
     gh_str_t        input;        /* raw: of TOOL_CALL, an object; data NULL: `arguments` is none (GH_ASK_ARGUMENTS_TEXT) */
     gh_str_t        arguments;    /* escaped: the same as text, where it was written so; else data NULL */
     gh_str_t        signature;    /* escaped: of REASONING; empty: none */
     gh_str_t        logprobs;     /* raw: of an answer's TEXT, elements of OpenAI's array of tokens; empty: none */
-    gh_hub_citation_t *citations; /* of an answer's TEXT */
-    gh_hub_part_t  *parts;        /* of TOOL_RESULT */
+    gh_hub_citation_t *citations; /* of an assistant's TEXT */
+    gh_hub_part_t  *parts;        /* of TOOL_RESULT; of SEARCH_RESULT and of DOCUMENT that has BLOCKS its texts */
     gh_hub_part_t  *next;
 };
 

@@ -20,8 +20,14 @@ int messages_output_read(gh_hub_reader_t *r, void *object);
 /* context_management, kept as it is written; object is the request. */
 int messages_management_read(gh_hub_reader_t *r, void *object);
 
+/* One of a text's citations, of nothing where the hub has no word for it; the value's first event has been read. */
+int  messages_citation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation);
+/* One that cites something; those that are written, as the block's member. */
+void messages_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation);
+void messages_put_citations(gh_hub_put_t *p, const gh_hub_citation_t *citation, gh_hub_writes_t writes);
+
 /* One block in an answer's or message's content. Nothing for what the dialect has no block for. */
-void messages_put_part(gh_hub_put_t *p, const gh_hub_part_t *part);
+void messages_put_part(gh_hub_put_t *p, const gh_hub_part_t *part, gh_hub_writes_t writes);
 
 /* "thinking", as the client wrote it or as its effort asks for it, where there is any. */
 void messages_put_thinking(gh_hub_put_t *p, const gh_hub_request_t *request);

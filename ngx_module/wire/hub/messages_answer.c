@@ -170,7 +170,7 @@ messages_answer_write(gh_hub_put_t *p, const gh_hub_answer_t *answer, const gh_h
     gh_hub_put_open(p, '[');
     for (part = answer->parts; part != NULL; part = part->next) {
         if ((part->kind != GH_HUB_TEXT && part->kind != GH_HUB_REFUSAL) || part->text.len != 0) {
-            messages_put_part(p, part);
+            messages_put_part(p, part, GH_HUB_WRITES_CITED);
         }
     }
     gh_hub_put_close(p, ']');
@@ -214,6 +214,7 @@ typedef struct {
     gh_str_t text, thinking, signature, partial_json;     /* of content_block and delta */
     gh_str_t stop_reason, stop_sequence;
     gh_str_t guardrail;                                   /* of Bedrock, in any event */
+    gh_str_t citation, citations;                         /* raw: of delta, of content_block */
 } event_t;
 
 static const gh_hub_field_t message_fields[] = {
@@ -236,6 +237,7 @@ static const gh_hub_field_t block_fields[] = {
     GH_HUB_FIELD("text", STRING, GH_ASKS, event_t, text),
     GH_HUB_FIELD("thinking", STRING, GH_ASKS, event_t, thinking),
     GH_HUB_FIELD("signature", STRING, GH_ASKS, event_t, signature),
+    GH_HUB_FIELD("citations", RAW, GH_ASKS, event_t, citations),
 };
 
 static int
@@ -251,6 +253,7 @@ static const gh_hub_field_t delta_fields[] = {
     GH_HUB_FIELD("signature", STRING, GH_ASKS, event_t, signature),
     GH_HUB_FIELD("stop_reason", STRING, GH_ASKS, event_t, stop_reason),
     GH_HUB_FIELD("stop_sequence", STRING, GH_ASKS, event_t, stop_sequence),
+    GH_HUB_FIELD("citation", RAW, GH_ASKS, event_t, citation),
     GH_HUB_SKIPS("type"),
 };
 
@@ -270,6 +273,33 @@ static const gh_hub_field_t event_fields[] = {
     GH_HUB_FIELD(GUARDRAIL_ACTION, STRING, GH_ASKS, event_t, guardrail),
 };
 
+/* One, of the part that is open. What cannot be read ends the stream, as it would that of an event. */
+static bool
+tell_citation(gh_hub_stream_t *s, gh_hub_reader_t *r)
+{
+    gh_hub_citation_t citation;
+
+    if (messages_citation_read(r, &citation) != GH_OK) {
+        gh_hub_tell_broken(s, "a citation of the backend cannot be read");
+        return false;
+    }
+    gh_hub_tell_citation(s, &citation);
+
+    return true;
+}
+
+static void
+tell_citations(gh_hub_stream_t *s, gh_str_t raw)
+{
+    gh_hub_reader_t r;
+    int             status;
+
+    gh_hub_event_reader(s, &r, raw);
+    if (gh_json_next(&r.json) == GH_JSON_ARRAY_BEGIN) {
+        while (gh_hub_element(&r, &status) && tell_citation(s, &r)) { }
+    }
+}
+
 /* Blocks of hosted tools have no part: what comes of them is passed over. */
 static void
 tell_block(gh_hub_stream_t *s, const event_t *event)
@@ -279,6 +309,7 @@ tell_block(gh_hub_stream_t *s, const event_t *event)
     if (gh_hub_is(event->block_type, "text")) {
         part = gh_hub_tell_part(s, index, GH_HUB_TEXT, GH_STR(""), GH_STR(""), GH_STR(""));
         gh_hub_tell_delta(s, part, GH_HUB_TEXT, event->text, GH_STR(""));
+        tell_citations(s, event->citations);
     } else if (gh_hub_is(event->block_type, "tool_use")) {
         gh_hub_tell_part(s, index, GH_HUB_TOOL_CALL, event->id, event->name, GH_STR(""));
     } else if (gh_hub_is(event->block_type, "thinking")) {
@@ -294,11 +325,17 @@ tell_block(gh_hub_stream_t *s, const event_t *event)
 static void
 tell_delta(gh_hub_stream_t *s, const event_t *event)
 {
-    uint32_t part = event->index < GH_HUB_PARTS_MAX ? gh_hub_part_at(s, (uint32_t) event->index) : GH_HUB_NO_PART;
+    uint32_t        part = event->index < GH_HUB_PARTS_MAX ? gh_hub_part_at(s, (uint32_t) event->index) : GH_HUB_NO_PART;
+    gh_hub_reader_t r;
 
     gh_hub_tell_delta(s, part, GH_HUB_TEXT, event->text, GH_STR(""));
     gh_hub_tell_delta(s, part, GH_HUB_TOOL_CALL, event->partial_json, GH_STR(""));
     gh_hub_tell_delta(s, part, GH_HUB_REASONING, event->thinking, event->signature);
+    if (event->citation.data != NULL && part != GH_HUB_NO_PART && part == s->open) {
+        gh_hub_event_reader(s, &r, event->citation);
+        gh_json_next(&r.json);
+        tell_citation(s, &r);
+    }
 }
 
 void
@@ -498,6 +535,14 @@ messages_event_write(gh_hub_stream_t *s, const gh_hub_event_t *event)
 
     case GH_HUB_EVENT_DELTA:
         write_delta(s, event);
+        break;
+
+    case GH_HUB_EVENT_CITATION:
+        delta_begin(s, event->part, "citations_delta");
+        gh_hub_put_key(&s->put, "citation");
+        messages_put_citation(&s->put, event->citation);
+        GH_HUB_PUT(&s->put, "}}");
+        gh_hub_event_end(s);
         break;
 
     case GH_HUB_EVENT_PART_END:

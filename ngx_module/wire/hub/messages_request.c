@@ -8,11 +8,18 @@
 
 typedef struct {
     gh_str_t        type, text, thinking, signature, data, id, name, input, tool_use_id, title, context;
-    gh_str_t        source_type, source_media, source_data, source_url;
-    gh_hub_part_t  *content;
-    bool            is_error;
+    gh_str_t        source_type, source_media, source_data, source_url, source;
+    gh_hub_part_t  *content, *source_content;
+    gh_hub_citation_t *citations;
+    bool            is_error, cites;
     gh_hub_cache_t  cache;
 } block_t;
+
+static int
+read_source_content(gh_hub_reader_t *r, void *object)
+{
+    return messages_content_read(r, &((block_t *) object)->source_content);
+}
 
 static const gh_hub_field_t source_fields[] = {
     GH_HUB_FIELD("type", STRING, GH_ASKS, block_t, source_type),
@@ -20,14 +27,14 @@ static const gh_hub_field_t source_fields[] = {
     GH_HUB_FIELD("data", STRING, GH_ASKS, block_t, source_data),
     GH_HUB_FIELD("url", STRING, GH_ASKS, block_t, source_url),
     GH_HUB_ASKED("file_id", PRESENT, GH_ASK_FILE_ID),
-    GH_HUB_ASKED("content", PRESENT, GH_ASK_DOCUMENT_BLOCKS),
+    GH_HUB_READS("content", read_source_content),
 };
 
 /* Of search results it is a string. */
 static int
 read_source(gh_hub_reader_t *r, void *object)
 {
-    return r->json.event == GH_JSON_STRING ? GH_OK
+    return r->json.event == GH_JSON_STRING ? gh_hub_string(r, &((block_t *) object)->source)
         : GH_HUB_EXPECT_OBJECT(r, source_fields, object);
 }
 
@@ -44,23 +51,12 @@ read_block_cache(gh_hub_reader_t *r, void *object)
 }
 
 /* Of a document {"enabled": true}, of a text those of an earlier answer. */
-static const gh_hub_field_t citations_fields[] = {
-    GH_HUB_ASKED("enabled", TRUE, GH_ASK_CITATIONS),
-};
-
 static int
 read_citations(gh_hub_reader_t *r, void *object)
 {
-    gh_str_t raw;
+    block_t *block = object;
 
-    (void) object;
-
-    if (r->json.event == GH_JSON_OBJECT_BEGIN) {
-        return gh_hub_object(r, citations_fields, 1, NULL);
-    }
-
-    gh_hub_ask(r, GH_ASK_CITED);
-    return gh_hub_raw(r, &raw);
+    return r->json.event == GH_JSON_OBJECT_BEGIN ? gh_hub_read_citing(r, &block->cites) : gh_hub_citations(r, messages_citation_read, &block->citations);
 }
 
 /* {"type": "direct"} is what every caller of a client's own tool is. */
@@ -109,9 +105,12 @@ block_media(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t
         part->text = read->source_url;
     } else if (gh_hub_is(read->source_type, "text")) {
         part->source = GH_HUB_PLAIN;
+    } else if (gh_hub_is(read->source_type, "content") && part->kind == GH_HUB_DOCUMENT) {
+        part->source = GH_HUB_BLOCKS;
+        part->parts = read->source_content;
+        part->text = GH_STR("");
     } else if (!gh_hub_is(read->source_type, "base64") || part->media_type.data == NULL) {
-        gh_hub_ask_at(r, gh_hub_is(read->source_type, "file") ? GH_ASK_FILE_ID
-            : gh_hub_is(read->source_type, "content") ? GH_ASK_DOCUMENT_BLOCKS : GH_ASK_UNKNOWN, offset);
+        gh_hub_ask_at(r, gh_hub_is(read->source_type, "file") ? GH_ASK_FILE_ID : GH_ASK_UNKNOWN, offset);
         part->text = GH_STR("");
         return GH_OK;
     }
@@ -125,8 +124,26 @@ block_media(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t
     } else {
         part->name = read->title;
         part->context = read->context;
+        part->cites = read->cites;
         gh_hub_ask_document(r, part, offset);
     }
+
+    return GH_OK;
+}
+
+static int
+block_search_result(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t offset)
+{
+    if (read->source.data == NULL || read->title.data == NULL || read->content == NULL) {
+        return gh_hub_invalid(r, "must have a source that is a string, a title and a content that is not empty");
+    }
+
+    part->text = read->source;
+    part->name = read->title;
+    part->parts = read->content;
+    part->cites = read->cites;
+    gh_hub_ask_at(r, GH_ASK_SEARCH_RESULTS, offset);
+    gh_hub_ask_blocks(r, part, offset);
 
     return GH_OK;
 }
@@ -148,7 +165,7 @@ block_result(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_
     }
 
     for (inner = part->parts; inner != NULL; inner = inner->next) {
-        if (inner->kind != GH_HUB_TEXT) {
+        if (inner->kind != GH_HUB_TEXT && inner->kind != GH_HUB_SEARCH_RESULT) {
             gh_hub_ask_at(r, GH_ASK_RESULT_MEDIA, offset);
         }
     }
@@ -165,6 +182,7 @@ block_part(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t 
 
     case GH_HUB_TEXT:
         part->text = read->text;
+        part->citations = read->citations;
         return part->text.data != NULL ? GH_OK : gh_hub_invalid(r, "must have a text");
 
     case GH_HUB_REASONING:
@@ -189,6 +207,9 @@ block_part(gh_hub_reader_t *r, const block_t *read, gh_hub_part_t *part, size_t 
     case GH_HUB_TOOL_RESULT:
         return block_result(r, read, part, offset);
 
+    case GH_HUB_SEARCH_RESULT:
+        return block_search_result(r, read, part, offset);
+
     default:
         return block_media(r, read, part, offset);
     }
@@ -203,6 +224,7 @@ read_block(gh_hub_reader_t *r, gh_hub_part_t ***tail)
     } kinds[] = {
         { "text", GH_HUB_TEXT }, { "tool_use", GH_HUB_TOOL_CALL }, { "tool_result", GH_HUB_TOOL_RESULT }, { "image", GH_HUB_IMAGE },
         { "thinking", GH_HUB_REASONING }, { "redacted_thinking", GH_HUB_REDACTED }, { "document", GH_HUB_DOCUMENT },
+        { "search_result", GH_HUB_SEARCH_RESULT },
     };
     gh_hub_part_t *part;
     size_t         offset = r->json.token_offset, i;
@@ -220,7 +242,7 @@ read_block(gh_hub_reader_t *r, gh_hub_part_t ***tail)
         }
     }
 
-    gh_hub_ask_at(r, gh_hub_is(read.type, "search_result") ? GH_ASK_CITATIONS : GH_ASK_HOSTED_TOOL, offset);
+    gh_hub_ask_at(r, GH_ASK_HOSTED_TOOL, offset);
     return GH_OK;
 }
 

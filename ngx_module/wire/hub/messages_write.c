@@ -20,6 +20,22 @@ put_cache(gh_hub_put_t *p, gh_hub_cache_t cache)
 }
 
 static void
+put_texts(gh_hub_put_t *p, const gh_hub_part_t *part)
+{
+    gh_hub_put_key(p, "content");
+    gh_hub_put_open(p, '[');
+    for (; part != NULL; part = part->next) {
+        if (part->kind == GH_HUB_TEXT) {
+            gh_hub_put_open(p, '{');
+            GH_HUB_PUT(p, "\"type\":\"text\"");
+            gh_hub_put_kv_string(p, "text", part->text);
+            gh_hub_put_close(p, '}');
+        }
+    }
+    gh_hub_put_close(p, ']');
+}
+
+static void
 put_source(gh_hub_put_t *p, const gh_hub_part_t *part)
 {
     gh_hub_put_key(p, "source");
@@ -29,6 +45,10 @@ put_source(gh_hub_put_t *p, const gh_hub_part_t *part)
     case GH_HUB_URL:
         GH_HUB_PUT(p, "\"type\":\"url\"");
         gh_hub_put_kv_string(p, "url", part->text);
+        break;
+    case GH_HUB_BLOCKS:
+        GH_HUB_PUT(p, "\"type\":\"content\"");
+        put_texts(p, part->parts);
         break;
     case GH_HUB_PLAIN:
         GH_HUB_PUT(p, "\"type\":\"text\",\"media_type\":\"text/plain\"");
@@ -58,7 +78,7 @@ put_result(gh_hub_put_t *p, const gh_hub_part_t *part)
         gh_hub_put_key(p, "content");
         gh_hub_put_open(p, '[');
         for (; inner != NULL; inner = inner->next) {
-            messages_put_part(p, inner);
+            messages_put_part(p, inner, GH_HUB_WRITES_NONE);
         }
         gh_hub_put_close(p, ']');
     }
@@ -69,7 +89,7 @@ put_result(gh_hub_put_t *p, const gh_hub_part_t *part)
 }
 
 void
-messages_put_part(gh_hub_put_t *p, const gh_hub_part_t *part)
+messages_put_part(gh_hub_put_t *p, const gh_hub_part_t *part, gh_hub_writes_t writes)
 {
     gh_hub_put_open(p, '{');
 
@@ -96,6 +116,15 @@ messages_put_part(gh_hub_put_t *p, const gh_hub_part_t *part)
         put_source(p, part);
         gh_hub_put_kv_string(p, "title", part->name);
         gh_hub_put_kv_string(p, "context", part->context);
+        gh_hub_put_citing(p, part);
+        break;
+
+    case GH_HUB_SEARCH_RESULT:
+        GH_HUB_PUT(p, "\"type\":\"search_result\"");
+        gh_hub_put_kv_string(p, "source", part->text);
+        gh_hub_put_kv_string(p, "title", part->name);
+        put_texts(p, part->parts);
+        gh_hub_put_citing(p, part);
         break;
 
     case GH_HUB_TOOL_CALL:
@@ -112,6 +141,7 @@ messages_put_part(gh_hub_put_t *p, const gh_hub_part_t *part)
     default:
         GH_HUB_PUT(p, "\"type\":\"text\"");
         gh_hub_put_kv_string(p, "text", part->text);
+        messages_put_citations(p, part->citations, writes);
         break;
     }
 
@@ -134,6 +164,16 @@ is_written(const gh_hub_part_t *part)
     }
 }
 
+static bool
+cites(const gh_hub_part_t *part, gh_hub_writes_t writes)
+{
+    const gh_hub_citation_t *citation;
+
+    for (citation = part->citations; citation != NULL && !gh_hub_is_cited(citation, writes); citation = citation->next) { }
+
+    return citation != NULL;
+}
+
 /*
  * The content of messages from first up to last, which are one turn: one text alone as a string. none: what stands for nothing. Returns whether there
  * was any.
@@ -144,6 +184,7 @@ put_content(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, con
     const gh_hub_message_t *message;
     const gh_hub_part_t    *part, *only = NULL;
     unsigned                count = 0;
+    gh_hub_writes_t         writes = first != NULL && first->role == GH_HUB_ASSISTANT ? GH_HUB_WRITES_SOURCES : GH_HUB_WRITES_NONE;
 
     for (message = first; message != last; message = message->next) {
         for (part = message->parts; part != NULL; part = part->next) {
@@ -159,7 +200,7 @@ put_content(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, con
     }
 
     gh_hub_put_key(p, key);
-    if (count == 1 && only->kind == GH_HUB_TEXT && only->cache == GH_HUB_NO_CACHE) {
+    if (count == 1 && only->kind == GH_HUB_TEXT && only->cache == GH_HUB_NO_CACHE && !cites(only, writes)) {
         gh_hub_put_string(p, only->text);
         return true;
     }
@@ -168,7 +209,7 @@ put_content(gh_hub_put_t *p, const char *key, const gh_hub_message_t *first, con
     for (message = first; message != last; message = message->next) {
         for (part = message->parts; part != NULL; part = part->next) {
             if (is_written(part)) {
-                messages_put_part(p, part);
+                messages_put_part(p, part, writes);
             }
         }
     }

@@ -148,35 +148,6 @@ gh_hub_new(gh_hub_reader_t *r, size_t size)
     return p;
 }
 
-int
-gh_hub_citations(gh_hub_reader_t *r, int (*one)(gh_hub_reader_t *r, gh_hub_citation_t *citation), gh_hub_citation_t **first)
-{
-    gh_hub_citation_t **tail = first, read;
-    size_t              offset = r->json.token_offset;
-    int                 status;
-
-    if (gh_hub_array(r) != GH_OK) {
-        return GH_ERROR;
-    }
-
-    while (gh_hub_element(r, &status)) {
-        gh_hub_ask_at(r, GH_ASK_CITED, offset);
-        if (one(r, &read) != GH_OK) {
-            return GH_ERROR;
-        }
-        if (read.url.data != NULL) {
-            *tail = gh_hub_new(r, sizeof(gh_hub_citation_t));
-            if (*tail == NULL) {
-                return GH_ERROR;
-            }
-            **tail = read;
-            tail = &(*tail)->next;
-        }
-    }
-
-    return status;
-}
-
 /* ---- values ---- */
 
 int
@@ -279,7 +250,7 @@ field_count(gh_hub_reader_t *r, uint64_t *out)
         return GH_OK;
     }
 
-    return gh_json_token_u64(&r->json, out) == GH_OK ? GH_OK : gh_hub_invalid(r, "must be a number of tokens");
+    return gh_json_token_u64(&r->json, out) == GH_OK ? GH_OK : gh_hub_invalid(r, "must be a whole number from 0 on");
 }
 
 /* The value's first event has been read, and it is not null. */

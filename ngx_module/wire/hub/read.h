@@ -76,9 +76,6 @@ int gh_hub_string(gh_hub_reader_t *r, gh_str_t *escaped);
 int gh_hub_raw(gh_hub_reader_t *r, gh_str_t *raw);
 int gh_hub_array(gh_hub_reader_t *r);
 
-/* An array of citations, of which one reads each: those of web pages (url.data is set), in their order. GH_ASK_CITED is asked where it begins. */
-int gh_hub_citations(gh_hub_reader_t *r, int (*one)(gh_hub_reader_t *r, gh_hub_citation_t *citation), gh_hub_citation_t **first);
-
 /* Notes what is asked, where the reader stands, or at an offset. The first place counts. */
 void gh_hub_ask(gh_hub_reader_t *r, gh_hub_ask_t ask);
 void gh_hub_ask_at(gh_hub_reader_t *r, gh_hub_ask_t ask, size_t offset);
@@ -121,7 +118,7 @@ gh_str_t gh_hub_file_name(const gh_hub_part_t *part);
 
 /* What the request asks by an image, a document, a user's name of that kind. */
 void gh_hub_ask_image(gh_hub_reader_t *r, const gh_hub_part_t *part, size_t offset);
-void gh_hub_ask_document(gh_hub_reader_t *r, const gh_hub_part_t *part, size_t offset);
+void gh_hub_ask_document(gh_hub_reader_t *r, gh_hub_part_t *part, size_t offset);
 void gh_hub_ask_reasoning(gh_hub_reader_t *r, const gh_hub_part_t *part, size_t offset);
 
 /* How much is to be reasoned, as it stands at offset. */
@@ -155,6 +152,27 @@ void gh_hub_mend(char *escaped, size_t len, bool piece);
 /* A high surrogate at the very end of escaped text whose low one is not there: its six bytes; and a low one at its beginning. */
 bool gh_hub_half_pair(gh_str_t escaped);
 bool gh_hub_low_half(gh_str_t escaped);
+
+/* ---- citations: citations.c ---- */
+
+/*
+ * An array of citations, of which one reads each: those of something (GH_HUB_CITES_NOTHING is left out), in their order. What is asked is asked where it begins:
+ * GH_ASK_CITED_SOURCE of documents and search results, GH_ASK_CITED of all else.
+ */
+int gh_hub_citations(gh_hub_reader_t *r, int (*one)(gh_hub_reader_t *r, gh_hub_citation_t *citation), gh_hub_citation_t **first);
+
+/*
+ * What was read of a dialect that cites with whole texts: where no URL of a page, or no index and place (both ends, in their order) was said, it cites nothing. What is
+ * not said is GH_HUB_UNSAID.
+ */
+#define GH_HUB_UNSAID UINT64_MAX
+void gh_hub_citation_settle(gh_hub_citation_t *citation);
+
+/* {"enabled": true} of a document or a search result: part.cites is to be that. GH_ASK_CITATIONS. */
+int gh_hub_read_citing(gh_hub_reader_t *r, bool *cites);
+
+/* A document made of blocks, or a search result, that stands at offset: what is no text among them is asked, and a cache point in them moves behind the part. */
+void gh_hub_ask_blocks(gh_hub_reader_t *r, gh_hub_part_t *part, size_t offset);
 
 /* ---- tools: tools.c ---- */
 

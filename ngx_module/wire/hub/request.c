@@ -171,6 +171,27 @@ gh_hub_tells(gh_hub_kind_t kind, gh_hub_dialect_t client)
     return kind != GH_HUB_TEXT_CALL || gh_hub_rows[client]->traits.text_calls;
 }
 
+/* What readers know of requests no answer is made of, whatever a backend sends: images, documents, results. */
+static void
+keep_told(gh_hub_part_t **parts)
+{
+    while (*parts != NULL) {
+        switch ((*parts)->kind) {
+        case GH_HUB_TEXT:
+        case GH_HUB_REFUSAL:
+        case GH_HUB_REASONING:
+        case GH_HUB_REDACTED:
+        case GH_HUB_TOOL_CALL:
+        case GH_HUB_TEXT_CALL:
+            parts = &(*parts)->next;
+            break;
+        default:
+            *parts = (*parts)->next;
+            break;
+        }
+    }
+}
+
 int
 gh_hub_answer_read(gh_arena_t *arena, gh_hub_dialect_t dialect, gh_str_t body, gh_hub_answer_t *answer, gh_error_t *error)
 {
@@ -205,6 +226,7 @@ gh_hub_answer_read(gh_arena_t *arena, gh_hub_dialect_t dialect, gh_str_t body, g
     if (gh_json_next(&r.json) != GH_JSON_END) {
         return gh_hub_invalid(&r, "");
     }
+    keep_told(&answer->parts);
     if (answer->finish == GH_HUB_MALFORMED) {
         return gh_error_set(error, "bad_answer", "the model's output could not be read by its provider");
     }

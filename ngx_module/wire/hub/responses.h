@@ -31,8 +31,8 @@ void responses_event_write(gh_hub_stream_t *stream, const gh_hub_event_t *event)
 void responses_put_status(gh_hub_put_t *p, gh_hub_finish_t finish);
 void responses_put_usage(gh_hub_put_t *p, const gh_usage_t *usage);
 void responses_put_tier(gh_hub_put_t *p, gh_hub_tier_t tier);
-/* One of `annotations`. */
-void responses_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation);
+/* One of `annotations`, of a web page; all: the characters of its text, as far as they are there. */
+void responses_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation, uint64_t all);
 int  responses_annotation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation);
 /* The members every response has and an answer says nothing about. */
 void responses_put_rest(gh_hub_put_t *p);

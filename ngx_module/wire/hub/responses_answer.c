@@ -140,12 +140,12 @@ responses_put_tier(gh_hub_put_t *p, gh_hub_tier_t tier)
 }
 
 void
-responses_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation)
+responses_put_citation(gh_hub_put_t *p, const gh_hub_citation_t *citation, uint64_t all)
 {
     gh_hub_put_open(p, '{');
     GH_HUB_PUT(p, "\"type\":\"url_citation\"");
     gh_hub_put_kv_u64(p, "start_index", citation->start);
-    gh_hub_put_kv_u64(p, "end_index", citation->end);
+    gh_hub_put_kv_u64(p, "end_index", citation->all ? all : citation->end);
     gh_hub_put_kv_string(p, "title", citation->title.data != NULL ? citation->title : GH_STR(""));
     gh_hub_put_kv_string(p, "url", citation->url);
     gh_hub_put_close(p, '}');
@@ -249,7 +249,9 @@ put_item(gh_hub_put_t *p, const gh_hub_part_t *part, const char *own, uint32_t i
         gh_hub_put_kv_string(p, "text", part->text);
         GH_HUB_PUT(p, ",\"annotations\":[");
         for (citation = part->citations; citation != NULL; citation = citation->next) {
-            responses_put_citation(p, citation);
+            if (gh_hub_is_page(citation)) {
+                responses_put_citation(p, citation, citation->all ? gh_hub_chars(part->text) : 0);
+            }
         }
         GH_HUB_PUT(p, "],\"logprobs\":[");
         gh_hub_put(p, part->logprobs);

@@ -49,7 +49,7 @@ static const gh_hub_field_t annotation_fields[] = {
     GH_HUB_FIELD("title", STRING, GH_ASKS, annotation_t, page.title),
 };
 
-/* url.data NULL: it cites no web page. */
+/* It cites a web page or nothing. */
 int
 responses_annotation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation)
 {
@@ -60,9 +60,7 @@ responses_annotation_read(gh_hub_reader_t *r, gh_hub_citation_t *citation)
         return GH_ERROR;
     }
     *citation = read.page;
-    if (!gh_hub_is(read.type, "url_citation")) {
-        citation->url = (gh_str_t) { NULL, 0 };
-    }
+    citation->kind = citation->url.data != NULL && gh_hub_is(read.type, "url_citation") ? GH_HUB_CITES_WEB : GH_HUB_CITES_NOTHING;
 
     return GH_OK;
 }

@@ -119,7 +119,7 @@ tell_annotation(gh_hub_stream_t *s, uint32_t index, gh_str_t raw)
 
     gh_hub_event_reader(s, &r, raw);
     gh_json_next(&r.json);
-    if (responses_annotation_read(&r, &citation) == GH_OK && citation.url.data != NULL && gh_hub_part_at(s, index) == s->open) {
+    if (responses_annotation_read(&r, &citation) == GH_OK && gh_hub_part_at(s, index) == s->open) {
         gh_hub_tell_citation(s, &citation);
     }
 }
@@ -496,14 +496,19 @@ static void
 write_citation(gh_hub_stream_t *s, writer_t *w, const gh_hub_event_t *event)
 {
     gh_hub_put_t *p = &s->put;
+    uint64_t      all = s->chars - s->before;
 
-    responses_put_citation(&w->citations, event->citation);
+    if (!gh_hub_is_page(event->citation)) {
+        return;
+    }
+
+    responses_put_citation(&w->citations, event->citation, all);
 
     event_begin(s, w, "response.output_text.annotation.added");
     put_where(p, kinds[GH_HUB_TEXT].id, w, event->part, true);
     gh_hub_put_kv_u64(p, "annotation_index", w->cited++);
     gh_hub_put_key(p, "annotation");
-    responses_put_citation(p, event->citation);
+    responses_put_citation(p, event->citation, all);
     event_end(s);
 }
 

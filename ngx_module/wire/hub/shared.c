@@ -113,12 +113,15 @@ gh_hub_ask_image(gh_hub_reader_t *r, const gh_hub_part_t *part, size_t offset)
 }
 
 void
-gh_hub_ask_document(gh_hub_reader_t *r, const gh_hub_part_t *part, size_t offset)
+gh_hub_ask_document(gh_hub_reader_t *r, gh_hub_part_t *part, size_t offset)
 {
     if (part->source == GH_HUB_URL) {
         gh_hub_ask_at(r, GH_ASK_DOCUMENT_URL, offset);
     } else if (part->source == GH_HUB_PLAIN) {
         gh_hub_ask_at(r, GH_ASK_DOCUMENT_TEXT, offset);
+    } else if (part->source == GH_HUB_BLOCKS) {
+        gh_hub_ask_at(r, GH_ASK_DOCUMENT_BLOCKS, offset);
+        gh_hub_ask_blocks(r, part, offset);
     } else if (gh_hub_is(part->media_type, "application/pdf")) {
         gh_hub_ask_at(r, GH_ASK_DOCUMENT_PDF, offset);
     } else {

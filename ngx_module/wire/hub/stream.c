@@ -251,11 +251,11 @@ gh_hub_tell_part(gh_hub_stream_t *s, uint32_t index, gh_hub_kind_t kind, gh_str_
     return s->open;
 }
 
-/* Citations count the characters of texts; of other pairs of dialects nobody asks. alone: it begins with half of a pair, which becomes a character. */
+/* Dialects that cite web pages say which characters of a text do, from wherever they are told of them. alone: it begins with half of a pair, which becomes a character. */
 static void
 count_chars(gh_hub_stream_t *s, gh_hub_kind_t kind, gh_str_t text, bool alone)
 {
-    if (kind == GH_HUB_TEXT && gh_hub_rows[s->client]->traits.cites_pages && gh_hub_rows[s->backend]->traits.cites_pages) {
+    if (kind == GH_HUB_TEXT && gh_hub_rows[s->client]->traits.cites_pages) {
         s->chars += gh_hub_chars(text) + alone;
     }
 }
@@ -335,12 +335,47 @@ gh_hub_tell_tokens(gh_hub_stream_t *s, uint32_t part, gh_str_t text, gh_str_t lo
     tell_delta(s, &event);
 }
 
+/* Its texts without lone halves of surrogate pairs. false: there is no room for them. */
+static bool
+citation_mended(gh_hub_stream_t *s, gh_hub_citation_t *citation)
+{
+    gh_str_t     *texts[] = { &citation->url, &citation->title, &citation->cited, &citation->pieces };
+    gh_hub_put_t *copy = &s->mended[0];
+    size_t        total = 0, i, begin;
+    bool          any = false;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        any |= gh_hub_lone(*texts[i], false);
+        total += texts[i]->len;
+    }
+    if (!any) {
+        return true;
+    }
+
+    copy->len = 0;
+    if (!gh_hub_put_room(copy, total)) {
+        gh_hub_tell_broken(s, "an event of the backend is too long");
+        return false;
+    }
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i]->len != 0) {
+            begin = copy->len;
+            gh_hub_put(copy, *texts[i]);
+            gh_hub_mend(copy->data + begin, texts[i]->len, false);
+            texts[i]->data = copy->data + begin;
+        }
+    }
+
+    return true;
+}
+
 void
 gh_hub_tell_citation(gh_hub_stream_t *s, const gh_hub_citation_t *citation)
 {
-    gh_hub_event_t event = { .type = GH_HUB_EVENT_CITATION, .part = s->open, .kind = GH_HUB_TEXT, .citation = citation };
+    gh_hub_citation_t own = *citation;
+    gh_hub_event_t    event = { .type = GH_HUB_EVENT_CITATION, .part = s->open, .kind = GH_HUB_TEXT, .citation = &own };
 
-    if (s->open != GH_HUB_NO_PART && s->open_kind == GH_HUB_TEXT && !finished(s)) {
+    if (own.kind != GH_HUB_CITES_NOTHING && s->open != GH_HUB_NO_PART && s->open_kind == GH_HUB_TEXT && !finished(s) && citation_mended(s, &own)) {
         s->state.events++;
         emit(s, &event);
     }

@@ -40,7 +40,7 @@ struct gh_hub_stream_s {
     gh_hub_put_t          mended[2];      /* a delta without its lone surrogates, and its tokens */
     uint64_t              detail;         /* 1 + the index of chat's reasoning_details that the open part is of; 0: it is of none */
     bool                  signed_;        /* and its signature was told */
-    uint64_t              chars, before;  /* of texts, and of those before the open part; counted where both sides have citations */
+    uint64_t              chars, before;  /* of texts, and of those before the open part; counted where the client is told places in them */
     gh_hub_request_t      unused;         /* what answers ask, which nobody wants to know */
 
     /* ---- of the writer ---- */
@@ -75,7 +75,7 @@ uint32_t gh_hub_part_at(const gh_hub_stream_t *s, uint32_t index);
 void gh_hub_tell_delta(gh_hub_stream_t *s, uint32_t part, gh_hub_kind_t kind, gh_str_t text, gh_str_t signature);
 /* The same of a text with the log probabilities of its tokens: elements, raw. */
 void gh_hub_tell_tokens(gh_hub_stream_t *s, uint32_t part, gh_str_t text, gh_str_t logprobs);
-/* Of the open part, if it is a text. */
+/* Of the open part, if it is a text; nothing for one that cites nothing. */
 void gh_hub_tell_citation(gh_hub_stream_t *s, const gh_hub_citation_t *citation);
 void gh_hub_tell_part_end(gh_hub_stream_t *s);
 void gh_hub_tell_finish(gh_hub_stream_t *s, gh_hub_finish_t finish, gh_str_t stop_sequence);
