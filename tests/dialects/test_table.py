@@ -89,8 +89,7 @@ def shown(row, source, target, verdict, body, path, text):
 
 
 # Of pairs, what tests/sdk/test_table.py has no row for: test_cells tries each of these cells.
-PAIRED = ("audio as data", "audio answers", "files, images and documents kept by the provider (`file_id`, S3)", "citations of documents and search results",
-          "search results", "documents and search results cited in an earlier answer", "web pages and all else cited in an earlier answer", "documents made of blocks",
+PAIRED = ("audio as data", "audio answers", "files, images and documents kept by the provider (`file_id`, S3)", "web pages and all else cited in an earlier answer",
           "images in documents made of blocks", "`context` of a document")
 SPEAKERS = ("chat", "converse", "invoke", "messages", "responses")
 SHOWN = {"mapped": "mapped", "dropped": "*dropped*", "refused": "**refused**"}

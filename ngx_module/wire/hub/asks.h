@@ -39,8 +39,8 @@ enum { GH_HUB_REFUSES = 0, GH_HUB_DROPS, GH_HUB_MAPS };
     A(DOCUMENT_IMAGES,     "images in documents made of blocks", "") \
     A(DOCUMENT_BLOCKS,     "documents made of blocks", "cache points in them move behind the document") \
     A(DOCUMENT_CONTEXT,    "`context` of a document", "") \
-    A(CITATIONS,           "citations of documents and search results", "documented for Anthropic's models") \
     A(SEARCH_RESULTS,      "search results", "also in a tool's result; documented for Anthropic's models; cache points in them move behind the search result") \
+    A(CITATIONS,           "citations of documents and search results", "documented for Anthropic's models") \
     A(CITED_SOURCE,        "documents and search results cited in an earlier answer", "of the assistant; where it is dropped the text stays") \
     A(CITED,               "web pages and all else cited in an earlier answer", "the text stays: a page has no place that all sides know, and Anthropic's are encrypted") \
     A(AUDIO,               "audio as data", "") \

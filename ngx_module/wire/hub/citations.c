@@ -88,6 +88,37 @@ gh_hub_ask_blocks(gh_hub_reader_t *r, gh_hub_part_t *part, size_t offset)
     }
 }
 
+bool
+gh_hub_citation_mend(gh_hub_citation_t *citation, gh_hub_put_t *copy)
+{
+    gh_str_t *texts[] = { &citation->url, &citation->title, &citation->cited, &citation->pieces };
+    size_t    total = 0, i, begin;
+    bool      any = false;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        any |= gh_hub_lone(*texts[i], false);
+        total += texts[i]->len;
+    }
+    if (!any) {
+        return true;
+    }
+
+    copy->len = 0;
+    if (!gh_hub_put_room(copy, total)) {
+        return false;
+    }
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i]->len != 0) {
+            begin = copy->len;
+            gh_hub_put(copy, *texts[i]);
+            gh_hub_mend(copy->data + begin, texts[i]->len, false);
+            texts[i]->data = copy->data + begin;
+        }
+    }
+
+    return true;
+}
+
 /* ---- written ---- */
 
 /* The texts of an array of {"text"}, which has been read before. */

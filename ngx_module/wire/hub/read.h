@@ -3,6 +3,7 @@
 #define GH_HUB_READ_H
 
 #include "ngx_module/wire/hub/hub.h"
+#include "ngx_module/wire/hub/put.h"
 #include "policy/base/json_reader.h"
 
 typedef struct {
@@ -167,6 +168,9 @@ int gh_hub_citations(gh_hub_reader_t *r, int (*one)(gh_hub_reader_t *r, gh_hub_c
  */
 #define GH_HUB_UNSAID UINT64_MAX
 void gh_hub_citation_settle(gh_hub_citation_t *citation);
+
+/* Its texts without lone halves of surrogate pairs, in a copy where there are any. false: there is no room for it. */
+bool gh_hub_citation_mend(gh_hub_citation_t *citation, gh_hub_put_t *copy);
 
 /* {"enabled": true} of a document or a search result: part.cites is to be that. GH_ASK_CITATIONS. */
 int gh_hub_read_citing(gh_hub_reader_t *r, bool *cites);

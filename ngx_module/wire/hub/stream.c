@@ -335,50 +335,21 @@ gh_hub_tell_tokens(gh_hub_stream_t *s, uint32_t part, gh_str_t text, gh_str_t lo
     tell_delta(s, &event);
 }
 
-/* Its texts without lone halves of surrogate pairs. false: there is no room for them. */
-static bool
-citation_mended(gh_hub_stream_t *s, gh_hub_citation_t *citation)
-{
-    gh_str_t     *texts[] = { &citation->url, &citation->title, &citation->cited, &citation->pieces };
-    gh_hub_put_t *copy = &s->mended[0];
-    size_t        total = 0, i, begin;
-    bool          any = false;
-
-    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        any |= gh_hub_lone(*texts[i], false);
-        total += texts[i]->len;
-    }
-    if (!any) {
-        return true;
-    }
-
-    copy->len = 0;
-    if (!gh_hub_put_room(copy, total)) {
-        gh_hub_tell_broken(s, "an event of the backend is too long");
-        return false;
-    }
-    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (texts[i]->len != 0) {
-            begin = copy->len;
-            gh_hub_put(copy, *texts[i]);
-            gh_hub_mend(copy->data + begin, texts[i]->len, false);
-            texts[i]->data = copy->data + begin;
-        }
-    }
-
-    return true;
-}
-
 void
 gh_hub_tell_citation(gh_hub_stream_t *s, const gh_hub_citation_t *citation)
 {
     gh_hub_citation_t own = *citation;
     gh_hub_event_t    event = { .type = GH_HUB_EVENT_CITATION, .part = s->open, .kind = GH_HUB_TEXT, .citation = &own };
 
-    if (own.kind != GH_HUB_CITES_NOTHING && s->open != GH_HUB_NO_PART && s->open_kind == GH_HUB_TEXT && !finished(s) && citation_mended(s, &own)) {
-        s->state.events++;
-        emit(s, &event);
+    if (own.kind == GH_HUB_CITES_NOTHING || s->open == GH_HUB_NO_PART || s->open_kind != GH_HUB_TEXT || finished(s)) {
+        return;
     }
+    if (!gh_hub_citation_mend(&own, &s->mended[0])) {
+        gh_hub_tell_broken(s, "an event of the backend is too long");
+        return;
+    }
+    s->state.events++;
+    emit(s, &event);
 }
 
 void
