@@ -13,6 +13,19 @@
 
 enum { TO_MESSAGES = 1, STREAM = 2, CAPPED = 4, GEO = 8, TIER = 16 };
 
+static bool
+has(gh_str_t text, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (size_t i = 0; i + len <= text.len; i++) {
+        if (memcmp(text.data + i, word, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- requests ---- */
 
 static int
@@ -62,6 +75,7 @@ request(unsigned options, gh_str_t header, gh_str_t body)
     gh_error_t        error;
     gh_heap_t         heap;
     gh_str_t          sent;
+    bool              zero = has(body, "max_tokens") || has(body, "\\u");    /* what the client writes stays, and is the provider's to refuse */
 
     send.inference_geo = (options & GEO) ? GH_STR("e\"u") : GH_STR("");
     gh_heap_init(&heap);
@@ -75,7 +89,7 @@ request(unsigned options, gh_str_t header, gh_str_t body)
             sent = joined(&wire.splice, body);
             valid(sent);
             if (parse(&heap.arena, to, intake.stream, sent, &again, &error) != GH_OK || again.stream != intake.stream
-                || !gh_str_eq(again.model, to == GH_ENDPOINT_INVOKE ? GH_STR("m") : send.model) || again.max_tokens == 0
+                || !gh_str_eq(again.model, to == GH_ENDPOINT_INVOKE ? GH_STR("m") : send.model) || (again.max_tokens == 0 && !zero)
                 || ((options & CAPPED) && again.max_tokens > CAP) || again.messages != intake.messages || again.images != intake.images
                 || ((options & GEO) && to == GH_ENDPOINT_MESSAGES && again.moved[GH_MOVED_GEO].end == 0))
             {
@@ -218,19 +232,6 @@ chunks(gh_hub_dialect_t to, const gh_ids_owner_t *owner, gh_str_t text, sink_t *
     }
     free(payload);
     return over(&heap, stream, to, sink);
-}
-
-static bool
-has(gh_str_t text, const char *word)
-{
-    size_t len = strlen(word);
-
-    for (size_t i = 0; i + len <= text.len; i++) {
-        if (memcmp(text.data + i, word, len) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Lines of JSON as events of Messages: they say what the same chunks do. */
