@@ -31,7 +31,7 @@ gh_endpoint_t gh_alike_counted(gh_endpoint_t endpoint, gh_endpoint_t inner);
 /* What stands against it: a JSON path of what is counted, or a header; in the arena, static or the intake's. data NULL: nothing. */
 gh_str_t gh_alike_count_refused(gh_arena_t *arena, const gh_intake_t *intake, gh_str_t inner);
 
-/* The body of that count, in the arena, and what stands in headers then, wire->betas. GH_ERROR: "no_memory". */
+/* The body of that count, in the arena, and what stands in headers then, wire->betas. GH_ERROR: "no_memory", "not_expressible", "bad_splice", "invalid_json". */
 int gh_alike_count(gh_arena_t *arena, const gh_intake_t *intake, gh_str_t inner, const gh_hub_send_t *send, gh_wire_request_t *wire, gh_str_t *body,
     gh_error_t *error);
 

@@ -530,6 +530,9 @@ header_said(gh_arena_t *arena, gh_intake_t *intake, gh_str_t name, gh_str_t valu
     for (unsigned i = 0; i < GH_BEDROCK_HEADERS; i++) {
         if (gh_str_eq_nocase(name, gh_bedrock_headers[i])) {
             intake->said[i] = intake->said[i].len == 0 ? value : gh_str_format(arena, "%.*s,%.*s", GH_STR_ARG(intake->said[i]), GH_STR_ARG(value));
+            if (intake->said[i].data == NULL) {
+                intake->said[i] = GH_STR(",");      /* no memory: still said, and nothing that any of them may be */
+            }
         }
     }
 }

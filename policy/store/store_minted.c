@@ -227,10 +227,16 @@ static int
 same_places(follow_t *follow, const present_t *minter, const present_t *key, gh_str_t path, gh_error_t *error)
 {
     const gh_image_policy_t *of_minter, *of_key;
-    gh_str_t                 lists = minter->own.own_places, list, name;
+    gh_str_t                 lists = minter->own.own_places, all = key->own.own_places, list, name;
     bool                     listed;
 
     if (lists.len == 0 || gh_str_eq(minter->own.path, key->own.path)) {
+        return GH_OK;
+    }
+    if (gh_narrowing_add_all(&follow->heap.arena, &all, lists, error) != GH_OK) {
+        return GH_ERROR;
+    }
+    if (all.len == key->own.own_places.len) {           /* it is held to all of them already: nothing is to mean the same, and the image may not be there */
         return GH_OK;
     }
     if (policy_of(follow, minter->own.path, &of_minter, &listed, error) != GH_OK || (listed && policy_of(follow, key->own.path, &of_key, &listed, error) != GH_OK)) {

@@ -456,6 +456,12 @@ def test_an_administrator_makes_keys_of_other_apps(ready, tmp_path):
         assert words in create("nordbank/retail/chat", "no", *more, by="admin", code=1).stderr, more
     create("nordbank/retail/chat", "narrower", "--class", "secret", "--places", "SE", "--limit", "requests/minute=7", by="admin")
     assert not [name for name in states(ready) if name == "no"]
+    # an end is followed by keys of other apps, whose places stay as they are
+    ready.run("key", "rotate", "nordbank/retail/chat/tenant-admin", "--expires", "30d")
+    assert listed("mailer")["refused_from"] == listed("tenant-admin")["refused_from"] is not None and listed("mailer")["places"] == ["SE DE"]
+    ready.run("key", "edit", "nordbank/retail/mail/mailer", "--without", "minter", "--expires", "20d")
+    ready.run("key", "edit", "nordbank/retail/chat/tenant-admin", "--audit", "required")
+    assert listed("lower")["audit"] == "required" and listed("lower")["places"] == ["SE DE"]
 
 
 def test_a_key_is_edited(ready, tmp_path):

@@ -217,6 +217,17 @@ def test_a_plain_answer_to_who_asked_for_a_stream_is_whole(world, backend, bedro
     assert (usage["input"], usage["cached"], usage["output"], usage["source"]) == (11, 3, 7, "reported")
 
 
+def test_a_plain_answer_of_many_blocks_is_told_one_by_one(world):
+    """It may be longer than one event may be."""
+    world.route("b1", rules=ANY, **BEDROCK)
+    said = {**ANSWER, "content": [{"type": "text", "text": f"{number}" * 500000} for number in range(10)]}
+    world.b1.play(answer(body=json.dumps(said).encode()))
+    found = asks(world, RICH, False, True)
+    assert found.status == 200 and world.gateway.outcome(found.id)["end"] == "complete", found.body[-300:]
+    events = [json.loads(line[6:]) for line in found.body.split(b"\n") if line.startswith(b"data: ")]
+    assert put_together(events)["content"] == said["content"]
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"content":[]}', b'{"content":7,"stop_reason":"end_turn"}', b'{"type":"error","error":{"message":"x"}}'])
 def test_a_plain_answer_that_is_none_goes_to_another(world, body):
     world.route("b1", "b2", rules=ANY, **BEDROCK)

@@ -85,7 +85,7 @@ def test_a_streams_tokens_are_timed(world):
         assert ask(world.gateway, body=body_of(stream=True)).status == 200
         longest = max(longest, (time.monotonic() - begun) * 1000000)
     known = status(world.gateway, f"b1-{world.turn}")
-    assert 20000 <= known["first_byte_us"] < longest and 5000 <= known["token_us"] < longest / 20
+    assert 20000 <= known["first_byte_us"] < longest and 2500 <= known["token_us"] < longest / 20     # a first event may be read late
 
 
 # ---- the breaker ----

@@ -55,8 +55,16 @@ static int
 read_citations(gh_hub_reader_t *r, void *object)
 {
     block_t *block = object;
+    gh_str_t raw;
 
-    return r->json.event == GH_JSON_OBJECT_BEGIN ? gh_hub_read_citing(r, &block->cites) : gh_hub_citations(r, messages_citation_read, &block->citations);
+    if (r->json.event == GH_JSON_OBJECT_BEGIN) {
+        return gh_hub_read_citing(r, &block->cites);
+    }
+    if (block->type.data != NULL && !gh_hub_is(block->type, "text")) {
+        gh_hub_ask(r, GH_ASK_CITED);        /* of a block that nobody knows, whatever it is */
+        return gh_hub_raw(r, &raw);
+    }
+    return gh_hub_citations(r, messages_citation_read, &block->citations);
 }
 
 /* {"type": "direct"} is what every caller of a client's own tool is. */

@@ -218,6 +218,10 @@ blocks(gh_hub_stream_t *s, gh_hub_put_t *p, gh_str_t content)
     size_t           at;
 
     reader(&r, content);
+    if (content.len != 0 && content.data[0] != '[') {
+        gh_hub_tell_broken(s, "the backend's content is no list of blocks");
+        return;
+    }
     if (content.len == 0 || gh_json_next(&r) != GH_JSON_ARRAY_BEGIN) {
         return;
     }
@@ -238,7 +242,7 @@ gh_hub_stream_plain(gh_hub_stream_t *s, gh_str_t body)
     gh_hub_put_t           p;
 
     s->plain = true;
-    gh_hub_put_init(&p, s->arena, body.len + 256, 4 * GH_HUB_EVENT_MAX);
+    gh_hub_put_init(&p, s->arena, 2048, 4 * GH_HUB_EVENT_MAX);        /* one event at a time */
 
     begin(&p, "message_start");
     gh_hub_put_key(&p, "message");
