@@ -68,7 +68,7 @@ IDENTITY = [
            ["unit:test_mint", "hierarchy", "cli:test_key.py -k follows"]),
     Mutant("minted-by-a-minted-key-stays", "what a minted key made does not follow the one at the top",
            [("policy/store/store_minted.c", "return item != NULL && depth <= follow->count ? depth : 0;", "return item != NULL && depth <= 1 ? depth : 0;")],
-           ["unit:test_mint", "hierarchy", "cli:test_key.py -k follows", "e2e:test_tokens.py -k follows"]),
+           ["unit:test_mint", "cli:test_key.py -k follows", "e2e:test_tokens.py -k follows"]),
     Mutant("key-asks-for-no-record", "a key that asks for its decision in the record has its app's audit mode",
            [("policy/store/store_identify.c", "    if (record.audit_required) {", "    if (record.audit_required > 1) {")],
            ["unit:test_mint", "hierarchy", "e2e:test_best_effort.py -k required_by_a_key"]),
