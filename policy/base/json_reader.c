@@ -33,6 +33,9 @@ void
 gh_json_reader_init(gh_json_reader_t *reader, gh_str_t text, uint32_t max_depth)
 {
     memset(reader, 0, sizeof(*reader));
+    if (text.data == NULL) {
+        text = GH_STR("");
+    }
     reader->start = text.data;
     reader->pos = text.data;
     reader->end = text.data + text.len;
