@@ -1,8 +1,9 @@
 # make          build/ngx_http_gatehouse_module.so against the installed nginx, and build/gatehouse
+# make PGO=1    the module by a profile of itself at work, build/pgo/ngx_http_gatehouse_module.so (needs python3; two minutes), and build/gatehouse
 # make core     build/libgatehouse.a: the core without nginx
 # make agent    build/libgatehouse_agent.a: what talks to other machines; for the command alone
 # make unit     builds and runs the unit tests
-# make install  renames both into place (a running master keeps the old library mapped)
+# make install  renames both into place (a running master keeps the old library mapped); make install PGO=1: that module
 
 CC      ?= cc
 BUILD   ?= build
@@ -20,11 +21,13 @@ UNIT  := $(sort $(wildcard tests/unit/test_*.c))
 TOOLS := $(sort $(wildcard tests/oracle/*.c tests/tools/*.c))
 LAWS  := $(sort $(wildcard tests/laws/*.c))
 
+MODULE := $(BUILD)/$(if $(PGO),pgo/)ngx_http_gatehouse_module.so
+
 CORE_OBJECTS := $(CORE:%.c=$(BUILD)/%.o)
 
 all: module cli
 
-module: $(BUILD)/ngx_http_gatehouse_module.so
+module: $(MODULE)
 cli:    $(BUILD)/gatehouse
 core:   $(BUILD)/libgatehouse.a
 agent:  $(BUILD)/libgatehouse_agent.a
@@ -82,9 +85,14 @@ tools: $(TOOLS:tests/%.c=$(BUILD)/tests/%) $(BUILD)/tests/laws/laws
 $(BUILD)/ngx_http_gatehouse_module.so: FORCE
 	ngx_module/build.sh $(BUILD)
 
+LOAD := $(addprefix $(BUILD)/tests/bench/,load/load load/backend scale/scale)
+
+$(BUILD)/pgo/ngx_http_gatehouse_module.so: FORCE $(BUILD)/gatehouse $(LOAD)
+	ngx_module/pgo.sh $(BUILD)
+
 install: all
 	install -d $(DESTDIR)$(MODULES) $(DESTDIR)$(PREFIX)/sbin
-	install -m 0644 $(BUILD)/ngx_http_gatehouse_module.so $(DESTDIR)$(MODULES)/.ngx_http_gatehouse_module.so.new
+	install -m 0644 $(MODULE) $(DESTDIR)$(MODULES)/.ngx_http_gatehouse_module.so.new
 	mv -f $(DESTDIR)$(MODULES)/.ngx_http_gatehouse_module.so.new $(DESTDIR)$(MODULES)/ngx_http_gatehouse_module.so
 	install -m 0755 $(BUILD)/gatehouse $(DESTDIR)$(PREFIX)/sbin/.gatehouse.new
 	mv -f $(DESTDIR)$(PREFIX)/sbin/.gatehouse.new $(DESTDIR)$(PREFIX)/sbin/gatehouse

@@ -9,6 +9,9 @@ from servers import Gateway, Plain, Returns, free_port
 
 BODIES = ((1, False), (10, False), (100, False), (1, True), (10, True), (100, True))     # KB, streamed
 ADDED = {1: (1.6, 1.4), 10: (1.6, 1.4), 100: (1.8, 1.5)}                                 # target and aim
+REFUSALS = (("403 residency_denied", 403, {"first": 100, "keys": 800, "header": "x-data-class: secret"}),
+            ("429 insufficient_quota", 429, {"first": 0, "keys": 1}),
+            ("401 unknown key", 401, {"first": 3000000000, "keys": 1000}))
 RATES = {1: (0.58, 0.65), 10: (0.55, 0.65), 100: (0.45, 0.65)}
 
 
@@ -266,10 +269,7 @@ def denied(bench):
     port, _ = bench.backend()
     returns, gateway = bench.start(Returns(port)), bench.gateway(port)
     bench.tools.load("serial", gateway.port, 1, requests=2, first=0, keys=1)         # tenant 0 has had its request of today
-    kinds = (("403 residency_denied", 403, {"first": 100, "keys": 800, "header": "x-data-class: secret"}),
-             ("429 insufficient_quota", 429, {"first": 0, "keys": 1}),
-             ("401 unknown key", 401, {"first": 3000000000, "keys": 1000}))
-    for name, status, options in kinds:
+    for name, status, options in REFUSALS:
         found = {returns: [], gateway: []}
         for _ in range(bench.rounds):
             for server in (returns, gateway):

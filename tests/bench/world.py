@@ -121,3 +121,11 @@ class Home:
         shutil.rmtree(self.directory / "documents")
         (self.directory / "ready").touch()
         return self
+
+
+class Homes:
+    """Of a thousand tenants and of a million, below one directory; each is made when it is asked to be."""
+
+    def __init__(self, build, cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        self.cache, self.thousand, self.million = cache, Home(build, cache, 1000), Home(build, cache, 1000000)

@@ -9,7 +9,6 @@ Rounds go by turns; the median counts. --page puts the table into conf/numbers.m
 costs more than three times one that is passed on: by hand, on a calm machine.
 """
 import argparse
-import base64
 import json
 import os
 import pathlib
@@ -24,53 +23,12 @@ sys.dont_write_bytecode = True
 for name in ("tests/bench", "tests/e2e", "tests/audit"):
     sys.path.insert(0, str(ROOT / name))
 
-import anthropic_shapes as shapes                                       # noqa: E402
 import documents                                                        # noqa: E402
 import measure                                                          # noqa: E402
+import speech                                                           # noqa: E402
 from gateway import Backend, Gateway                                    # noqa: E402
-from mock_backend import DONE, MockBackend, Script, chunk, delta, head, role, send, usage_event     # noqa: E402
 from ports import free_port                                             # noqa: E402
-
-WORDS = " countries"
-AWS = "application/vnd.amazon.eventstream"
-HI = [{"role": "user", "content": "hi"}]
-CLIENTS = {
-    "chat": ("/v1/chat/completions", {"messages": HI, "stream": True, "stream_options": {"include_usage": True}}, "data: [DONE]"),
-    "messages": ("/v1/messages", {"messages": HI, "max_tokens": 99, "stream": True}, "message_stop"),
-    "converse": ("/model/{}/converse-stream", {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}, "metadata"),
-    "invoke": ("/model/{}/invoke-with-response-stream", {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 99, "messages": HI}, None),
-    "responses": ("/v1/responses", {"input": "hi", "stream": True}, "response.completed"),
-}
-BACKENDS = {
-    "chat": {}, "messages": {"dialect": "anthropic", "endpoints": ["messages"]}, "converse": {"dialect": "bedrock", "endpoints": ["converse"]},
-    "invoke": {"dialect": "bedrock", "endpoints": ["invoke"]}, "responses": {"endpoints": ["responses"]},
-}
-UPSTREAM = {"converse": "amazon.nova-lite-v1:0", "invoke": "anthropic.claude-x-v1:0"}
-
-
-def told(kind, **members):
-    return f"event: {kind}\ndata: {json.dumps({'type': kind, **members})}\n\n".encode()
-
-
-def events(dialect, count):
-    """A whole answer of so many deltas, event by event."""
-    if dialect == "chat":
-        return [role(), *[delta(WORDS)] * count, delta("", "stop"), usage_event(), DONE]
-    if dialect == "messages":
-        return shapes.told(*[WORDS] * count)
-    if dialect == "converse":
-        return shapes.spoken(*[WORDS] * count)
-    if dialect == "invoke":
-        data = (line[5:].strip() for one in shapes.told(*[WORDS] * count) for line in one.split(b"\n") if line.startswith(b"data:"))
-        return [shapes.frame("chunk", {"bytes": base64.b64encode(one).decode(), "p": "abcdefgh"}) for one in data]
-    text = WORDS * count
-    item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": text, "annotations": []}]}
-    response = {"id": "resp_1", "object": "response", "created_at": 1, "model": "gpt-x", "status": "in_progress", "output": []}
-    done = {**response, "status": "completed", "output": [item], "usage": {"input_tokens": 9, "output_tokens": count, "total_tokens": 9 + count}}
-    return [told("response.created", response=response), told("response.output_item.added", output_index=0, item={**item, "content": [], "status": "in_progress"}),
-            *[told("response.output_text.delta", output_index=0, content_index=0, item_id="msg_1", delta=WORDS)] * count,
-            told("response.output_text.done", output_index=0, content_index=0, item_id="msg_1", text=text),
-            told("response.output_item.done", output_index=0, item=item), told("response.completed", response=done)]
+from speech import BACKENDS, CLIENTS                                    # noqa: E402
 
 
 class Site:
@@ -78,17 +36,13 @@ class Site:
     def __init__(self, count):
         self.count, self.mocks, self.plain = count, {}, {}
         for dialect in BACKENDS:
-            self.mocks[dialect] = MockBackend("127.0.0.70", name=dialect)
-            kind = AWS if dialect in ("converse", "invoke") else "text/event-stream"
-            raw = head(200, [("Content-Type", kind), ("Transfer-Encoding", "chunked")]) + b"".join(map(chunk, events(dialect, count))) + b"0\r\n\r\n"
-            self.mocks[dialect].always(Script(send(raw)))
+            self.mocks[dialect] = speech.speaker(dialect, count)
             self.plain[dialect] = free_port()
         http = "".join(f"server {{ listen 127.0.0.1:{port}; access_log off; location / {{ proxy_pass http://{self.mocks[dialect].address}; proxy_buffering off;"
                        f" proxy_http_version 1.1; proxy_set_header Connection ''; }} }}\n" for dialect, port in self.plain.items())
         self.gateway = Gateway([Backend(dialect, mock, credential="secret", read="60s") for dialect, mock in self.mocks.items()], http=http)
         self.gateway.init()
-        self.gateway.apply(documents.fleet(*(documents.deployment(name, name, models={name: UPSTREAM.get(name, "up")}, **spec) for name, spec in BACKENDS.items())),
-                           documents.residency(documents.allow("all", unlisted_features="accepted")), documents.tenants())
+        self.gateway.apply(*speech.policy())
         self.gateway.start()
         self.key = self.gateway.key()
         self.worker, = self.gateway.worker_pids()
@@ -96,26 +50,14 @@ class Site:
         measure.move(os.getpid(), 1)
         measure.move(self.worker, 0)
 
-    def request(self, client, backend, port):
-        path, body, _ = CLIENTS[client]
-        text = json.dumps({"model": backend, **body} if "{}" not in path else body).encode()
-        return (f"POST {path.format(backend)} HTTP/1.1\r\nHost: gateway.test\r\nAuthorization: Bearer {self.key}\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(text)}\r\n\r\n").encode() + text
-
     def spent(self, client, backend, streams, plain=False):
         """The worker's processor time for so many streams on one connection, in seconds."""
         port = self.plain[backend] if plain else self.gateway.port
-        text, end = self.request(client, backend, port), (CLIENTS[client][2] or "").encode()
+        text, end = speech.request(client, backend, port, self.key), (CLIENTS[client][2] or "").encode()
         with socket.create_connection(("127.0.0.1", port)) as sock:
             before = measure.cpu_seconds([self.worker])
             for _ in range(streams):
-                sock.sendall(text)
-                tail = b""
-                while not tail.endswith(b"\r\n0\r\n\r\n"):
-                    data = sock.recv(1 << 20)
-                    if not data:
-                        raise SystemExit(f"{client} from {backend}: the connection ended: {tail[-300:]!r}")
-                    tail = (tail + data)[-600:]
+                tail = speech.whole(sock, text)
                 if end not in tail and client != "responses":
                     raise SystemExit(f"{client} from {backend}: the stream did not end well: {tail!r}")
             return measure.cpu_seconds([self.worker]) - before
@@ -144,7 +86,7 @@ def table(found):
     lines = ["| backend | bytes an event | through nginx alone | passed on as it came | " + " | ".join(f"for {client}" for client in CLIENTS) + " |",
              "|---|---|---|---|" + "---|" * len(CLIENTS)]
     for backend in BACKENDS:
-        size = len(events(backend, 1000)[500])
+        size = len(speech.events(backend, 1000)[500])
         own, alone = found[backend, backend], found["nginx", backend]
         cells = ["-" if client == backend else f"{found[client, backend]:.2f} ({found[client, backend] - own:+.2f})" for client in CLIENTS]
         lines.append(f"| {backend} | {size} | {alone:.2f} | {own:.2f} | " + " | ".join(cells) + " |")
