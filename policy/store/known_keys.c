@@ -1,6 +1,8 @@
 /*
- * Sets of eight places, by a part of the hash, which is an HMAC: nobody chooses where. A set is one line of the processor's cache, with another part of each key's hash; the key stands
- * elsewhere. What stands is told by numbers that grow: a key's, when it was kept; that of whatever has a name with the same check sum, when such a name was edited; that of all, when all were forgotten.
+ * Sets of eight places, by a part of the hash, which is an HMAC: nobody chooses where. A set begins with a line of the processor's cache that has another part of each key's hash; the keys stand
+ * behind it, and most of them where a third part says, so that line and key are asked of memory at once. Of a million keys one in twenty finds its set full, and stands in another one, by a fourth
+ * part. A set that was full never has an empty place again, so behind one that has nobody looks further. What stands is told by numbers that grow: a key's, when it was kept; that of whatever has
+ * a name with the same check sum, when such a name was edited; that of all, when all were forgotten.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -23,7 +25,7 @@ typedef struct {
     uint8_t  hash[16];
     uint64_t not_after_ms;
     uint32_t key_uid, tenant_uid, app_uid, org_uid;
-    uint32_t since;                   /* 0: empty */
+    uint32_t since;                   /* 0: nothing was kept here yet */
     uint16_t name, shape;
     uint8_t  org_len, tenant_len, app_len, key_len;
     uint8_t  unused[4];
@@ -31,6 +33,13 @@ typedef struct {
 } kept_t;
 
 _Static_assert(sizeof(kept_t) == 128, "two lines of the processor's cache");
+
+typedef struct {
+    uint64_t tags[WAYS];              /* 0: that place is empty */
+    kept_t   kept[WAYS];
+} set_t;
+
+_Static_assert(sizeof(set_t) == 64 + WAYS * sizeof(kept_t), "whole lines, side by side");
 
 /* What keys of the same kind have alike. */
 typedef struct {
@@ -40,10 +49,10 @@ typedef struct {
 } shape_t;
 
 struct gh_known_keys_s {
-    uint64_t (*tags)[WAYS];
-    kept_t   (*kept)[WAYS];
+    set_t     *set;
     uint32_t   sets, clock;           /* clock: of what is kept now; it stops at its end, and nothing is kept any more */
     uint32_t   floor;                 /* what was kept before does not stand */
+    uint32_t   newest_edit;           /* of any name */
     uint32_t   shape_count;
     uint16_t   shape_at[PLACES];      /* 0: none; else its number and 1 */
     uint32_t   edited[NAMES];
@@ -66,7 +75,7 @@ gh_known_keys_new(uint64_t keys)
 {
     gh_known_keys_t *known = calloc(1, sizeof(*known));
     uint32_t         sets = sets_for(keys);
-    size_t           tags = sets * sizeof(*known->tags), size = tags + sets * sizeof(*known->kept);
+    size_t           size = sets * sizeof(*known->set);
     uintptr_t        begin;
 
     if (known == NULL) {
@@ -84,8 +93,7 @@ gh_known_keys_new(uint64_t keys)
         (void) madvise((void *) begin, size / HUGE * HUGE, MADV_HUGEPAGE);
     }
 #endif
-    known->tags = (uint64_t (*)[WAYS]) begin;
-    known->kept = (kept_t (*)[WAYS]) (begin + tags);
+    known->set = (set_t *) begin;
     known->sets = sets;
     known->clock = known->floor = 1;
     return known;
@@ -113,6 +121,45 @@ part_of(const uint8_t *hash)
 
     memcpy(&part, hash, sizeof(part));
     return part;
+}
+
+static set_t *
+set_of(const gh_known_keys_t *known, const uint8_t hash[32])
+{
+    return &known->set[(part_of(hash + 16) >> 32) * known->sets >> 32];
+}
+
+/* For those that it has no place for. */
+static set_t *
+second_of(const gh_known_keys_t *known, const uint8_t hash[16])
+{
+    return &known->set[(part_of(hash + 8) & UINT32_MAX) * known->sets >> 32];
+}
+
+static uint64_t
+tag_of(const uint8_t hash[32])
+{
+    uint64_t tag = part_of(hash + 24);
+
+    return tag + (tag == 0);
+}
+
+/* Where in its set it is looked for in advance. */
+static unsigned
+first_way(const uint8_t hash[16])
+{
+    return hash[15] % WAYS;
+}
+
+void
+gh_known_keys_prefetch(const gh_known_keys_t *known, const uint8_t hash[32])
+{
+    const set_t  *set = set_of(known, hash);
+    const kept_t *kept = &set->kept[first_way(hash)];
+
+    __builtin_prefetch(set);
+    __builtin_prefetch(kept);
+    __builtin_prefetch((const char *) kept + sizeof(*kept) / 2);
 }
 
 static uint64_t
@@ -152,63 +199,89 @@ gh_known_keys_forget(gh_known_keys_t *known)
 void
 gh_known_keys_changed(gh_known_keys_t *known, gh_str_t path)
 {
-    known->edited[name_of(path, GH_STR(""))] = known->clock;
+    known->edited[name_of(path, GH_STR(""))] = known->newest_edit = known->clock;
     tick(known);
 }
 
 static bool
 stands(const gh_known_keys_t *known, const kept_t *kept)
 {
-    return known->clock != UINT32_MAX && kept->since >= known->floor && kept->since > known->edited[kept->name];
+    return known->clock != UINT32_MAX && kept->since >= known->floor && (kept->since > known->newest_edit || kept->since > known->edited[kept->name]);
+}
+
+/* NULL: it is not in the set. */
+static kept_t *
+in_set(set_t *set, const uint8_t hash[32])
+{
+    uint64_t tag = tag_of(hash);
+
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (set->tags[i] == tag && memcmp(set->kept[i].hash, hash, sizeof(set->kept[i].hash)) == 0) {
+            return &set->kept[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+was_full(const set_t *set)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < WAYS; i++) {
+        least = set->tags[i] < least ? set->tags[i] : least;
+    }
+    return least != 0;
+}
+
+/* Whether it stands is not asked. NULL: it is nowhere. */
+static kept_t *
+anywhere(const gh_known_keys_t *known, const uint8_t hash[32])
+{
+    set_t  *set = set_of(known, hash);
+    kept_t *kept = in_set(set, hash);
+
+    return kept != NULL ? kept : was_full(set) ? in_set(second_of(known, hash), hash) : NULL;
 }
 
 bool
 gh_known_keys_find(gh_known_keys_t *known, const uint8_t hash[32], gh_arena_t *arena, gh_identity_t *identity)
 {
-    uint32_t       set = (uint32_t) ((part_of(hash + 16) >> 32) * known->sets >> 32);
-    uint64_t       tag = part_of(hash + 24);
+    const kept_t  *kept = anywhere(known, hash);
     const shape_t *shape;
     size_t         path, len;
     char          *text;
 
-    for (unsigned i = 0; i < WAYS; i++) {
-        const kept_t *kept = &known->kept[set][i];
-
-        if (known->tags[set][i] != tag || kept->since == 0 || memcmp(kept->hash, hash, sizeof(kept->hash)) != 0) {
-            continue;
-        }
-        if (!stands(known, kept)) {
-            return false;
-        }
-        path = (size_t) kept->org_len + kept->tenant_len + kept->app_len + 2;
-        len = path + kept->key_len;
-        text = arena->alloc(arena, len);
-        if (text == NULL) {
-            return false;
-        }
-        memcpy(text, kept->text, len);
-        shape = &known->shapes[kept->shape];
-        memset(identity, 0, sizeof(*identity));
-        memcpy(identity->key_hash, hash, 32);
-        identity->key_uid = kept->key_uid;
-        identity->tenant_uid = kept->tenant_uid;
-        identity->app_uid = kept->app_uid;
-        identity->org_uid = kept->org_uid;
-        identity->path = (gh_str_t) { text, path };
-        identity->org = (gh_str_t) { text, kept->org_len };
-        identity->tenant = (gh_str_t) { text + kept->org_len + 1, kept->tenant_len };
-        identity->app = (gh_str_t) { text + path - kept->app_len, kept->app_len };
-        identity->key = (gh_str_t) { text + path, kept->key_len };
-        identity->own_classes = identity->own_places = identity->own_models = identity->user = GH_STR("");
-        identity->profile = shape->profile;
-        identity->audit = shape->audit;
-        identity->not_after_ms = kept->not_after_ms;
-        memcpy(identity->limits.items, shape->limits.items, shape->limits.count * sizeof(shape->limits.items[0]));
-        identity->limits.count = shape->limits.count;
-        identity->limits.max_output = shape->limits.max_output;
-        return true;
+    if (kept == NULL || !stands(known, kept)) {
+        return false;
     }
-    return false;
+    path = (size_t) kept->org_len + kept->tenant_len + kept->app_len + 2;
+    len = path + kept->key_len;
+    text = arena->alloc(arena, len);
+    if (text == NULL) {
+        return false;
+    }
+    memcpy(text, kept->text, len);
+    shape = &known->shapes[kept->shape];
+    memset(identity, 0, sizeof(*identity));
+    memcpy(identity->key_hash, hash, 32);
+    identity->key_uid = kept->key_uid;
+    identity->tenant_uid = kept->tenant_uid;
+    identity->app_uid = kept->app_uid;
+    identity->org_uid = kept->org_uid;
+    identity->path = (gh_str_t) { text, path };
+    identity->org = (gh_str_t) { text, kept->org_len };
+    identity->tenant = (gh_str_t) { text + kept->org_len + 1, kept->tenant_len };
+    identity->app = (gh_str_t) { text + path - kept->app_len, kept->app_len };
+    identity->key = (gh_str_t) { text + path, kept->key_len };
+    identity->own_classes = identity->own_places = identity->own_models = identity->user = GH_STR("");
+    identity->profile = shape->profile;
+    identity->audit = shape->audit;
+    identity->not_after_ms = kept->not_after_ms;
+    memcpy(identity->limits.items, shape->limits.items, shape->limits.count * sizeof(shape->limits.items[0]));
+    identity->limits.count = shape->limits.count;
+    identity->limits.max_output = shape->limits.max_output;
+    return true;
 }
 
 /* The number of what it has alike with others; SHAPES: there are too many. */
@@ -250,28 +323,71 @@ plain(const gh_identity_t *identity)
         && identity->user.len == 0 && identity->token.len == 0 && identity->certificate == NULL && !identity->keyless;
 }
 
-/* The one that has this key, else one that does not stand, else the one whose turn it is by the hash. */
+/* Of a set that does not have the key, the way it is looked for first, else another one that nobody needs; WAYS: all are needed. */
 static unsigned
-place(const gh_known_keys_t *known, uint32_t set, const uint8_t hash[32])
+room(const gh_known_keys_t *known, const set_t *set, const uint8_t hash[16])
 {
-    unsigned found = hash[15] % WAYS;
+    unsigned way = first_way(hash);
 
-    for (unsigned i = 0; i < WAYS; i++) {
-        const kept_t *kept = &known->kept[set][i];
-
-        if (kept->since != 0 && memcmp(kept->hash, hash, sizeof(kept->hash)) == 0) {
-            return i;
-        }
-        found = kept->since == 0 || !stands(known, kept) ? i : found;
+    if (!stands(known, &set->kept[way])) {
+        return way;
     }
-    return found;
+    for (way = 0; way < WAYS && set->tags[way] != 0; way++) {
+    }
+    if (way < WAYS) {
+        return way;
+    }
+    for (way = 0; way < WAYS && stands(known, &set->kept[way]); way++) {
+    }
+    return way;
+}
+
+/* A full set's way that is free now: who stood there stands in its second set. WAYS: nobody's has room, or all stand in theirs already. */
+static unsigned
+move_one(const gh_known_keys_t *known, set_t *set)
+{
+    for (unsigned way = 0; way < WAYS; way++) {
+        set_t   *second = second_of(known, set->kept[way].hash);
+        unsigned to = second != set ? room(known, second, set->kept[way].hash) : WAYS;
+
+        if (to < WAYS) {
+            second->tags[to] = set->tags[way];
+            second->kept[to] = set->kept[way];
+            return way;
+        }
+    }
+    return WAYS;
+}
+
+/* Where it stands already, else where there is room, or is made, else in the place of the one where it is looked for first. */
+static kept_t *
+place(const gh_known_keys_t *known, const uint8_t hash[32])
+{
+    kept_t  *kept = anywhere(known, hash);
+    set_t   *set = set_of(known, hash);
+    unsigned way;
+
+    if (kept != NULL) {
+        return kept;
+    }
+    way = room(known, set, hash);
+    if (way == WAYS) {
+        set = second_of(known, hash);
+        way = room(known, set, hash);
+    }
+    if (way == WAYS) {
+        set = set_of(known, hash);
+        way = move_one(known, set);
+    }
+    way = way == WAYS ? first_way(hash) : way;
+    set->tags[way] = tag_of(hash);
+    return &set->kept[way];
 }
 
 bool
 gh_known_keys_keep(gh_known_keys_t *known, const gh_identity_t *identity)
 {
-    uint32_t set = (uint32_t) ((part_of(identity->key_hash + 16) >> 32) * known->sets >> 32), shape;
-    unsigned way;
+    uint32_t shape;
     kept_t  *kept;
 
     if (known->clock == UINT32_MAX || !plain(identity)) {
@@ -281,9 +397,7 @@ gh_known_keys_keep(gh_known_keys_t *known, const gh_identity_t *identity)
     if (shape == SHAPES) {
         return false;
     }
-    way = place(known, set, identity->key_hash);
-    kept = &known->kept[set][way];
-    known->tags[set][way] = part_of(identity->key_hash + 24);
+    kept = place(known, identity->key_hash);
     memcpy(kept->hash, identity->key_hash, sizeof(kept->hash));
     kept->not_after_ms = identity->not_after_ms;
     kept->key_uid = (uint32_t) identity->key_uid;

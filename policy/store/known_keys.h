@@ -25,6 +25,9 @@ void gh_known_keys_forget(gh_known_keys_t *known);
 /* Nothing that was kept of the key of this name, "org/tenant/app/key", stands any more, whatever its secrets. */
 void gh_known_keys_changed(gh_known_keys_t *known, gh_str_t path);
 
+/* Asks memory for what a look at the key with this hash will need: as soon as the hash is known, before the store is looked at. */
+void gh_known_keys_prefetch(const gh_known_keys_t *known, const uint8_t hash[32]);
+
 /*
  * The identity of the key with this hash, without the transaction and the revision that it is of; its strings are the arena's. Whether the key may be used now is the caller's to ask.
  * false: it is not kept, or there is no memory.

@@ -128,6 +128,16 @@ typedef struct {
     uint64_t                at_ms;         /* when tokens and certificates have to be valid; 0: now */
 } shown_t;
 
+/* Begins the snapshot; a key that is known already comes meanwhile. */
+static int
+begin(gh_store_t *store, const shown_t *shown, uint64_t now_ms, gh_error_t *error)
+{
+    if (store->known != NULL && shown->token.len == 0 && !shown->keyless) {
+        gh_known_keys_prefetch(store->known, shown->hash);
+    }
+    return gh_store_begin(store, now_ms, error);
+}
+
 static int
 identify_key(gh_store_t *store, const shown_t *shown, uint64_t now_ms, gh_arena_t *arena, gh_identity_t *identity, gh_error_t *error)
 {
@@ -210,7 +220,7 @@ identify(gh_store_t *store, const shown_t *shown, uint64_t now_ms, gh_arena_t *a
 {
     int rc;
 
-    if (gh_store_begin(store, now_ms, error) != GH_OK) {
+    if (begin(store, shown, now_ms, error) != GH_OK) {
         return GH_ERROR;
     }
     rc = shown->token.len > 0 ? gh_store_load_image(store, now_ms, error) : GH_OK;
@@ -306,7 +316,7 @@ gh_store_identify_again(gh_store_t *store, const gh_identity_t *before, uint64_t
         *image = NULL;
     }
     memcpy(shown.hash, before->key_hash, sizeof(shown.hash));
-    if (gh_store_begin(store, now_ms, error) != GH_OK) {
+    if (begin(store, &shown, now_ms, error) != GH_OK) {
         return GH_ERROR;
     }
     rc = shown.token.len > 0 ? gh_store_load_image(store, now_ms, error) : GH_OK;
