@@ -153,6 +153,13 @@ ngx_http_gatehouse_block_done(ngx_http_gatehouse_block_t *block)
         explicit_bzero(more + 1, more->size);
     }
 
+    /* what a plain answer is read in is large, comes last, and has little in it */
+
+    if (block->ctx.scan && (u_char *) (block->ctx.scan + 1) == block->free) {
+        block->free = (u_char *) block->ctx.scan
+                      + gh_usage_scan_written(block->ctx.scan);
+    }
+
     /* in pieces, which the C library writes with plain stores */
 
     for (p = block->room; p < block->free; p += NGX_HTTP_GATEHOUSE_PIECE) {

@@ -25,13 +25,24 @@ static struct {
 } ngx_http_gatehouse_recorder;
 
 
-/* An empty writer over this worker's line buffer: one line at a time. */
+/* An empty writer where the record keeps its lines, else over this worker's line buffer: one line at a time. */
 gh_json_writer_t *
 ngx_http_gatehouse_line(void)
 {
-    gh_json_writer_init(&ngx_http_gatehouse_recorder.line,
-                        ngx_http_gatehouse_recorder.buffer,
-                        sizeof(ngx_http_gatehouse_recorder.buffer));
+    char  *room;
+
+    room = NULL;
+
+    if (ngx_http_gatehouse_recorder.record) {
+        room = gh_record_later_room(ngx_http_gatehouse_recorder.record);
+    }
+
+    if (room == NULL) {
+        room = ngx_http_gatehouse_recorder.buffer;
+    }
+
+    gh_json_writer_init(&ngx_http_gatehouse_recorder.line, room,
+                        GH_RECORD_LINE_MAX);
 
     ngx_http_gatehouse_recorder.line.marks = &ngx_http_gatehouse_recorder.marks;
     gh_json_unmark(&ngx_http_gatehouse_recorder.line);

@@ -2,6 +2,7 @@
  * A plain JSON answer on its way, in fixed memory: its "usage", and how much text its choices hold, for an estimate when usage is missing or never
  * comes. Text is what a stream's deltas would count: strings in a choice's message, text or delta, but for its labels.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "ngx_module/wire/hub/dialect.h"
@@ -38,6 +39,13 @@ gh_usage_scan_init(gh_usage_scan_t *scan, gh_hub_dialect_t dialect)
     scan->counting = false;
     scan->label = false;
     scan->capture_len = 0;
+    scan->capture_most = 0;
+}
+
+size_t
+gh_usage_scan_written(const gh_usage_scan_t *scan)
+{
+    return offsetof(gh_usage_scan_t, capture) + scan->capture_most;
 }
 
 static void
@@ -50,6 +58,7 @@ scan_capture(gh_usage_scan_t *scan, const char *data, size_t len)
 
     memcpy(scan->capture + scan->capture_len, data, len);
     scan->capture_len += len;
+    scan->capture_most = scan->capture_most > scan->capture_len ? scan->capture_most : scan->capture_len;
 }
 
 /*

@@ -196,12 +196,16 @@ typedef struct {
     char       key[8];            /* its beginning */
     size_t     key_len;
     size_t     capture_len;       /* above GH_USAGE_MAX: too long to be one */
+    size_t     capture_most;      /* of capture, bytes that were ever written */
     char       capture[GH_USAGE_MAX];
 } gh_usage_scan_t;
 
 /* Of an answer as a backend of this dialect writes it. */
 void gh_usage_scan_init(gh_usage_scan_t *scan, gh_hub_dialect_t dialect);
 void gh_usage_scan_feed(gh_usage_scan_t *scan, const char *data, size_t len);
+
+/* Bytes from the scan's beginning; behind them nothing was written since gh_usage_scan_init. */
+size_t gh_usage_scan_written(const gh_usage_scan_t *scan);
 
 /*
  * Bytes of text so far in its choices' message, text or delta (of Messages and Converse: in its content), decoded, as a stream's deltas are counted: for an estimate when usage is missing or never

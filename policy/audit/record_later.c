@@ -290,13 +290,23 @@ gh_record_later_free(gh_record_later_t *later)
     }
 }
 
+char *
+gh_record_later_room(gh_record_t *record)
+{
+    gh_record_later_t *later = record->later;
+
+    return later != NULL && sizeof(later->bodies) - later->len >= GH_RECORD_LINE_MAX ? later->bodies + later->len : NULL;
+}
+
 /* Keeps it, with its marks when they can be used. */
 static void
 later_keep(gh_record_later_t *later, gh_str_t body, const gh_json_marks_t *marks, const gh_line_t *head, uint64_t key, uint64_t ticket)
 {
     later_t *line = &later->lines[later->count++];
 
-    memcpy(later->bodies + later->len, body.data, body.len);
+    if (body.data != later->bodies + later->len) {
+        memmove(later->bodies + later->len, body.data, body.len);   /* made elsewhere, or behind lines that were written since */
+    }
     line->data = later->bodies + later->len;
     line->len = body.len;
     line->key = key;

@@ -80,6 +80,13 @@ int gh_record_append(gh_record_t *record, gh_str_t body, gh_error_t *error);
  * by one, they stand in full.
  */
 int gh_record_later(gh_record_t *record, gh_str_t body, const gh_json_marks_t *marks, uint64_t *ticket, gh_error_t *error);
+
+/*
+ * Where the next line may be made, so that gh_record_later finds it in its place: GH_RECORD_LINE_MAX bytes, the record's, good for one line until
+ * another is kept or the record is closed. NULL: make it elsewhere.
+ */
+char *gh_record_later_room(gh_record_t *record);
+
 int gh_record_flush(gh_record_t *record, gh_error_t *error);
 
 #define GH_RECORD_BACK_MS 5000u

@@ -101,6 +101,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gh_usage_scan_init(&whole, GH_HUB_CHAT);
     gh_usage_scan_feed(&whole, text, size);
 
+    memset(&parts, 0xa5, sizeof(parts));
     gh_usage_scan_init(&parts, GH_HUB_CHAT);
     for (at = 0; at < size; at += part) {
         part = size - at < step ? size - at : step;
@@ -112,6 +113,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         || whole.usage.cached != parts.usage.cached || whole.usage.reasoning != parts.usage.reasoning)
     {
         abort();
+    }
+
+    for (at = gh_usage_scan_written(&parts); at < sizeof(parts); at++) {
+        if (((const uint8_t *) &parts)[at] != 0xa5) {
+            abort();
+        }
     }
 
     if (gh_usage_parse(all, &usage) && (!usage.reported || usage.input > UINT64_C(1) << 40 || usage.output > UINT64_C(1) << 40)) {

@@ -229,6 +229,9 @@ run(uint32_t seed, unsigned variants, uint64_t segment, int code, unsigned reque
             fault.write_error = code;
             fault.write_bytes = (int) (next(&state) % 3000);
         }
+        if (i % 2 == 0 && gh_record_later_room(record) != NULL) {
+            body.data = memcpy(gh_record_later_room(record), body.data, body.len);
+        }
         said[i] = gh_record_later(record, body, next(&state) % 9 != 0 ? &made.marks : NULL, &tickets[i], &error) == GH_OK;
         waiting++;
         if (said[i] && allow && next(&state) % 2 == 0) {

@@ -9,9 +9,14 @@ world_later(gh_record_t *record, unsigned number, uint64_t after_ms)
     char body[512];
     int  len = snprintf(body, sizeof(body), "{\"v\":1,\"type\":\"outcome\",\"t\":%llu,\"id\":\"r%u\"}",
         (unsigned long long) (UINT64_C(1700000000000) + after_ms), number);
+    char    *room = number % 2 == 0 ? gh_record_later_room(record) : NULL;
     uint64_t ticket;
 
-    return gh_record_later(record, (gh_str_t) { body, (size_t) len }, NULL, &ticket, &error);
+    if (room != NULL) {                           /* every other one is made where it is kept */
+        memcpy(room, body, (size_t) len);
+    }
+
+    return gh_record_later(record, (gh_str_t) { room != NULL ? room : body, (size_t) len }, NULL, &ticket, &error);
 }
 
 static uint32_t
@@ -82,6 +87,62 @@ test_same_record(void)
         CHECK(len[0] > 10000 && len[0] == len[1] && memcmp(copy, bytes, len[0]) == 0);
         free(copy);
     }
+}
+
+/*
+ * Lines of all lengths, made where they are kept for as long as there is room, more of them than are kept: what is kept when one comes goes out, and
+ * it has to move to where that began. The same as those that are made elsewhere and appended one by one.
+ */
+static void
+test_made_in_place(void)
+{
+    static char         text[GH_RECORD_LINE_MAX];
+    gh_record_options_t options[DIRECTORIES];
+    gh_record_t        *record[DIRECTORIES];
+    size_t              len[DIRECTORIES];
+    unsigned            places = 0, others = 0;
+    char               *bytes, *copy;
+
+    world_clear();
+    for (unsigned d = 0; d < DIRECTORIES; d++) {
+        options[d] = world_options(4 << 20);
+        options[d].directories[0] = directories[d];
+        options[d].directories[1] = NULL;
+        record[d] = gh_record_open(&options[d]);
+    }
+    for (unsigned i = 0; i < 350; i++) {
+        size_t   padding = i >= 300 ? i * 7919u % 24000 : i == 129 ? 24000 : i % 50;
+        uint64_t ticket;
+        int      begin = snprintf(text, sizeof(text), "{\"v\":1,\"type\":\"decision\",\"t\":%llu,\"id\":\"r%u\",\"verdict\":\"allow\",\"padding\":\"",
+            (unsigned long long) (UINT64_C(1700000000000) + i), i);
+        char    *room = gh_record_later_room(record[1]);
+
+        for (size_t at = 0; at < padding; at++) {
+            text[(size_t) begin + at] = (char) ('a' + (at * 31 + i) % 26);
+        }
+        memcpy(text + begin + padding, "\"}", 2);
+        CHECK(gh_record_append(record[0], (gh_str_t) { text, (size_t) begin + padding + 2 }, &error) == GH_OK);
+
+        places += room != NULL;
+        others += room == NULL && i != 0;
+        if (room != NULL) {
+            memcpy(room, text, (size_t) begin + padding + 2);
+        }
+        CHECK(gh_record_later(record[1], (gh_str_t) { room != NULL ? room : text, (size_t) begin + padding + 2 }, NULL, &ticket, &error) == GH_OK);
+        if (i == 0) {
+            CHECK(gh_record_flush(record[1], &error) == GH_OK);   /* the segments begin at the same time */
+        }
+    }
+    for (unsigned d = 0; d < DIRECTORIES; d++) {
+        gh_record_close(record[d]);
+    }
+    CHECK(places > 300 && others > 5);
+    bytes = world_read(0, 0, &len[0]);
+    copy = malloc(len[0] + 1);
+    memcpy(copy, bytes, len[0] + 1);
+    bytes = world_read(1, 0, &len[1]);
+    CHECK(len[0] > 500000 && len[0] < 1000000 && len[0] == len[1] && memcmp(copy, bytes, len[0]) == 0);
+    free(copy);
 }
 
 /* With small segments: every decision and outcome is there once, in one chain. */
@@ -358,6 +419,7 @@ main(void)
 {
     world_open();
     test_same_record();
+    test_made_in_place();
     test_small_segments();
     test_each_write_fails(EIO, true);
     test_each_write_fails(EIO, false);

@@ -116,6 +116,19 @@ test_usage_parse(void)
 }
 
 /* input -1: none is found. Every split gives the same. */
+/* Whoever wipes what a scan has read need not wipe more. */
+static void
+check_written(const gh_usage_scan_t *scan)
+{
+    const unsigned char *bytes = (const unsigned char *) scan;
+
+    for (size_t at = gh_usage_scan_written(scan); at < sizeof(*scan); at++) {
+        if (!CHECK_INT(bytes[at], 0xa5)) {
+            return;
+        }
+    }
+}
+
 static void
 check_scan(const char *json, int64_t input, int64_t output)
 {
@@ -123,6 +136,7 @@ check_scan(const char *json, int64_t input, int64_t output)
     size_t                 len = strlen(json), step, at;
 
     for (step = 1; step <= len; step += step < 40 ? 1 : len) {
+        memset(&scan, 0xa5, sizeof(scan));
         gh_usage_scan_init(&scan, GH_HUB_CHAT);
         for (at = 0; at < len; at += step) {
             size_t part = len - at < step ? len - at : step;
@@ -132,6 +146,7 @@ check_scan(const char *json, int64_t input, int64_t output)
             gh_usage_scan_feed(&scan, copy, part);
             free(copy);
         }
+        check_written(&scan);
         if (!CHECK_INT(scan.found ? (int64_t) scan.usage.input : -1, input)) {
             fprintf(stderr, "    step %zu: %s\n", step, json);
         }
@@ -229,6 +244,7 @@ test_usage_scan(void)
     check_scan("{\"usage\":null,\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}", 1, 2);
     check_scan("{\"usage\":{\"prompt_tokens\":1},\"usage\":{\"prompt_tokens\":3}}", 3, 0);
     check_scan("{\"usage\":{\"prompt_tokens\":1},\"usage\":{\"prompt_tokens\":-3}}", 1, 0);
+    check_scan("{\"usage\":{\"prompt_tokens\":1,\"a\":\"longer than the one behind it\"},\"usage\":{\"prompt_tokens\":3}}", 3, 0);
     check_scan("{\"x\":{\"usage\":{\"prompt_tokens\":1}}}", -1, 0);
     check_scan("[{\"usage\":{\"prompt_tokens\":1}}]", 1, 0);
     check_scan("{\"x\":\"usage\",\"y\":{\"prompt_tokens\":1}}", -1, 0);
