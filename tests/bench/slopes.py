@@ -12,6 +12,7 @@ from measure import Figure
 from servers import Gateway
 
 BATCH = 40
+KNOWN = 8                               # callers, which the worker has seen before it is counted: the first time costs several times as much
 LINEAR, FLAT = 1.1, 0.05                # exponents at most
 
 
@@ -54,6 +55,14 @@ def worker(bench, port, home, ledger_size="64m"):
     return callgrind.Counted(server, bench.record)
 
 
+def known(bench, home=None):
+    return {**bench.callers(home), "keys": KNOWN}
+
+
+def everyone(bench, home):
+    return bench.callers(home)
+
+
 def requests(bench, counted, **options):
     """Instructions of one request."""
     def send():
@@ -68,12 +77,12 @@ def stop(bench, counted):
     counted.server.remove()
 
 
-def by_home(bench, port, what, unit, sizes, make):
+def by_home(bench, port, what, unit, sizes, make, callers=known):
     line = Line(bench, what, unit, FLAT)
     for size in sizes:
         home = make(size).make()
         counted = worker(bench, port, home, "512m" if size > 10000 else "64m")
-        line.add(size, requests(bench, counted, **bench.callers(home)))
+        line.add(size, requests(bench, counted, **callers(bench, home)))
         stop(bench, counted)
     line.end()
 
@@ -83,7 +92,7 @@ def by_body(bench, port):
     for what, stream in (("size of the body", False), ("size of the body, streamed", True)):
         line = Line(bench, what, "KB", LINEAR)
         for size in (20, 50, 100, 200):
-            line.add(size, requests(bench, counted, size=size * 1000, stream=stream, **bench.callers()))
+            line.add(size, requests(bench, counted, size=size * 1000, stream=stream, **known(bench)))
         line.end()
     stop(bench, counted)
 
@@ -96,7 +105,7 @@ def by_record(bench, port):
         bench.tools.load("serial", counted.server.port, 1, requests=max(1, size - before + 1), size=1000, **bench.callers())
         counted.say("instrumentation", "on")
         before = size
-        line.add(size, requests(bench, counted, **bench.callers()))
+        line.add(size, requests(bench, counted, **known(bench)))
     line.end()
     stop(bench, counted)
 
@@ -108,7 +117,7 @@ def by_streams(bench):
     for count in (1, 20, 200):
         running = bench.tools.load("streams", counted.server.port, 1, wait=False, connections=count, seconds=1, **bench.callers())
         bench.tools.load("open", counted.server.port, 1, rate=5, connections=2, seconds=4, **bench.callers())        # until all of them are open
-        line.add(count, requests(bench, counted, **bench.callers()))
+        line.add(count, requests(bench, counted, **known(bench)))
         running.kill()
         running.wait()
         bench.tools.load("open", counted.server.port, 1, rate=5, connections=2, seconds=3, **bench.callers())
@@ -146,6 +155,7 @@ def slopes(bench):
     if bench.homes.million.ready and not bench.quick:
         tenants.append(1000000)
     by_home(bench, port, "tenants and keys", "tenant", tenants[:3] if bench.quick else tenants, home)
+    by_home(bench, port, "tenants and keys, callers not seen before", "tenant", tenants[1:3] if bench.quick else tenants[1:], home, everyone)
     by_home(bench, port, "rules", "rule", RULES, lambda size: home(rules=size))
     by_home(bench, port, "deployments of the model", "deployment", DEPLOYMENTS, lambda size: home(deployments=size))
     by_record(bench, port)
