@@ -21,7 +21,7 @@ UNIT  := $(sort $(wildcard tests/unit/test_*.c))
 TOOLS := $(sort $(wildcard tests/oracle/*.c tests/tools/*.c))
 LAWS  := $(sort $(wildcard tests/laws/*.c))
 
-MODULE := $(BUILD)/$(if $(PGO),pgo/)ngx_http_gatehouse_module.so
+MODULE := $(BUILD)/$(if $(filter 1,$(PGO)),pgo/)ngx_http_gatehouse_module.so
 
 CORE_OBJECTS := $(CORE:%.c=$(BUILD)/%.o)
 

@@ -3,8 +3,8 @@
 # Debian's nginx-dev ships headers, the configure script and the flags of the binary; the tree is copied, configured
 # once a change of sources or nginx asks for it, and make knows the rest. SANITIZE adds compiler and linker flags; without it the files are
 # optimised together (LTO), which is a sixth of the time that the module takes for a request. GATEHOUSE_CORE=build/asan/libgatehouse.a takes the core from
-# there instead of compiling it: for builds that are tests' alone, made with the same flags. PROFILE=generate builds a module that counts what it does, PROFILE=DIR one by
-# what such a module has counted: see pgo.sh.
+# there instead of compiling it: for builds that are tests' alone, made with the same flags. GATEHOUSE_PROFILE=generate builds a module that counts what it does,
+# GATEHOUSE_PROFILE=DIR one by what such a module has counted: see pgo.sh.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -39,17 +39,18 @@ if [ -n "$joined" ] && echo | ${CC:-cc} $libcalls -x c -c -o /dev/null - 2>/dev/
 fi
 
 # Code that was never run while it was counted is compiled as without a profile.
-profile=${PROFILE:-}
-case $profile in
+profile=
+case ${GATEHOUSE_PROFILE:-} in
     "")       profiled= ;;
     generate) profiled="-fprofile-generate -fprofile-update=single" ;;
-    *)        profiled="-fprofile-use -fprofile-partial-training -Wno-missing-profile"
+    *)        profile=$GATEHOUSE_PROFILE
+              profiled="-fprofile-use -fprofile-partial-training -Wno-missing-profile"
               [ -s "$profile/stamp" ] || { echo "build: no profile in $profile: make PGO=1 makes one." >&2; exit 1; } ;;
 esac
 joined="$joined $profiled"
 
 # What decides whether configure has to run again.
-stamp=$( { cat "$source/conf_flags" "$top/config" "$top/ngx_module/build.sh"; "$nginx" -V 2>&1 || true; echo "${SANITIZE:-} ${NGX_CC_OPT:-} ${NGX_LD_OPT:-} ${GATEHOUSE_CORE:-} $profiled"; cat "$profile/stamp" 2>/dev/null || true;
+stamp=$( { cat "$source/conf_flags" "$top/config" "$top/ngx_module/build.sh"; "$nginx" -V 2>&1 || true; echo "${SANITIZE:-} ${NGX_CC_OPT:-} ${NGX_LD_OPT:-} ${GATEHOUSE_CORE:-} $profiled"; [ -z "$profile" ] || cat "$profile/stamp";
            cd "$top"; ls ngx_module/*.c ngx_module/wire/*.c ngx_module/wire/*/*.c policy/*/*.c residency/*.c; } | sha256sum)
 
 if [ ! -f "$tree/objs/Makefile" ] || [ "$(cat "$tree/gatehouse.stamp" 2>/dev/null)" != "$stamp" ]; then
@@ -75,7 +76,7 @@ if [ -n "${GATEHOUSE_CORE:-}" ] && [ "$GATEHOUSE_CORE" -nt "$tree/objs/ngx_http_
 fi
 
 # Counts lie beside the objects that they are of, where the compiler looks for them.
-[ ! -d "$profile/counts" ] || cp -r "$profile/counts/." "$tree/objs/"
+[ -z "$profile" ] || cp -r "$profile/counts/." "$tree/objs/"
 
 make -j"$(nproc 2>/dev/null || echo 2)" -C "$tree" -f objs/Makefile --no-print-directory modules >"$build/nginx.log" 2>&1 \
     || { grep -E '(error|warning):' -A4 "$build/nginx.log" >&2 || tail -n 30 "$build/nginx.log" >&2; exit 1; }

@@ -12,21 +12,22 @@ nginx=${NGINX:-$(command -v nginx || echo /usr/sbin/nginx)}
 pgo=$build/pgo
 counting=$pgo/counting
 profile=$pgo/profile
+unset GATEHOUSE_CORE SANITIZE                           # of other builds, which are tests' alone
 
 if ! ${CC:-cc} --version 2>/dev/null | grep -q 'Free Software Foundation'; then
     echo "pgo: ${CC:-cc} is not gcc, whose profiles these are: CC=gcc, or the module without a profile (make)." >&2
     exit 1
 fi
 
-stamp=$( { ${CC:-cc} --version; "$nginx" -V 2>&1; echo "${NGX_CC_OPT:-} ${NGX_LD_OPT:-}"
-           cd "$top"; cat config ngx_module/build.sh ngx_module/pgo.sh tests/bench/train.py
-           find ngx_module policy residency -name '*.[ch]' -o -path 'residency/data/*' -type f | LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum; } | sha256sum)
+stamp=$( { ${CC:-cc} --version; "$nginx" -V 2>&1; cat "${NGINX_SOURCE:-/usr/share/nginx/src}/conf_flags"; echo "${NGX_CC_OPT:-} ${NGX_LD_OPT:-}"
+           cd "$top"; cat config ngx_module/build.sh ngx_module/pgo.sh tests/e2e/mock_backend.py tests/e2e/anthropic_shapes.py tests/e2e/documents.py
+           find ngx_module policy residency tests/bench -name '*.[ch]' -o -path 'tests/bench/*.py' -o -path 'residency/data/*' -type f | LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum; } | sha256sum)
 
 if [ "$(cat "$profile/stamp" 2>/dev/null)" != "$stamp" ]; then
     rm -rf "$profile"
-    PROFILE=generate "$top/ngx_module/build.sh" "$counting"
+    GATEHOUSE_PROFILE=generate "$top/ngx_module/build.sh" "$counting"
     find "$counting/nginx/objs" -name '*.gcda' -delete
-    "${PYTHON:-python3}" "$top/tests/bench/train.py" "$counting/ngx_http_gatehouse_module.so" "$build" "$pgo/homes" >"$pgo/train.log" 2>&1 \
+    GATEHOUSE_NGINX=$nginx "${PYTHON:-python3}" "$top/tests/bench/train.py" "$counting/ngx_http_gatehouse_module.so" "$build" "$pgo/homes" >"$pgo/train.log" 2>&1 \
         || { tail -n 20 "$pgo/train.log" >&2; echo "pgo: the module that counts did not serve what it was to be trained by: $pgo/train.log" >&2; exit 1; }
     mkdir -p "$profile/counts"
     (cd "$counting/nginx/objs" && find . -name '*.gcda' -exec cp --parents -t "$profile/counts" {} +)
@@ -37,4 +38,4 @@ if [ "$(cat "$profile/stamp" 2>/dev/null)" != "$stamp" ]; then
     printf '%s\n' "$stamp" >"$profile/stamp"
 fi
 
-PROFILE=$profile "$top/ngx_module/build.sh" "$pgo"
+GATEHOUSE_PROFILE=$profile "$top/ngx_module/build.sh" "$pgo"

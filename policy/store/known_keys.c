@@ -1,6 +1,6 @@
 /*
  * Sets of eight places, by a part of the hash, which is an HMAC: nobody chooses where. A set begins with a line of the processor's cache that has another part of each key's hash; the keys stand
- * behind it, and most of them where a third part says, so that line and key are asked of memory at once. Of a million keys one in twenty finds its set full, and stands in another one, by a fourth
+ * behind it, and most of them where a third part says, so that line and key are asked of memory at once. Of a million keys one in fifteen finds its set full, and stands in another one, by a fourth
  * part. A set that was full never has an empty place again, so behind one that has nobody looks further. What stands is told by numbers that grow: a key's, when it was kept; that of whatever has
  * a name with the same check sum, when such a name was edited; that of all, when all were forgotten.
  */

@@ -118,6 +118,14 @@ keepalive_timeout 600s;
             self.log.close()
             self.process = None
 
+    def quit(self):
+        """Its processes end by themselves, or SystemExit: what they write at their end would not be there."""
+        measure.stop(self.process, signal.SIGQUIT, 120)
+        if self.process.returncode != 0 or "exited on signal" in self.errors():
+            raise SystemExit(f"{self.name} ended with {self.process.returncode}:\n{self.errors()[-2000:]}")
+        self.log.close()
+        self.process = None
+
     def remove(self):
         self.stop()
         if not os.environ.get("GATEHOUSE_KEEP"):

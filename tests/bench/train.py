@@ -16,21 +16,23 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE))
 
 REQUESTS = 1500
+FIRST, LAST = (sorted(os.sched_getaffinity(0))[at] for at in (0, -1))        # processors
 
 
 def plain(parts, bench):
     """What the parts of tests/bench/run send, without their clock."""
-    port, _ = bench.backend()
-    gateway = bench.gateway(port, ledger_size="32m")             # of a /dev/shm as small as containers have
+    port, _ = bench.backend(LAST)
+    gateway = bench.gateway(port, FIRST, ledger_size="32m")             # of a /dev/shm as small as containers have
 
     def send(**options):
-        parts.must(bench.tools.load("serial", gateway.port, 1, requests=REQUESTS, **{**bench.callers(), **options}), "train")
+        parts.must(bench.tools.load("serial", gateway.port, LAST, requests=REQUESTS, **{**bench.callers(), **options}), "train")
 
     for kilobytes, streamed in parts.BODIES:
         send(size=kilobytes * 1000, stream=streamed)
-    bench.tools.load("serial", gateway.port, 1, requests=2, first=0, keys=1)         # tenant 0 has had its request of today
+    bench.tools.load("serial", gateway.port, LAST, requests=2, first=0, keys=1)         # tenant 0 has had its request of today
     for _, status, options in parts.REFUSALS:
         send(expect=status, **options)
+    gateway.quit()
     bench.end()
 
 

@@ -115,7 +115,6 @@ test_usage_parse(void)
     CHECK_INT(u.input, 77);
 }
 
-/* input -1: none is found. Every split gives the same. */
 /* Whoever wipes what a scan has read need not wipe more. */
 static void
 check_written(const gh_usage_scan_t *scan)
@@ -129,6 +128,7 @@ check_written(const gh_usage_scan_t *scan)
     }
 }
 
+/* input -1: none is found. Every split gives the same. */
 static void
 check_scan(const char *json, int64_t input, int64_t output)
 {

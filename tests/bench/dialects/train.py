@@ -73,7 +73,7 @@ def main():
     mocks = {dialect: speech.speaker(dialect, EVENTS) for dialect in speech.BACKENDS}
     gateway = Translator(home, mocks)
     try:
-        gateway.start()
+        gateway.start(min(os.sched_getaffinity(0)))
         key = home.run("key", "create", "acme/red/app", "main").splitlines()[0].strip()
         for backend in speech.BACKENDS:
             for client, (_, _, end) in speech.CLIENTS.items():
@@ -82,6 +82,7 @@ def main():
                         tail = speech.whole(sock, speech.request(client, backend, gateway.port, key))
                         if end and end.encode() not in tail and client != "responses":
                             raise SystemExit(f"{client} from {backend}: the stream did not end well: {tail!r}")
+        gateway.quit()
     finally:
         gateway.remove()
         for mock in mocks.values():
