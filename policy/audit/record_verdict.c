@@ -69,17 +69,14 @@ record_target(const gh_decision_t *decision, uint32_t target)
 
 /* One allow a class; two classes may have the same. */
 static void
-record_fits(gh_json_writer_t *w, const gh_image_t *image, const gh_target_verdict_t *verdict)
+record_fits(gh_json_writer_t *w, const gh_record_request_t *request, const gh_target_verdict_t *verdict)
 {
-    size_t i;
+    uint32_t i;
 
     gh_json_key(w, "rules");
     gh_json_begin_array(w);
-    for (i = 0; verdict != NULL && i < sizeof(verdict->fits) / sizeof(verdict->fits[0]); i++) {
-        if (verdict->fits[i] < 0) {
-            break;
-        }
-        gh_json_string(w, gh_decision_rule_id(image, verdict->fits[i]));
+    for (i = 0; verdict != NULL && i < request->decision->class_count && verdict->fits[i] >= 0; i++) {
+        gh_json_string(w, gh_decision_rule_id(request->image, verdict->fits[i]));
     }
     gh_json_end_array(w);
 }
@@ -157,7 +154,7 @@ record_route(gh_json_writer_t *w, const gh_record_request_t *request, bool abrid
     for (i = 0; i < full; i++) {
         gh_json_begin_object(w);
         record_known(w, request, decision->route[i]);
-        record_fits(w, request->image, record_target(decision, decision->route[i]));
+        record_fits(w, request, record_target(decision, decision->route[i]));
         gh_json_end_object(w);
     }
     gh_json_end_array(w);
@@ -350,9 +347,8 @@ record_refused(gh_json_writer_t *w, const gh_record_request_t *request)
 }
 
 static void
-record_abridged(gh_json_writer_t *w, const gh_record_request_t *request)
+record_bits(gh_json_writer_t *w, const gh_record_request_t *request)
 {
-    record_route(w, request, true);
     record_no(w, request);
     gh_json_key(w, "yes");
     record_bitmap(w, request, NULL);
@@ -360,7 +356,7 @@ record_abridged(gh_json_writer_t *w, const gh_record_request_t *request)
     gh_json_kv_u64(w, "targets", request->decision->target_count);
 }
 
-/* What is judged by, and the verdict. refused: the members of record_refused, if they are there already. Returns where these begin; 0: they do not. */
+/* What is judged by, and the verdict. refused: the members of record_refused or record_bits, if they are there already. Returns where these begin; 0: they do not. */
 static size_t
 record_verdict(gh_json_writer_t *w, const gh_record_request_t *request, bool abridged, gh_str_t refused)
 {
@@ -374,14 +370,12 @@ record_verdict(gh_json_writer_t *w, const gh_record_request_t *request, bool abr
     if (decision->target_count == 0) {
         return 0;
     }
-    if (abridged) {
-        record_abridged(w, request);
-        return 0;
-    }
-    record_route(w, request, false);
+    record_route(w, request, abridged);
     begin = w->len + w->comma;
     if (refused.len != 0) {
         gh_json_raw(w, refused);
+    } else if (abridged) {
+        record_bits(w, request);
     } else {
         record_refused(w, request);
     }
@@ -391,50 +385,56 @@ record_verdict(gh_json_writer_t *w, const gh_record_request_t *request, bool abr
 
 /*
  * What is kept with a cell: all of the members of record_verdict for one route, the last of which, from `refused` on, are the same for all. Beside
- * the cell, they follow from the image, with which cells go, the node's country, and the route.
+ * the cell, they follow from the image, with which cells go, the node's country, the route, and whether they are abridged. The targets of the route
+ * follow, and the text.
  */
 typedef struct {
     uint64_t serial;                  /* of the text */
     uint32_t country;
+    uint32_t abridged;
     uint32_t refused, len;            /* bytes of the text */
-    uint32_t count;
-    uint32_t route[GH_RECORD_WORDY];
+    uint32_t count;                   /* of the route */
 } kept_t;
 
 static void
-record_keep(const gh_record_request_t *request, gh_str_t text, size_t refused)
+record_keep(const gh_record_request_t *request, bool abridged, gh_str_t text, size_t refused)
 {
     const gh_decision_t *decision = request->decision;
-    gh_cells_t          *cells = request->input->cells;
-    char                 buffer[sizeof(kept_t) + GH_BASIS_MOST];
+    char                 buffer[sizeof(kept_t) + GH_RECORD_TARGETS * sizeof(decision->route[0]) + GH_BASIS_MOST];
+    size_t               route = decision->route_count * sizeof(decision->route[0]);
     kept_t               kept = {
-        .serial = gh_json_serial(), .country = record_country(request), .refused = (uint32_t) refused, .len = (uint32_t) text.len, .count = decision->route_count
+        .serial = gh_json_serial(), .country = record_country(request), .abridged = abridged, .refused = (uint32_t) refused, .len = (uint32_t) text.len,
+        .count = decision->route_count
     };
 
-    if (text.len > GH_BASIS_MOST) {
+    if (text.len > GH_BASIS_MOST || decision->route_count > GH_RECORD_TARGETS) {
         return;
     }
-    memcpy(kept.route, decision->route, decision->route_count * sizeof(kept.route[0]));
     memcpy(buffer, &kept, sizeof(kept));
-    memcpy(buffer + sizeof(kept), text.data, text.len);
-    gh_cells_keep_text(cells, decision->from, (gh_str_t) { buffer, sizeof(kept) + text.len });
+    memcpy(buffer + sizeof(kept), decision->route, route);
+    memcpy(buffer + sizeof(kept) + route, text.data, text.len);
+    gh_cells_keep_text(request->input->cells, decision->from, (gh_str_t) { buffer, sizeof(kept) + route + text.len });
 }
 
 /* Of what limits refuse the cell says that policy allows it: then it is not taken from there, but for why others are refused. */
 static void
-record_kept(gh_json_writer_t *w, const gh_record_request_t *request)
+record_kept(gh_json_writer_t *w, const gh_record_request_t *request, bool abridged)
 {
     const gh_decision_t *decision = request->decision;
     gh_str_t             text = gh_cells_text(request->input->cells, decision->from), refused = GH_STR("");
     kept_t               kept;
+    const char          *route;
     size_t               begin = w->len + w->comma, from;
 
     if (text.data != NULL) {
         memcpy(&kept, text.data, sizeof(kept));
-        text = (gh_str_t) { text.data + sizeof(kept), kept.len };
-        refused = (gh_str_t) { text.data + kept.refused, kept.len - kept.refused };
-        if (request->limited == NULL && kept.country == record_country(request) && kept.count == decision->route_count
-            && memcmp(kept.route, decision->route, kept.count * sizeof(kept.route[0])) == 0)
+        route = text.data + sizeof(kept);
+        text = (gh_str_t) { route + kept.count * sizeof(decision->route[0]), kept.len };
+        if (kept.abridged == abridged) {
+            refused = (gh_str_t) { text.data + kept.refused, kept.len - kept.refused };
+        }
+        if (request->limited == NULL && kept.abridged == abridged && kept.country == record_country(request) && kept.count == decision->route_count
+            && memcmp(route, decision->route, kept.count * sizeof(decision->route[0])) == 0)
         {
             gh_json_raw(w, text);
             gh_json_run_is(w, kept.serial);
@@ -442,9 +442,9 @@ record_kept(gh_json_writer_t *w, const gh_record_request_t *request)
         }
     }
 
-    from = record_verdict(w, request, false, refused);
+    from = record_verdict(w, request, abridged, refused);
     if (from != 0 && gh_json_writer_ok(w) && request->limited == NULL && text.data == NULL) {
-        record_keep(request, (gh_str_t) { w->data + begin, w->len - begin }, from - begin);
+        record_keep(request, abridged, (gh_str_t) { w->data + begin, w->len - begin }, from - begin);
     }
 }
 
@@ -453,8 +453,8 @@ gh_record_verdict(gh_json_writer_t *w, const gh_record_request_t *request, bool 
 {
     const gh_decision_t *decision = request->decision;
 
-    if (!abridged && decision->from.cell != NULL && (decision->code == GH_DECIDED_ALLOW || decision->code == GH_DENIED_RESIDENCY)) {
-        record_kept(w, request);
+    if (decision->from.cell != NULL && (decision->code == GH_DECIDED_ALLOW || decision->code == GH_DENIED_RESIDENCY)) {
+        record_kept(w, request, abridged);
     } else {
         (void) record_verdict(w, request, abridged, GH_STR(""));
     }

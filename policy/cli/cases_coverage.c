@@ -95,7 +95,7 @@ gh_cli_coverage_add(gh_cli_coverage_t *coverage, const gh_decision_t *decision, 
             coverage->rules[verdict->rule]++;
         }
         for (uint32_t c = 0; c < decision->class_count; c++) {
-            if (verdict->code == GH_TARGET_ELIGIBLE && c < GH_CLASSES_MAX && verdict->fits[c] >= 0) {
+            if (verdict->code == GH_TARGET_ELIGIBLE && verdict->fits[c] >= 0) {
                 coverage->rules[verdict->fits[c]]++;
             }
             if (verdict->code == GH_TARGET_ELIGIBLE || verdict->code == GH_TARGET_FORBIDDEN || verdict->code == GH_TARGET_NARROWED

@@ -161,7 +161,7 @@ check_rule(deciding_t *d)
         const gh_target_verdict_t *verdict = gh_decision_verdict(&d->decision, d->decision.route[i]);
         bool                       found = false;
 
-        for (uint32_t c = 0; verdict != NULL && c < d->decision.class_count && c < GH_CLASSES_MAX; c++) {
+        for (uint32_t c = 0; verdict != NULL && c < d->decision.class_count; c++) {
             found = found || gh_str_eq(gh_decision_rule_id(d->run->image, verdict->fits[c]), rule);
         }
         if (!found && verdict != NULL) {

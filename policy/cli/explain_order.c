@@ -115,6 +115,22 @@ print_step(const gh_cli_explain_t *explain, const gh_route_step_t *step, unsigne
     printf("\n");
 }
 
+/* Of one that has none: of what the documents say. */
+static gh_route_step_t
+step_of(const gh_cli_explain_t *explain, uint32_t target)
+{
+    const gh_order_t *order = &explain->order;
+    gh_route_step_t   step = { .target = target };
+
+    for (uint32_t i = 0; i < order->count; i++) {
+        if (order->steps[i].target == target) {
+            return order->steps[i];
+        }
+    }
+    gh_route_order(explain->image, &step, 1, order->weights, order->service_tier);
+    return step;
+}
+
 void
 gh_cli_explain_print_order(const gh_cli_explain_t *explain)
 {
@@ -124,16 +140,18 @@ gh_cli_explain_print_order(const gh_cli_explain_t *explain)
     if (!worth_saying(order)) {
         return;
     }
-    for (uint32_t i = 0; i < order->count; i++) {
+    for (uint32_t i = 0; i < explain->decision.route_count; i++) {
         gh_target_t target;
 
-        gh_image_target(explain->image, order->steps[i].target, &target);
+        gh_image_target(explain->image, explain->decision.route[i], &target);
         width = (int) target.deployment.len > width ? (int) target.deployment.len : width;
     }
     printf("\nTried by %s (cost weighs %u of 1000, latency %u), %s:\n", gh_cli_order_words(order->weights), order->weights.cost,
         order->weights.latency, explain->state ? "from what the workers know now" : "without a ledger: nothing is known of the backends");
-    for (uint32_t i = 0; i < order->count; i++) {
-        print_step(explain, &order->steps[i], i + 1, width);
+    for (uint32_t i = 0; i < explain->decision.route_count; i++) {
+        gh_route_step_t step = step_of(explain, explain->decision.route[i]);
+
+        print_step(explain, &step, i + 1, width);
     }
 }
 

@@ -39,7 +39,7 @@ rules_of(const gh_cli_explain_t *explain)
     const gh_target_verdict_t *verdict = gh_decision_verdict(decision, decision->route[0]);
     json_t                    *rules = json_array();
 
-    for (uint32_t i = 0; verdict != NULL && i < decision->class_count && i < GH_CLASSES_MAX; i++) {
+    for (uint32_t i = 0; verdict != NULL && i < decision->class_count; i++) {
         gh_str_t id = gh_decision_rule_id(explain->image, verdict->fits[i]);
         bool     known = verdict->fits[i] < 0;
 

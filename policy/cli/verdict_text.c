@@ -39,7 +39,7 @@ gh_cli_rules_text(const gh_cli_verdict_words_t *words, const gh_target_verdict_t
     bool                 one = true;
     gh_str_t             text;
 
-    for ( ; verdict != NULL && count < GH_CLASSES_MAX && count < decision->class_count && verdict->fits[count] >= 0; count++) {
+    for ( ; verdict != NULL && count < decision->class_count && verdict->fits[count] >= 0; count++) {
         one = one && verdict->fits[count] == verdict->fits[0];
     }
 

@@ -110,11 +110,13 @@ judge_targets(gh_deciding_t *d)
     gh_range_t     range = d->image->models[d->model].targets;
     gh_decision_t *decision = d->decision;
     bool           offered = false;
+    int32_t       *fits;
 
     decision->targets = gh_arena_array(d->arena, range.count, sizeof(*decision->targets));
     decision->route = gh_arena_array(d->arena, range.count, sizeof(*decision->route));
+    fits = gh_arena_array(d->arena, (size_t) range.count * decision->class_count, sizeof(*fits));
     d->judged = gh_arena_array(d->arena, range.count, sizeof(*d->judged));
-    if (decision->targets == NULL || decision->route == NULL || d->judged == NULL || gh_decide_rules(d) != GH_OK) {
+    if (decision->targets == NULL || decision->route == NULL || fits == NULL || d->judged == NULL || gh_decide_rules(d) != GH_OK) {
         return GH_ERROR;
     }
     decision->target_count = range.count;
@@ -122,6 +124,7 @@ judge_targets(gh_deciding_t *d)
         gh_target_verdict_t *verdict = &decision->targets[i];
 
         verdict->target = range.first + i;
+        verdict->fits = fits + (size_t) i * decision->class_count;
         gh_decide_target(d, i);
         if (verdict->code == GH_TARGET_ELIGIBLE) {
             decision->route[decision->route_count++] = verdict->target;

@@ -68,7 +68,7 @@ typedef struct {
     uint8_t                  class_index; /* of NO_ALLOW, in decision->classes */
     gh_places_t              places;      /* the offending places */
     gh_str_t                 feature;     /* the unlisted feature or unknown field that made it unknown, or empty; of NOT_EXPRESSIBLE a path of the body */
-    int32_t                  fits[GH_CLASSES_MAX]; /* eligible: for class i of decision->classes, the allow that fits; then -1 */
+    int32_t                 *fits;        /* decision->class_count of them; eligible: for class i of decision->classes the allow that fits, else -1 */
     bool                     store_false; /* eligible: one of the allows that fit says "store": "nothing", or only without being stored is it allowed */
 } gh_target_verdict_t;
 

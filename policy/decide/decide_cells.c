@@ -292,10 +292,10 @@ put_body(const gh_deciding_t *d, bytes_t *bytes)
 }
 
 static void
-take_targets(gh_deciding_t *d, const uint8_t *at)
+take_targets(gh_deciding_t *d, const uint8_t *at, int32_t *fits)
 {
     gh_decision_t *decision = d->decision;
-    uint32_t       first = d->image->models[d->model].targets.first;
+    uint32_t       first = d->image->models[d->model].targets.first, classes = decision->class_count;
 
     for (uint32_t i = 0; i < decision->target_count; i++) {
         gh_target_verdict_t *target = &decision->targets[i];
@@ -303,9 +303,9 @@ take_targets(gh_deciding_t *d, const uint8_t *at)
         uint8_t              code;
 
         at = take(at, &code, 1);
-        *target = (gh_target_verdict_t) { .target = first + i, .code = code, .rule = -1, .feature = GH_STR("") };
-        memset(target->fits, 0xff, sizeof(target->fits));   /* -1 */
+        *target = (gh_target_verdict_t) { .target = first + i, .code = code, .rule = -1, .feature = GH_STR(""), .fits = fits + (size_t) i * classes };
         if (!judged(code)) {
+            memset(target->fits, 0xff, classes * sizeof(*fits));   /* -1 */
             continue;
         }
         at = take(at, &verdict, sizeof(verdict));
@@ -317,7 +317,7 @@ take_targets(gh_deciding_t *d, const uint8_t *at)
         if (verdict.feature != 0) {
             target->feature = feature_text(d->input->intake, verdict.feature);
         }
-        at = take(at, target->fits, decision->class_count * sizeof(*target->fits));
+        at = take(at, target->fits, classes * sizeof(*fits));
     }
 }
 
@@ -326,13 +326,15 @@ take_body(gh_deciding_t *d, const cell_t *cell)
 {
     gh_decision_t *decision = d->decision;
     const uint8_t *at = cell->data + cell->key_len;
+    int32_t       *fits;
     body_t         body;
 
     at = take(at, &body, sizeof(body));
     decision->target_count = d->image->models[d->model].targets.count;
     decision->targets = d->arena->alloc(d->arena, (decision->target_count + 1) * sizeof(*decision->targets));     /* all of them written below */
     decision->route = d->arena->alloc(d->arena, (decision->target_count + 1) * sizeof(*decision->route));
-    if (decision->targets == NULL || decision->route == NULL) {
+    fits = d->arena->alloc(d->arena, ((size_t) decision->target_count * decision->class_count + 1) * sizeof(*fits));
+    if (decision->targets == NULL || decision->route == NULL || fits == NULL) {
         decision->target_count = 0;
         return GH_ERROR;
     }
@@ -344,7 +346,7 @@ take_body(gh_deciding_t *d, const cell_t *cell)
         }
     }
     at = take(at, decision->route, body.route_count * sizeof(*decision->route)) + body.detail_len;
-    take_targets(d, at);
+    take_targets(d, at, fits);
     decision->code = (gh_verdict_code_t) body.code;
     decision->rule = body.rule;
     decision->narrowed = body.narrowed;

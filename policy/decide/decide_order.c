@@ -2,6 +2,8 @@
 #include "policy/decide/decide_internal.h"
 #include "policy/decide/order.h"
 
+#include <string.h>
+
 int
 gh_order_weights(const gh_image_t *image, const gh_identity_t *identity, gh_route_weights_t *weights, gh_error_t *error)
 {
@@ -21,13 +23,15 @@ gh_order_weights(const gh_image_t *image, const gh_identity_t *identity, gh_rout
 int
 gh_order_steps(const gh_decision_t *decision, gh_arena_t *arena, gh_order_t *order)
 {
-    order->count = decision->route_count;
+    uint32_t looked = gh_route_looked(order->weights, order->service_tier);
+
+    order->count = looked == GH_ROUTE_LOOKED_PRICE && decision->route_count > looked ? looked : decision->route_count;
     order->steps = arena->alloc(arena, (order->count + 1) * sizeof(*order->steps));
     if (order->steps == NULL) {
         order->count = 0;
         return GH_ERROR;
     }
-    for (uint32_t i = 0, looked = gh_route_looked(order->weights, order->service_tier); i < order->count; i++) {
+    for (uint32_t i = 0; i < order->count; i++) {
         order->steps[i] = (gh_route_step_t) { .target = decision->route[i], .looked = i < looked };
     }
     return GH_OK;
@@ -36,9 +40,15 @@ gh_order_steps(const gh_decision_t *decision, gh_arena_t *arena, gh_order_t *ord
 void
 gh_order_apply(const gh_image_t *image, gh_decision_t *decision, gh_order_t *order)
 {
+    uint32_t others = decision->route_count - order->count, ready = 0;
+
     gh_route_order(image, order->steps, order->count, order->weights, order->service_tier);
+    while (ready < order->count && gh_route_ready(&order->steps[ready])) {
+        ready++;
+    }
+    memmove(decision->route + ready, decision->route + order->count, others * sizeof(*decision->route));
     for (uint32_t i = 0; i < order->count; i++) {
-        decision->route[i] = order->steps[i].target;
+        decision->route[i < ready ? i : i + others] = order->steps[i].target;
     }
 }
 

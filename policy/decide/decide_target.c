@@ -303,9 +303,7 @@ every_class_allowed(gh_deciding_t *d, const gh_image_target_t *target, const gh_
             }
             return false;
         }
-        if (i < sizeof(verdict->fits) / sizeof(verdict->fits[0])) {
-            verdict->fits[i] = rule_index(d, rule);
-        }
+        verdict->fits[i] = rule_index(d, rule);
         if (rule->states & GH_STATES_STORE_NOTHING) {
             verdict->store_false = true;
         }
@@ -341,7 +339,7 @@ judge_target(gh_deciding_t *d, const gh_image_target_t *target, gh_judged_target
     gh_judged_facts_t worst;
 
     verdict->rule = -1;
-    memset(verdict->fits, 0xff, sizeof(verdict->fits));   /* -1 */
+    memset(verdict->fits, 0xff, d->decision->class_count * sizeof(*verdict->fits));   /* -1 */
     verdict->feature = GH_STR("");
     verdict->misses = 0;
     verdict->places = gh_places_none();
@@ -374,7 +372,7 @@ gh_decide_target(gh_deciding_t *d, uint32_t index)
     gh_judged_target_t      *judged = &d->judged[index];
 
     verdict->rule = -1;
-    memset(verdict->fits, 0xff, sizeof(verdict->fits));   /* -1 */
+    memset(verdict->fits, 0xff, d->decision->class_count * sizeof(*verdict->fits));   /* -1 */
     verdict->feature = GH_STR("");
     if (!gh_decide_covers(d, target->serves)) {
         verdict->code = GH_TARGET_NOT_SERVED;

@@ -63,7 +63,7 @@ write_route(gh_json_writer_t *w, const gh_image_t *image, const gh_decision_t *d
         }
         gh_json_key(w, "rules");
         gh_json_begin_array(w);
-        for (uint32_t c = 0; verdict != NULL && c < decision->class_count && c < GH_CLASSES_MAX; c++) {
+        for (uint32_t c = 0; verdict != NULL && c < decision->class_count; c++) {
             gh_json_string(w, gh_decision_rule_id(image, verdict->fits[c]));
         }
         gh_json_end_array(w);

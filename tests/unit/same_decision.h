@@ -7,12 +7,12 @@
 #include "policy/decide/decide.h"
 
 static inline const char *
-same_verdict(const gh_target_verdict_t *a, const gh_target_verdict_t *b)
+same_verdict(const gh_target_verdict_t *a, const gh_target_verdict_t *b, uint32_t classes)
 {
     return a->target != b->target ? "target" : a->code != b->code ? "target code" : a->rule != b->rule ? "target rule"
         : a->misses != b->misses ? "misses" : a->class_index != b->class_index ? "class_index"
         : !gh_places_equal(a->places, b->places) ? "places" : !gh_str_eq(a->feature, b->feature) ? "feature"
-        : memcmp(a->fits, b->fits, sizeof(a->fits)) != 0 ? "fits" : a->store_false != b->store_false ? "store_false" : NULL;
+        : memcmp(a->fits, b->fits, classes * sizeof(*a->fits)) != 0 ? "fits" : a->store_false != b->store_false ? "store_false" : NULL;
 }
 
 static inline const char *
@@ -47,7 +47,7 @@ same_decision(const gh_decision_t *a, const gh_decision_t *b)
         }
     }
     for (uint32_t i = 0; i < a->target_count && different == NULL; i++) {
-        different = same_verdict(&a->targets[i], &b->targets[i]);
+        different = same_verdict(&a->targets[i], &b->targets[i], a->class_count);
     }
     for (uint32_t i = 0; i < a->route_count && different == NULL; i++) {
         different = a->route[i] != b->route[i] ? "route" : NULL;

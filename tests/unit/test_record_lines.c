@@ -157,6 +157,7 @@ static gh_decide_input_t   input;
 static gh_decision_t       decision;
 static gh_class_source_t   classes[2];
 static gh_target_verdict_t verdicts[DEPLOYMENTS];
+static int32_t             allows[DEPLOYMENTS][GH_CLASSES_MAX];   /* that fit */
 static uint32_t            route[DEPLOYMENTS];
 static gh_record_request_t request;
 static char                buffer[GH_RECORD_LINE_MAX];
@@ -186,7 +187,7 @@ request_make(unsigned deployments)
     for (i = 0; i < deployments; i++) {
         verdicts[i].target = i;
         verdicts[i].rule = -1;
-        memset(verdicts[i].fits, 0xff, sizeof(verdicts[i].fits));
+        verdicts[i].fits = memset(allows[i], 0xff, sizeof(allows[i]));
     }
     decision = (gh_decision_t) {
         .code = GH_DECIDED_ALLOW, .revision = 7, .clock_ms = 1000, .model = GH_STR("gpt-4.1"), .classes = classes, .class_count = 2,

@@ -3,6 +3,7 @@
  * that came in, agrees with scores computed in double arithmetic, and nobody moves ahead by becoming dearer or slower. Targets are made up;
  * whose they are is all that an order looks at in an image.
  */
+#include "policy/decide/order.h"
 #include "policy/route/route.h"
 #include "policy/store/image_format.h"
 
@@ -406,6 +407,45 @@ test_terms(void)
         "\"first_byte_us\":300000,\"token_us\":20000,\"samples\":9,\"asked\":12,\"in_flight\":3,\"breaker\":\"half_open\"}]}");
 }
 
+/* By price alone: as if each had a step, of whatever many. */
+static void
+test_few_steps(void)
+{
+    unsigned behind = 0;
+
+    for (unsigned i = 0; i < 4000; i++) {
+        uint32_t         count = 1 + (uint32_t) below(i % 4 == 0 ? MOST : 20), route[MOST], other = 0;
+        gh_route_step_t  all[MOST];
+        gh_decision_t    decision = { .route = route, .route_count = count };
+        gh_order_t       order = { .weights = { 1000, 0 }, .service_tier = GH_STR("") };
+        gh_heap_t        heap;
+
+        gh_heap_init(&heap);
+        some_steps(all, count);
+        for (uint32_t t = 0; t < count; t++) {
+            all[t].looked = t < GH_ROUTE_LOOKED_PRICE;
+            if (!all[t].looked) {
+                all[t].state = (gh_backend_state_t) { 0 };
+            }
+            route[t] = all[t].target;
+        }
+        if (CHECK(gh_order_steps(&decision, &heap.arena, &order) == GH_OK) && CHECK(order.count == (count < 8 ? count : 8))) {
+            for (uint32_t t = 0; t < order.count; t++) {
+                order.steps[t].state = all[t].state;
+            }
+            gh_order_apply(&image, &decision, &order);
+            gh_route_order(&image, all, count, order.weights, order.service_tier);
+            for (uint32_t t = 0; t < count; t++) {
+                other += route[t] != all[t].target;
+            }
+            CHECK_INT(other, 0);
+            behind += count > 8 && all[count - 1].looked;
+        }
+        gh_heap_free(&heap);
+    }
+    CHECK(behind > 500);
+}
+
 int
 main(void)
 {
@@ -421,6 +461,7 @@ main(void)
     CHECK_INT(moved_ahead, 0);
     CHECK(moved_behind > 1000);
     test_two();
+    test_few_steps();
     test_terms();
     test_service_tiers();
     return check_done("route_order");
