@@ -19,6 +19,10 @@ if ! ${CC:-cc} --version 2>/dev/null | grep -q 'Free Software Foundation'; then
     exit 1
 fi
 
+if [ ! -r "${NGINX_SOURCE:-/usr/share/nginx/src}/conf_flags" ]; then
+    exec "$top/ngx_module/build.sh" "$pgo"              # says what is missing
+fi
+
 stamp=$( { ${CC:-cc} --version; "$nginx" -V 2>&1; cat "${NGINX_SOURCE:-/usr/share/nginx/src}/conf_flags"; echo "${NGX_CC_OPT:-} ${NGX_LD_OPT:-}"
            cd "$top"; cat config ngx_module/build.sh ngx_module/pgo.sh tests/e2e/mock_backend.py tests/e2e/anthropic_shapes.py tests/e2e/documents.py
            find ngx_module policy residency tests/bench -name '*.[ch]' -o -path 'tests/bench/*.py' -o -path 'residency/data/*' -type f | LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum; } | sha256sum)

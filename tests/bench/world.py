@@ -6,7 +6,6 @@ requests are refused by limits. The others have limits of each kind that are nev
 
 import hashlib
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "scale"))
 
 import documents  # noqa: E402
+import home  # noqa: E402
 
 ORGANISATIONS = 100
 FAR = 10 ** 13
@@ -26,10 +26,6 @@ APP_LIMITS = [{"dimension": "tokens", "per": "minute", "amount": FAR, "class": "
 KEY_LIMITS = [{"dimension": "requests", "per": "day", "amount": FAR, "class": "budget"},
               {"dimension": "in-flight", "amount": 4096, "class": "rate"}]
 PRICE = {"price": {"input": 2000000, "cached": 500000, "output": 8000000}, "source": "made for measuring", "as_of": "2026-11-01"}
-
-
-def command(build):
-    return str(build / "gatehouse")
 
 
 def fleet(organisations, deployments):
@@ -69,18 +65,15 @@ def write_documents(directory, tenants, limits, rules, deployments):
     return len(organisations)
 
 
-class Home:
-    """A home with its policy and keys, below `cache`; the ledger is made anew at `ledger`, as at a boot."""
+class Home(home.Home):
+    """One with its policy and keys, below `cache`, made once."""
 
     def __init__(self, build, cache, tenants, limits=True, rules=10, deployments=4):
-        self.build, self.tenants = build, tenants
         recipe = [tenants, limits, rules, deployments, LIMITS, APP_LIMITS, KEY_LIMITS, pathlib.Path(__file__).read_text(),
                   pathlib.Path(documents.__file__).read_text(), self.formats()]
         name = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]
-        self.directory = cache / f"home-{tenants}-{name}"
-        self.home = self.directory / "home"
-        self.environment = {**os.environ, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SECRETS": str(self.directory / "secrets")}
-        self.limits, self.rules, self.deployments = limits, rules, deployments
+        super().__init__(build, cache / f"home-{tenants}-{name}")
+        self.tenants, self.limits, self.rules, self.deployments = tenants, limits, rules, deployments
 
     @staticmethod
     def formats():
@@ -93,17 +86,6 @@ class Home:
     @property
     def ready(self):
         return (self.directory / "ready").exists()
-
-    def run(self, *arguments):
-        done = subprocess.run([command(self.build), *map(str, arguments)], env=self.environment, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"gatehouse {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr[-2000:]}")
-        return done.stdout
-
-    def init(self, ledger, size):
-        self.environment["GATEHOUSE_LEDGER"] = str(ledger)
-        owner = ("--user", "root", "--group", "www-data") if os.geteuid() == 0 else ()
-        self.run("init", "--ledger-size", size, "--no-checkpoint", *owner)
 
     def make(self):
         """Documents, apply, keys: seconds for a thousand tenants, minutes for a million."""

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import socket
-import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -13,6 +12,7 @@ sys.dont_write_bytecode = True
 for name in ("tests/bench", "tests/bench/dialects"):
     sys.path.insert(0, str(ROOT / name))
 
+import home             # noqa: E402
 import servers          # noqa: E402
 import speech           # noqa: E402
 
@@ -20,24 +20,12 @@ STREAMS, EVENTS = 8, 100
 BUILD = ROOT / os.environ.get("GATEHOUSE_BUILD", "build")
 
 
-class Home:
-    """What a gateway of tests/bench/servers.py takes for a prepared home."""
-
-    def __init__(self, directory):
-        self.directory, self.home = directory, directory / "home"
-        self.home.mkdir(parents=True)
-        self.environment = {**os.environ, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SECRETS": str(directory / "secrets")}
-
-    def run(self, *arguments):
-        done = subprocess.run([str(BUILD / "gatehouse"), *map(str, arguments)], env=self.environment, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"gatehouse {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr[-2000:]}")
-        return done.stdout
+class Home(home.Home):
+    """One with a backend of each dialect, made when its ledger is."""
 
     def init(self, ledger, size):
-        self.environment["GATEHOUSE_LEDGER"] = str(ledger)
-        owner = ("--user", "root", "--group", "www-data") if os.geteuid() == 0 else ()
-        self.run("init", "--ledger-size", size, "--no-checkpoint", *owner)
+        self.home.mkdir(parents=True)
+        super().init(ledger, size)
         (self.directory / "documents").mkdir()
         for number, text in enumerate(speech.policy()):
             (self.directory / "documents" / f"{number}.json").write_text(json.dumps(text))
@@ -69,12 +57,12 @@ server {{ listen 127.0.0.1:{self.port}; location / {{ gatehouse on; }} }}
 
 
 def main():
-    home = Home(pathlib.Path(sys.argv[1]))
+    made = Home(BUILD, pathlib.Path(sys.argv[1]))
     mocks = {dialect: speech.speaker(dialect, EVENTS) for dialect in speech.BACKENDS}
-    gateway = Translator(home, mocks)
+    gateway = Translator(made, mocks)
     try:
         gateway.start(min(os.sched_getaffinity(0)))
-        key = home.run("key", "create", "acme/red/app", "main").splitlines()[0].strip()
+        key = made.run("key", "create", "acme/red/app", "main").splitlines()[0].strip()
         for backend in speech.BACKENDS:
             for client, (_, _, end) in speech.CLIENTS.items():
                 with socket.create_connection(("127.0.0.1", gateway.port)) as sock:
