@@ -4,6 +4,7 @@ Linear at most in the body, flat in everything else: the exponent of the best po
 """
 
 import math
+import subprocess
 
 import callgrind
 import measure
@@ -63,13 +64,16 @@ def everyone(bench, home):
     return bench.callers(home)
 
 
-def requests(bench, counted, **options):
-    """Instructions of one request."""
+def requests(bench, counted, batches=2, **options):
+    """Instructions of one request: of the batch with the fewest behind one that is not counted; 0: of one batch as it is."""
     def send():
         result = bench.tools.load("serial", counted.server.port, 1, requests=BATCH, **{"size": 1000, **options})
         if result["ok"] != BATCH:
             raise SystemExit(f"slopes: {result['ok']} answers of {BATCH}, the last other one {result['other_status']}\n{counted.server.errors()[-1000:]}")
-    return counted.count(send, 2).total / BATCH
+    if not batches:
+        send()
+        return counted.dump().total / BATCH
+    return counted.count(send, batches).total / BATCH
 
 
 def stop(bench, counted):
@@ -125,6 +129,21 @@ def by_streams(bench):
     stop(bench, counted)
 
 
+def by_edits(bench, port):
+    """Keys of others, written between the requests: what a worker does for that, which time on a machine that the writer uses too does not show."""
+    home = bench.homes.thousand
+    counted = worker(bench, port, home)
+    written = [bench.build / "tests/bench/scale/scale", "churn", home.home, home.directory / "secrets/store.key", "1", "10", "1"]
+    calm = requests(bench, counted, **known(bench))
+    costs = []
+    for _ in range(3):
+        subprocess.run(written, check=True, stdout=subprocess.PIPE)
+        costs.append(requests(bench, counted, batches=0, **known(bench)))
+    bench.add("slopes", f"instructions of a request, ten keys written by one commit before every {BATCH}", "", Figure([calm]), Figure(costs),
+              Figure(cost / calm for cost in costs), most=1.05, names=("none", "written"))
+    stop(bench, counted)
+
+
 TENANTS = (100, 1000, 10000, 100000)
 RULES = (10, 100, 1000)
 DEPLOYMENTS = (4, 16, 48)
@@ -158,5 +177,6 @@ def slopes(bench):
     by_home(bench, port, "tenants and keys, callers not seen before", "tenant", tenants[1:3] if bench.quick else tenants[1:], home, everyone)
     by_home(bench, port, "rules", "rule", RULES, lambda size: home(rules=size))
     by_home(bench, port, "deployments of the model", "deployment", DEPLOYMENTS, lambda size: home(deployments=size))
+    by_edits(bench, port)
     by_record(bench, port)
     by_streams(bench)
