@@ -274,7 +274,7 @@ void
 gh_record_decision(gh_json_writer_t *w, const gh_record_request_t *request)
 {
     const gh_json_writer_t before = *w;
-    bool                   abridged = request->decision->target_count > GH_RECORD_WORDY;
+    bool                   abridged = gh_record_wordless(request->decision);
 
     record_decision_line(w, request, abridged);
     if (!abridged && (!gh_json_writer_ok(w) || w->len - before.len > GH_RECORD_BODY_MAX)) {

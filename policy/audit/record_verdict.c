@@ -443,7 +443,8 @@ record_kept(gh_json_writer_t *w, const gh_record_request_t *request, bool abridg
     }
 
     from = record_verdict(w, request, abridged, refused);
-    if (from != 0 && gh_json_writer_ok(w) && request->limited == NULL && text.data == NULL) {
+    /* one that is abridged because it was too long is the exception among those of its cell */
+    if (from != 0 && gh_json_writer_ok(w) && request->limited == NULL && text.data == NULL && abridged == gh_record_wordless(decision)) {
         record_keep(request, abridged, (gh_str_t) { w->data + begin, w->len - begin }, from - begin);
     }
 }

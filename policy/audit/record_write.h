@@ -11,6 +11,13 @@
 /* {"v":1,"type":...,"t":...,"id":... of an object left open. */
 void gh_record_head(gh_json_writer_t *w, const char *type, uint64_t now_ms, gh_str_t id);
 
+/* Is the line of such a decision always abridged? */
+static inline bool
+gh_record_wordless(const gh_decision_t *decision)
+{
+    return decision->target_count > GH_RECORD_WORDY;
+}
+
 /* Nothing when s is empty. */
 GH_JSON_INLINE void
 gh_record_string(gh_json_writer_t *w, const char *key, gh_str_t s)

@@ -342,6 +342,7 @@ take_body(gh_deciding_t *d, const cell_t *cell)
         decision->detail = gh_str_copy(d->arena, (gh_str_t) { (const char *) at + body.route_count * sizeof(*decision->route),
                                                               body.detail_len });
         if (decision->detail.data == NULL) {
+            decision->target_count = 0;
             return GH_ERROR;
         }
     }

@@ -15,6 +15,8 @@ RECORD = [
     Mutant("verdict-kept-behind-another-route", "what is kept of a route is taken to begin before its last targets",
            [("policy/audit/record_verdict.c", "        text = (gh_str_t) { route + kept.count * sizeof(decision->route[0]), kept.len };",
              "        text = (gh_str_t) { route + kept.count * sizeof(decision->route[0]) - 4, kept.len };")], ["unit:test_cells"]),
+    Mutant("verdict-kept-of-a-line-too-long", "what was abridged because it was too long takes the place of what the others of its kind have in words",
+           [("policy/audit/record_verdict.c", " && abridged == gh_record_wordless(decision)) {", ") {")], ["unit:test_cells"]),
     Mutant("verdict-kept-without-its-route-more", "an abridged line's bitmaps are kept from another place on",
            [("policy/audit/record_verdict.c", "    record_route(w, request, abridged);\n    begin = w->len + w->comma;", "    begin = w->len + w->comma;\n    record_route(w, request, abridged);")],
            ["unit:test_cells"]),

@@ -152,6 +152,33 @@ line_of(const world_request_t *r, char *buffer, size_t size, unsigned how)
     return w.len;
 }
 
+/* What is kept of a line that was too long in words is not kept for the others of its cell. */
+static void
+test_too_long(gh_arena_t *arena)
+{
+    static char     line[GH_RECORD_LINE_MAX];
+    gh_cells_t     *cells = gh_cells_new(1 << 20);
+    world_request_t r;
+    size_t          len, least;
+
+    for (int i = 0; i < 2; i++) {
+        world_request(&r, "nord/web/shop", "gpt");
+        r.input.cells = cells;
+        world_decide(image, &r, arena);
+    }
+    CHECK(r.decision.from.cell != NULL && r.decision.code == GH_DECIDED_ALLOW);
+    r.input.cells = NULL;
+    len = line_of(&r, line, sizeof(line), 4);
+    least = line_of(&r, line, len - 1, 4);
+    CHECK(least < len - 1);
+    r.input.cells = cells;
+    CHECK_INT(line_of(&r, line, least + 1, 4), least);
+    CHECK(gh_cells_text(cells, r.decision.from).data == NULL);
+    CHECK_INT(line_of(&r, line, sizeof(line), 4), len);
+    CHECK(gh_cells_text(cells, r.decision.from).data != NULL);
+    gh_cells_free(cells);
+}
+
 static bool
 same_line(const world_request_t *a, const world_request_t *b, unsigned how)
 {
@@ -409,6 +436,7 @@ main(void)
     if (CHECK(image != NULL)) {
         test_law(16 << 20, 11);
         test_law(GH_CELLS_SHARES * 3072, 12);
+        test_too_long(&heap.arena);
         test_fair();
         test_found(&heap.arena);
         test_no_memory();
